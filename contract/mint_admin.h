@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Admin protocol: JSON lines on the supervisor's unix socket
+ * (<run>/supervisor.sock, 0660 mint:mint; peers are checked by SO_PEERCRED:
+ * root or the supervisor's own uid).  Used by mintctl and mint-platform.
+ *
+ * Request, one line:   {"id": N, "op": "...", ...arguments}
+ * Answers, in order of completion, each one line with the request's id:
+ *   progress  {"id": N, "progress": "building the environment"}   0 or more
+ *   success   {"id": N, "ok": true, "result": {...}}
+ *   failure   {"id": N, "ok": false, "error": {"code": "...",
+ *              "message": "...", "details": {...}?}}
+ * Several requests may be under way on one connection.  A line is at most
+ * MINT_ADMIN_LINE_MAX bytes; a longer one closes the connection.
+ *
+ * Error codes: INVALID, NOT_FOUND, CONFLICT, FORBIDDEN, BUSY, UNAVAILABLE,
+ * NOT_BUILT (an operation of a later version), INTERNAL.
+ *
+ * Operations (arguments -> result)
+ *
+ *   status                   -> {supervisor_pid, keeper_pid, started_at,
+ *       version, state: "starting"|"running"|"stopping", run_directory,
+ *       state_directory, address, step: text of what is going on,
+ *       platform: {state, pid}, nginx: {state, pid, managed},
+ *       environment: {state, python, path, packages}, identity:
+ *       {sequence, users}, protection: [text of each missing one],
+ *       boot_id, plugins: {total, ready}}
+ *   plugins                  -> {plugins: [PLUGIN]}
+ *       PLUGIN = {id, name, distribution, version, entry_point,
+ *       routes_prefix, plugin_type, mode: "shared"|"isolated", state,
+ *       reason: one sentence why this mode, error: text|null,
+ *       uid, environment, installed_at, has_frontend, metadata: {...probe},
+ *       instances: [{slot, seat, generation, pid, state, started_at,
+ *       restarts, last_exit: text|null}]}
+ *   explain {plugin}         -> {plugin, mode, reason, details: [text]}
+ *   logs {plugin, lines}     -> {lines: [{time, stream, text}]}
+ *       plugin may also be "platform", "nginx" or "supervisor"
+ *   restart {plugin}         -> {plugin}  once it is ready again (progress)
+ *   restart_all {}           -> {boot_id} plugins one after the other
+ *   install {bundle, force}  -> {name, distribution, version, mode, reason,
+ *       replaced: version|null}; bundle = absolute path of a .mint or .whl
+ *   stop {}                  -> {}        as SIGTERM to the keeper
+ *
+ * Only for mint-platform (its uid, and the pid the supervisor started):
+ *
+ *   identity.full {sequence, users: [USER], roles: [ROLE], keys: [KEY],
+ *       denied: [{jti, expires}]}          -> {sequence}
+ *       USER = {id, username, role: slug, active, session_version}
+ *       ROLE = {slug, admin, permissions: [text], plugin_access: "all"|[name]}
+ *       KEY  = {id, secret: base64}; the first one signs
+ *   identity.change {sequence, user?: USER, role?: ROLE, denied?: {...},
+ *       keys?: [KEY]}                      -> {sequence}
+ *       answered when in force.  A sequence that is not the next one is
+ *       answered with CONFLICT: send identity.full.
+ *   directory {}             -> {edge_secret, boot_id, plugins: [{id, name,
+ *       token, distribution, version, routes_prefix, metadata}]}
+ *       what mint-platform needs to check callbacks; ask again on an unknown
+ *       name or token
+ */
+
+#ifndef MINT_ADMIN_H
+#define MINT_ADMIN_H
+
+#define MINT_ADMIN_SOCKET     "supervisor.sock"
+#define MINT_ADMIN_LINE_MAX   (4 * 1024 * 1024)
+
+#endif /* MINT_ADMIN_H */

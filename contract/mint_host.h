@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Protocol between the supervisor and a plugin host (plugin_host/): JSON
+ * lines, one way each on two pipes.
+ *
+ * Start:  <python> <plugin_host>/__main__.py serve
+ * Environment set by the supervisor besides the SDK's own MINT_* variables:
+ *   MINT_INSTANCE          "<plugin>.<slot><seat>.<generation>"
+ *   MINT_HOST_LISTEN_FD    the seat's listening socket (3)
+ *   MINT_HOST_REPORT_FD    report pipe, host writes (4)
+ *   MINT_HOST_CONTROL_FD   control pipe, host reads (5)
+ *   MINT_HOST_BACKLOG      the backlog uvicorn must pass to listen()
+ *   MINT_HOST_KEEPALIVE_SEC, MINT_HOST_GRACEFUL_SEC   uvicorn's time-outs
+ *   MINT_PLUGIN_DATA_DIR, TMPDIR, HOME
+ *
+ * Reports (host to supervisor); a line is at most MINT_HOST_LINE_MAX bytes:
+ *   {"event": "starting", "pid": N, "python": "3.12.1", "sdk": "1.2.10"}
+ *   {"event": "ready", "import_ms": N, "start_ms": N}
+ *   {"event": "failed", "stage": "import"|"start", "error": "one line",
+ *    "traceback": "..."}
+ *   {"event": "lag", "ms": N}               event loop late by more than 250
+ *   {"event": "drained"}                    answer to the drain command
+ *   {"event": "activity", "serial": N, "known": bool, "requests": N,
+ *    "websockets": N, "jobs": N, "owners": ["user id", ...]}
+ *
+ * Commands (supervisor to host):
+ *   {"command": "drain"}                    finish, then exit 0
+ *   {"command": "activity", "serial": N}
+ * The pipe's end of file means nothing: both ends are held by the keeper.
+ *
+ * Probe:  <python> <plugin_host>/__main__.py probe
+ * with MINT_PLUGIN_ENTRY_POINT, MINT_PLUGIN_DISTRIBUTION and
+ * MINT_PLUGIN_NAME set.  Imports the plugin without serving it and reports
+ * on the report pipe (or stdout when MINT_HOST_REPORT_FD is unset):
+ *   {"event": "probed", "name", "version", "description", "routes_prefix",
+ *    "plugin_type", "analysis_type", "capabilities": {...}, "metadata":
+ *    {...all fields of PluginMetadata}, "frontend_dir": path|null,
+ *    "config_keys": [..], "config_requires_admin": bool, "events": [..],
+ *    "jobs": [..], "migrations": "none"|"legacy"|"alembic",
+ *    "module_file": path, "sdk": version, "affinity": "none"|"user"|"session"}
+ * or the "failed" event with stage "import".
+ */
+
+#ifndef MINT_HOST_H
+#define MINT_HOST_H
+
+#define MINT_HOST_LINE_MAX  65536
+
+#endif /* MINT_HOST_H */

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Keeper protocol: fixed messages on one SOCK_SEQPACKET socketpair between
+ * mint-keeper and mint-supervisor (fd number in MINT_KEEPER_FD).
+ *
+ * The keeper holds custody and no policy.  It knows two kinds of things, both
+ * numbered by the supervisor:
+ *   listener  a listening socket; the keeper keeps the only lasting copy
+ *   child     a process, its pid, start time, exit status, and both ends of
+ *             its log pipe (stdout + stderr), report pipe (child writes) and
+ *             control pipe (supervisor writes)
+ *
+ * Attach: when a supervisor starts, the keeper sends one MINT_KEEPER_LISTENER
+ * per listener and one MINT_KEEPER_CHILD per child, each with its fds, then
+ * MINT_KEEPER_ATTACHED.  So a new supervisor adopts everything.
+ *
+ * The fds travel by SCM_RIGHTS in the order given at each message.  Strings
+ * follow the struct, each ended by NUL.  A message is at most
+ * MINT_KEEPER_MESSAGE_MAX bytes.  Requests are answered in order; "serial" of
+ * the answer is that of the request, 0 in what the keeper says by itself.
+ *
+ * Who may be asked for: uids and gids only within the identities and the
+ * range the keeper was started with (see mint-keeper --help).
+ */
+
+#ifndef MINT_KEEPER_H
+#define MINT_KEEPER_H
+
+#include <stdint.h>
+
+
+#define MINT_KEEPER_VERSION       1
+#define MINT_KEEPER_FD_ENV        "MINT_KEEPER_FD"
+#define MINT_KEEPER_MESSAGE_MAX   131072
+#define MINT_KEEPER_LABEL_MAX     256
+#define MINT_KEEPER_LISTENERS_MAX 8         /* per child */
+#define MINT_KEEPER_FIRST_FD      3         /* of a child's listeners */
+
+
+enum mint_keeper_type {
+    /* supervisor to keeper */
+    MINT_KEEPER_LISTEN = 1,
+    MINT_KEEPER_UNLISTEN = 2,
+    MINT_KEEPER_SPAWN = 3,
+    MINT_KEEPER_SIGNAL = 4,
+    MINT_KEEPER_DRAINED = 5,        /* forget an exited child, close pipes */
+    MINT_KEEPER_WIPE = 6,           /* empty a directory below the TMP root */
+    MINT_KEEPER_OWN = 7,            /* mkdir + chown below the state roots */
+    MINT_KEEPER_GOODBYE = 8,        /* ordered stop is complete: exit */
+
+    /* keeper to supervisor */
+    MINT_KEEPER_LISTENER = 64,      /* answer to LISTEN, and at attach */
+    MINT_KEEPER_CHILD = 65,         /* answer to SPAWN, and at attach */
+    MINT_KEEPER_EXITED = 66,        /* a child has died */
+    MINT_KEEPER_ATTACHED = 67,      /* end of the list at attach */
+    MINT_KEEPER_DONE = 68,          /* answer to the other requests */
+    MINT_KEEPER_STOP = 69           /* the keeper was told to stop: stop all
+                                       in order, then GOODBYE */
+};
+
+
+struct mint_keeper_header {
+    uint16_t  version;
+    uint16_t  type;                 /* enum mint_keeper_type */
+    uint32_t  serial;
+    int32_t   status;               /* answers: 0 or an errno */
+    uint32_t  id;                   /* of the listener or child */
+};
+
+
+enum mint_keeper_family {
+    MINT_KEEPER_UNIX = 1,           /* string: path */
+    MINT_KEEPER_TCP = 2             /* string: "127.0.0.1:0"; loopback only */
+};
+
+
+/*
+ * LISTEN: strings: address, label.  Answer LISTENER with one fd.  Listening
+ * twice under one id with the same address answers the socket already held.
+ */
+
+struct mint_keeper_listen {
+    struct mint_keeper_header  header;
+    uint32_t  family;
+    uint32_t  backlog;              /* 0 = somaxconn */
+    uint32_t  mode;                 /* unix: of the socket file, as 0660 */
+    uint32_t  uid;                  /* unix: owner of the socket file */
+    uint32_t  gid;
+    uint32_t  reserved;
+};
+
+
+/* LISTENER: fds: the socket.  Strings: address as bound, label. */
+
+struct mint_keeper_listener {
+    struct mint_keeper_header  header;
+    uint32_t  family;
+    uint32_t  reserved;
+};
+
+
+enum mint_keeper_spawn_flag {
+    MINT_SPAWN_REPORT = 1,          /* give it a report pipe */
+    MINT_SPAWN_CONTROL = 2,         /* give it a control pipe */
+    MINT_SPAWN_SUBREAPER = 4,       /* PR_SET_CHILD_SUBREAPER in the child */
+    MINT_SPAWN_NO_NEW_PRIVS = 8,
+    MINT_SPAWN_LIGHT_TREE = 16      /* on death do not hunt descendants */
+};
+
+
+/*
+ * SPAWN: strings: label, cwd, argv[argc], env[envc]; argv[0] is the path.
+ * In the child: stdin is /dev/null, stdout and stderr the log pipe, fds 3..
+ * the listeners in the order of listener_id[], then the report pipe's write
+ * end (if asked for), then the control pipe's read end (if asked for).  The
+ * child gets its own session; every other fd is closed.
+ * Answer CHILD.  status != 0: nothing runs and the id is free again.
+ */
+
+struct mint_keeper_spawn {
+    struct mint_keeper_header  header;
+    uint32_t  flags;
+    uint32_t  uid;                  /* UINT32_MAX: the keeper's own */
+    uint32_t  gid;
+    uint32_t  umask;
+    uint32_t  argc;
+    uint32_t  envc;
+    uint32_t  nofile;               /* RLIMIT_NOFILE, 0 = as it is */
+    uint32_t  listener_count;
+    uint32_t  listener_id[MINT_KEEPER_LISTENERS_MAX];
+    uint32_t  extra_gid;            /* one supplementary group, 0 = none */
+    uint32_t  reserved;
+};
+
+
+/*
+ * CHILD: fds: log read end, report read end (if any), control write end (if
+ * any).  Strings: label.  At attach a child that is already dead is listed
+ * with exited = 1 and its wait status, its pipes still readable.
+ */
+
+struct mint_keeper_child {
+    struct mint_keeper_header  header;
+    uint64_t  start_ticks;          /* field 22 of /proc/PID/stat */
+    uint64_t  started_unix_ms;
+    int32_t   pid;
+    uint32_t  flags;                /* of its SPAWN */
+    uint32_t  exited;
+    int32_t   wait_status;          /* as of waitpid(2) */
+};
+
+
+/* EXITED: sent after the whole tree below the child has been killed */
+
+struct mint_keeper_exited {
+    struct mint_keeper_header  header;
+    int32_t   pid;
+    int32_t   wait_status;
+    uint32_t  tree_killed;          /* descendants that had to be killed */
+    uint32_t  reserved;
+};
+
+
+struct mint_keeper_signal {
+    struct mint_keeper_header  header;
+    int32_t   signal;               /* SIGKILL kills the whole tree */
+    uint32_t  reserved;
+};
+
+
+/*
+ * WIPE and OWN: string: absolute path, below one of the roots the keeper was
+ * started with.  No symbolic link is followed (openat2, RESOLVE_NO_SYMLINKS).
+ * OWN makes the directory if missing, sets mode, uid and gid.
+ */
+
+struct mint_keeper_path {
+    struct mint_keeper_header  header;
+    uint32_t  mode;
+    uint32_t  uid;
+    uint32_t  gid;
+    uint32_t  reserved;
+};
+
+
+_Static_assert(sizeof(struct mint_keeper_header) == 16, "keeper header");
+_Static_assert(sizeof(struct mint_keeper_listen) == 40, "keeper listen");
+_Static_assert(sizeof(struct mint_keeper_spawn) == 88, "keeper spawn");
+_Static_assert(sizeof(struct mint_keeper_child) == 48, "keeper child");
+_Static_assert(sizeof(struct mint_keeper_exited) == 32, "keeper exited");
+
+#endif /* MINT_KEEPER_H */

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Run file "workers": one record per nginx worker, written by that worker.
+ *
+ * Made by the supervisor (mode 0660), never written by it afterwards.  A
+ * worker owns record i by an OFD write lock on byte i of the file: it opens
+ * the file anew in init_process (O_RDWR | O_CLOEXEC, never inherited, kept
+ * open as long as the mapping), locks the first free byte below
+ * MINT_WORKERS_MAX, then zeroes the record.  The kernel frees the lock when
+ * the worker dies; a reader tests with F_OFD_GETLK and ignores unlocked
+ * records.
+ *
+ * Record i is at section[0] + i * record_bytes, where record_bytes =
+ * mint_worker_record_bytes(seat capacity, plugin capacity).  It holds struct
+ * mint_worker, then in_flight[seats] (u32 each, padded to 8), then struct
+ * mint_worker_plugin[plugins], indexed by plugin id.
+ */
+
+#ifndef MINT_WORKERS_H
+#define MINT_WORKERS_H
+
+#include "mint_seats.h"
+
+
+#define MINT_WORKERS_MAX               64
+
+#define MINT_WORKERS_CAPACITY_RECORDS  0    /* MINT_WORKERS_MAX */
+#define MINT_WORKERS_CAPACITY_SEATS    1
+#define MINT_WORKERS_CAPACITY_PLUGINS  2
+#define MINT_WORKERS_SECTION_RECORDS   0
+
+
+enum mint_rejection {
+    MINT_REJECT_NO_TOKEN = 0,       /* reserved for authenticated-only use */
+    MINT_REJECT_BAD_TOKEN = 1,
+    MINT_REJECT_EXPIRED = 2,
+    MINT_REJECT_REVOKED = 3,
+    MINT_REJECT_FORBIDDEN = 4,
+    MINT_REJECT_BAD_PATH = 5,
+    MINT_REJECT_NOT_READY = 6,
+    MINT_REJECT_FULL = 7,
+    MINT_REJECT_COUNT = 8
+};
+
+
+struct mint_worker {
+    uint64_t  pid;
+    uint64_t  started_unix_ms;
+    uint64_t  epoch[4];             /* writer_epoch of the mapped routes,
+                                       seats, identity, workers; 0 = none */
+    uint64_t  routes_generation;    /* last one this worker used */
+    uint64_t  requests;
+    uint64_t  reserved[8];
+};
+
+
+struct mint_worker_plugin {
+    uint64_t  requests[6];          /* index = status / 100; 0 = others */
+    uint64_t  in_flight;
+    uint64_t  upgrades;             /* WebSockets opened */
+    uint64_t  bytes_in;
+    uint64_t  bytes_out;
+    uint64_t  affinity_hits;
+    uint64_t  rejections[MINT_REJECT_COUNT];
+    uint64_t  latency[24];          /* bucket i: < 2^i ms x 0.25 */
+    uint64_t  oldest_start_ms;      /* CLOCK_BOOTTIME; 0 = none in flight */
+    uint64_t  reserved[4];
+};
+
+
+static inline uint64_t
+mint_worker_record_bytes(uint32_t seats, uint32_t plugins)
+{
+    return sizeof(struct mint_worker) + (((uint64_t) seats * 4 + 7) & ~7ULL)
+           + (uint64_t) plugins * sizeof(struct mint_worker_plugin);
+}
+
+
+/*
+ * Counts into the seat.  The caller must then re-read the routes generation
+ * and the seat's word with mint_seat_word_reload() and, if the seat may no
+ * longer take the request, call mint_seat_leave() and choose again.
+ */
+
+static inline void
+mint_seat_enter(uint32_t *in_flight)
+{
+    __atomic_fetch_add(in_flight, 1, __ATOMIC_SEQ_CST);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+
+static inline void
+mint_seat_leave(uint32_t *in_flight)
+{
+    __atomic_fetch_sub(in_flight, 1, __ATOMIC_RELEASE);
+}
+
+
+static inline uint64_t
+mint_seat_word_reload(const struct mint_seat *seat)
+{
+    return __atomic_load_n(&seat->word, __ATOMIC_SEQ_CST);
+}
+
+
+/*
+ * The supervisor's side: publishes the word so that every later
+ * mint_seat_count() sees each request that was let in under the old one.
+ */
+
+static inline void
+mint_seat_word_publish(struct mint_seat *seat, uint64_t word)
+{
+    __atomic_store_n(&seat->word, word, __ATOMIC_SEQ_CST);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+
+static inline uint32_t
+mint_seat_count(const uint32_t *in_flight)
+{
+    return __atomic_load_n(in_flight, __ATOMIC_SEQ_CST);
+}
+
+
+_Static_assert(sizeof(struct mint_worker) == 128, "worker size");
+_Static_assert(sizeof(struct mint_worker_plugin) == 384, "worker plugin size");
+
+#endif /* MINT_WORKERS_H */

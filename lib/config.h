@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * config.json and MINT_ environment: one table of keys (config.c), read by
+ * mint-supervisor and mint-platform alike.
+ *
+ * Order: defaults < config.json < environment.  Env names: MINT_ + the path
+ * upper-cased, "__" between levels (MINT_SERVER__DATA_PATH); camelCase and
+ * snake_case spellings of a key are both read.  An unknown key, a wrong type
+ * or a value out of bounds is an error that names file, key path and what was
+ * expected; nothing is half-applied.  Keys of the documented MINT
+ * configuration that this version does not act on are accepted and reported
+ * once as a warning through config_notices().
+ */
+
+#ifndef LIB_CONFIG_H
+#define LIB_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+
+
+struct config_list {
+    char   **item;
+    size_t   count;
+};
+
+
+struct config {
+    char  *path;                        /* of config.json, "" if none */
+    char  *platform_name;               /* platformName */
+
+    struct {
+        char     *data_path;            /* server.dataPath, absolute */
+        char     *run_directory;        /* server.runDirectory, absolute */
+        char     *program_directory;    /* server.programDirectory: holds bin/,
+                                           plugin_host/, conf/, module/ */
+        char     *address;              /* server.address, "127.0.0.1" */
+        int64_t   port;                 /* server.port, 8001 */
+        char     *external_url;         /* server.externalUrl, "" */
+    } server;
+
+    struct {
+        bool      managed;              /* nginx.managed, true */
+        char     *binary;               /* nginx.binary, "nginx" on PATH */
+        int64_t   workers;              /* nginx.workers, 0 = auto */
+    } nginx;
+
+    struct {
+        bool      enable;               /* auth.enableAuth, true */
+        char     *jwt_secret;           /* auth.jwtSecretKey, "" = generate */
+        int64_t   token_expire_minutes; /* auth.tokenExpireMinutes, 10080 */
+        int64_t   failed_login_limit;   /* auth.failedLoginLimit, 5 */
+        int64_t   lockout_minutes;      /* auth.loginLockoutMinutes, 15 */
+    } auth;
+
+    struct {
+        char     *uv;                   /* environments.uv, path of uv */
+        char     *python;               /* environments.python, path */
+        char     *cache_directory;      /* environments.cacheDirectory */
+        char     *platform_version;     /* environments.sdkVersion, 1.2.10 */
+    } environments;
+
+    struct {
+        int64_t   uid_first;            /* plugins.uidFirst, 60706 */
+        int64_t   uid_last;             /* plugins.uidLast, 61183 */
+        int64_t   capacity;             /* plugins.capacity, 256 */
+        int64_t   ready_deadline_sec;   /* plugins.readyDeadlineSeconds, 60 */
+        int64_t   stop_grace_sec;       /* plugins.stopGraceSeconds, 10 */
+        int64_t   starts_at_once;       /* plugins.startsAtOnce, 4 */
+        struct config_list  force_isolated;
+        struct config_list  force_shared;
+        struct config_list  extra_index_urls;
+    } plugins;
+
+    struct config_list  cors_origins;   /* corsOrigins */
+
+    char  *admin_username;              /* ADMIN_USERNAME, file or environment */
+    char  *admin_password;              /* ADMIN_PASSWORD; wiped by free */
+};
+
+
+/*
+ * path NULL: MINT_CONFIG_PATH, else <MINT_SERVER__DATA_PATH>/config.json, else
+ * ./config.json; a missing file is only an error when it was named.  environ
+ * is that of the process (char **, NULL-terminated).
+ */
+int config_load(struct config **out, const char *path, char **environment,
+    struct error *err);
+void config_free(struct config **config);
+
+/* texts for the log: keys accepted but not acted on; NULL-terminated */
+const char *const *config_notices(const struct config *config);
+
+/* "NAME<tab>type<tab>default<tab>help" of row i, or NULL: for --help-config
+   and the check that docs/configuration.md names every key */
+const char *config_describe(size_t i);
+
+#endif /* LIB_CONFIG_H */
