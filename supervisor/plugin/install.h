@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Installing: the platform environment at start, then bundles one at a time:
+ * read, decide, build, probe, register.  Long work; progress by callback.
+ */
+
+#ifndef SUPERVISOR_PLUGIN_INSTALL_H
+#define SUPERVISOR_PLUGIN_INSTALL_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+
+#include "lib/config.h"
+#include "lib/error.h"
+#include "registry.h"
+#include "runner.h"
+
+
+struct installer;
+
+typedef void (*install_progress_fn)(void *ctx, const char *text);
+
+/* err->code 0: success, *plugin is registered; replaced = old version or NULL */
+typedef void (*install_done_fn)(void *ctx, const struct error *err,
+    struct plugin *plugin, const char *replaced);
+
+
+/* config, registry and runner must outlive the installer */
+int installer_open(struct installer **out, struct event_base *base,
+    const struct config *config, struct registry *registry,
+    const struct runner *runner, struct error *err);
+
+/* cancels what is under way; half-built environments are removed */
+void installer_free(struct installer **installer);
+
+/*
+ * Makes sure that the platform environment (the locked closure of
+ * mint-sdk[server]==<version> plus what shared plugins need) is there; builds
+ * it at the first start.  Idempotent; nothing is done when it is complete.
+ */
+void installer_prepare(struct installer *installer,
+    install_progress_fn progress, install_done_fn done, void *ctx);
+
+/*
+ * Installs a bundle (.mint or .whl, absolute path).  Requests wait in line:
+ * one at a time.  Another version of an installed plugin replaces it; the
+ * same version again is success without work unless force.  force skips the
+ * conflict check between bundles' requires_mint and the platform, nothing
+ * else.  On failure nothing has changed.
+ */
+void installer_install(struct installer *installer, const char *bundle,
+    bool force, install_progress_fn progress, install_done_fn done, void *ctx);
+
+/* directory of the current platform environment, NULL before it is built */
+const char *installer_platform_environment(const struct installer *installer);
+
+/* removes environments that no plugin and no running process uses; in_use is
+   asked for each directory */
+void installer_collect(struct installer *installer,
+    bool (*in_use)(void *ctx, const char *directory), void *ctx);
+
+#endif /* SUPERVISOR_PLUGIN_INSTALL_H */

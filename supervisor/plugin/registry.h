@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The registry: every installed plugin, kept in <data>/registry.json (0600,
+ * written atomically) and in memory.  Owns struct plugin.  Tells subscribers
+ * what changed; knows nothing of processes or routes.
+ */
+
+#ifndef SUPERVISOR_PLUGIN_REGISTRY_H
+#define SUPERVISOR_PLUGIN_REGISTRY_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/error.h"
+
+
+enum plugin_state {
+    PLUGIN_REGISTERED = 0,
+    PLUGIN_INSTALLING = 1,
+    PLUGIN_MIGRATING = 2,
+    PLUGIN_INITIALIZING = 3,
+    PLUGIN_READY = 4,
+    PLUGIN_UPGRADING = 5,
+    PLUGIN_RESISTING = 6,
+    PLUGIN_WAITING = 7,
+    PLUGIN_STOPPED = 8,
+    PLUGIN_FAILED = 9,
+    PLUGIN_UNINSTALLING = 10,
+    PLUGIN_STATE_COUNT = 11
+};
+
+
+enum plugin_mode {
+    PLUGIN_SHARED = 1,
+    PLUGIN_ISOLATED = 2
+};
+
+
+/* what an installation puts into the registry; strings owned by the plugin */
+struct plugin {
+    uint32_t           id;              /* from 1, never used again */
+    char              *name;            /* entry-point name, [a-z0-9._-] */
+    char              *distribution;
+    char              *version;
+    char              *entry_point;     /* bare name, equals name */
+    char              *entry_group;     /* mint.plugins or mld.plugins */
+    char              *routes_prefix;   /* "/peak-table" */
+    char              *plugin_type;
+    enum plugin_mode   mode;
+    char              *reason;          /* one sentence: why this mode */
+    json_t            *details;         /* array of texts, for explain */
+    char              *environment;     /* absolute directory of the venv */
+    char              *wheel;           /* absolute path of the kept wheel */
+    json_t            *probe;           /* the host's "probed" report */
+    char              *token;           /* internal token, secret */
+    uint32_t           uid;             /* UINT32_MAX: no uid of its own */
+    uint64_t           installed_unix_ms;
+    bool               has_frontend;
+
+    /* not kept on disk */
+    enum plugin_state  state;
+    char              *error;           /* text for FAILED, or NULL */
+    void              *process;         /* owned by supervisor/process */
+};
+
+
+enum registry_event {
+    REGISTRY_ADDED = 1,         /* installed for the first time */
+    REGISTRY_REPLACED = 2,      /* version, environment or mode is new */
+    REGISTRY_STATE = 3          /* plugin->state or error changed */
+};
+
+typedef void (*registry_listener_fn)(void *ctx, enum registry_event event,
+    struct plugin *plugin);
+
+
+struct registry;
+
+/*
+ * Loads <data_path>/registry.json; a missing file is an empty registry, a
+ * broken one an error that says where (the file is left as it is).  uid_first
+ * .. uid_last: range of plugin uids, or 0, 0 without root.
+ */
+int registry_open(struct registry **out, const char *data_path,
+    uint32_t uid_first, uint32_t uid_last, struct error *err);
+void registry_free(struct registry **registry);
+
+void registry_subscribe(struct registry *registry, registry_listener_fn fn,
+    void *ctx);
+
+size_t registry_count(const struct registry *registry);
+struct plugin *registry_at(struct registry *registry, size_t i);  /* by id */
+struct plugin *registry_find(struct registry *registry, const char *name);
+struct plugin *registry_find_id(struct registry *registry, uint32_t id);
+
+/* by distribution (PEP 503 normalised) or by prefix; NULL if none */
+struct plugin *registry_find_distribution(struct registry *registry,
+    const char *distribution);
+struct plugin *registry_find_prefix(struct registry *registry,
+    const char *prefix);
+
+/*
+ * Adds a plugin or replaces the one of the same name (which keeps id, uid,
+ * token and process).  Takes over the strings and json of *fresh.  Saved
+ * durably before subscribers hear of it; on failure nothing has changed.
+ */
+int registry_put(struct registry *registry, struct plugin *fresh,
+    struct plugin **out, struct error *err);
+
+/* several at once, in one save: re-decided plugins of a changed environment */
+int registry_put_all(struct registry *registry, struct plugin **fresh,
+    size_t count, struct error *err);
+
+/* the one setter of state: logs old -> new, tells subscribers; text may be
+   NULL; illegal steps are refused by the table in registry.c */
+int plugin_set_state(struct registry *registry, struct plugin *plugin,
+    enum plugin_state state, const char *error_text);
+
+const char *plugin_state_name(enum plugin_state state);
+const char *plugin_mode_name(enum plugin_mode mode);
+
+#endif /* SUPERVISOR_PLUGIN_REGISTRY_H */
