@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+#
+# Tests.  tests/unit/<dir>/**/test_*.c: each one program, linked with the
+# archive of its <dir>; other .c files below tests/unit/<dir>/ are linked to
+# all of that <dir>'s tests.  tests/integration/: pytest against the whole
+# system.  tests/fuzz/fuzz_*.c: libFuzzer targets.
+
+test_dirs := $(notdir $(patsubst %/,%,$(wildcard tests/unit/*/)))
+test_sources :=
+test_programs :=
+
+define unit_test_rule
+$(B)/tests/$(2): $(B)/obj/tests/unit/$(2).o \
+    $(call objects,$(filter-out $(test_src_$(1)),$(call tree,tests/unit/$(1)))) \
+    $(if $(src_$(1)),$(B)/lib$(1).a) $(mintlib)
+	$$(call link,$$^,$(LIBS_test))
+endef
+
+define unit_dir
+test_src_$(1) := $(shell find tests/unit/$(1) -type f -name 'test_*.c' | sort)
+test_sources += $$(test_src_$(1))
+$$(foreach s,$$(test_src_$(1)),$$(eval $$(call unit_test_rule,$(1),$$(patsubst tests/unit/%.c,%,$$(s)))))
+endef
+$(foreach d,$(test_dirs),$(eval $(call unit_dir,$(d))))
+
+test_programs := $(patsubst tests/unit/%.c,$(B)/tests/%,$(test_sources))
+
+sanitizer_env := $(if $(filter 1,$(SANITIZE)),ASAN_OPTIONS=detect_leaks=1 \
+    UBSAN_OPTIONS=print_stacktrace=1)
+
+.PHONY: test unit unit-programs integration fuzz fresh
+
+test:  ## every test: unit, then integration
+	@scripts/setup test
+	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory integration
+
+unit-programs: $(test_programs)
+
+unit: programs $(test_programs)  ## unit tests (Check)
+	@$(sanitizer_env) scripts/run-unit-tests $(B) $(test_programs)
+
+integration: programs  ## tests of the whole system (pytest)
+	@scripts/run-integration-tests $(B) $(PYTEST_ARGS)
+
+fresh:  ## run both README commands in clean containers (needs docker)
+	@scripts/fresh $(FRESH_ARGS)
+
+
+# ---- fuzzing ---------------------------------------------------------
+
+FUZZ_SECONDS ?= 30
+fuzz_sources := $(wildcard tests/fuzz/fuzz_*.c)
+fuzz_programs := $(patsubst tests/fuzz/%.c,build-fuzz/%,$(fuzz_sources))
+FUZZ_CFLAGS := -std=c11 -D_GNU_SOURCE -g -O1 -I. \
+    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+
+build-fuzz/%: tests/fuzz/%.c $(src_mintlib) $(wildcard lib/*.h contract/*.h)
+	@mkdir -p $(@D)
+	@echo "  fuzz   $@"
+	@clang $(FUZZ_CFLAGS) -o $@ $< $(src_mintlib) -Wl,--as-needed \
+	    -ljansson -lcurl -lcrypto
+
+fuzz: $(fuzz_programs)  ## run each fuzz target for FUZZ_SECONDS (clang)
+	@scripts/run-fuzz build-fuzz $(FUZZ_SECONDS) $(fuzz_programs)
