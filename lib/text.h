@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bytes as text: UTF-8 checks and cleaning for logs and JSON.
+ */
+
+#ifndef LIB_TEXT_H
+#define LIB_TEXT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+
+/*
+ * Length of the valid UTF-8 sequence at text (RFC 3629: no overlong forms,
+ * no surrogates, at most U+10FFFF), 0 if there is none.
+ */
+size_t text_utf8_length(const char *text, size_t len);
+
+/* replaces in place each byte that is not part of valid UTF-8 and each
+   control character except line feed and tab by '?' */
+void text_clean(char *text);
+
+#endif /* LIB_TEXT_H */
