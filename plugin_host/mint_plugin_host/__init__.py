@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Runs one unmodified mint-sdk plugin (see contract/mint_host.h)."""

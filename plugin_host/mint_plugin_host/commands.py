@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MIT
+"""The two commands, and what both need before plugin code is imported."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import sys
+
+USAGE = "usage: <python> plugin_host/__main__.py serve|probe"
+
+
+def run(argv: list[str]) -> int:
+    command = argv[1] if len(argv) == 2 else ""
+    if command not in ("serve", "probe"):
+        print(USAGE, file=sys.stderr)
+        return 2
+
+    _prepare_streams()
+
+    # plugin code that parses sys.argv must not meet our words
+    sys.argv[:] = ["mint-plugin"]
+
+    if command == "serve":
+        from mint_plugin_host import serve
+
+        return serve.serve()
+
+    from mint_plugin_host import probe
+
+    return probe.probe()
+
+
+def _prepare_streams() -> None:
+    """Every line reaches the log at once, a crash with its traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")
+    faulthandler.enable(file=os.dup(sys.stderr.fileno()), all_threads=True)

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: MIT
+"""The "serve" command: import, report, serve, and say why it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+import threading
+import time
+import traceback
+from typing import Any
+
+from mint_plugin_host import plugin as plugins
+from mint_plugin_host.report import Reporter, failed, one_line, trace
+from mint_plugin_host.settings import (
+    Settings,
+    SettingsError,
+    forget_variables,
+    read_report_fd,
+    read_settings,
+)
+
+EXIT_IMPORT = 1
+EXIT_START = 3
+EXIT_GRACE_SEC = 5.0
+
+LOG_CONFIG = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(levelname)s uvicorn: %(message)s"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "plain",
+            "stream": "ext://sys.stderr",
+        },
+    },
+    "loggers": {
+        "uvicorn": {
+            "handlers": ["stderr"], "level": "INFO", "propagate": False,
+        },
+    },
+}
+
+
+class StartRefused(Exception):
+    """The plugin needs what this host does not provide."""
+
+
+def serve() -> int:
+    begin = time.monotonic()
+    reporter = Reporter(-1)
+    try:
+        reporter = Reporter(read_report_fd())
+        settings = read_settings()
+    except SettingsError as exc:
+        return _fail(reporter, "start", exc)
+    forget_variables()
+
+    reporter.send({
+        "event": "starting",
+        "pid": os.getpid(),
+        "python": plugins.python_version(),
+        "sdk": plugins.sdk_version(),
+    })
+    try:
+        app = _create_app()
+    except StartRefused as exc:
+        return _fail(reporter, "start", exc)
+    except BaseException as exc:        # also sys.exit() at import
+        return _fail(reporter, "import", exc)
+
+    import_ms = round((time.monotonic() - begin) * 1000)
+    return _run(app, settings, reporter, import_ms)
+
+
+def _create_app() -> Any:
+    """What mint_sdk.runtime.create_plugin_app does, with one look between."""
+    plugin = plugins.load_plugin()
+    from mint_sdk.app import create_standalone_app
+    from mint_sdk.plugin_database import plugin_requires_shared_database
+
+    if plugin_requires_shared_database(plugin):
+        raise StartRefused(
+            f"plugin {plugin.metadata.name!r} requires a shared database, "
+            "and this plugin host does not provide one yet"
+        )
+    app = create_standalone_app(plugin)
+    _prepare_logging()
+    return app
+
+
+def _prepare_logging() -> None:
+    """The plugin's loggers reach the log, unless it has set up its own."""
+    root = logging.getLogger()
+    if not root.handlers:
+        logging.basicConfig(
+            stream=sys.stderr,
+            level=logging.INFO,
+            format="%(levelname)s %(name)s: %(message)s",
+        )
+    for name in ("httpx", "httpcore"):  # a line for every callback
+        logger = logging.getLogger(name)
+        if logger.level == logging.NOTSET:
+            logger.setLevel(logging.WARNING)
+
+
+def _run(
+    app: Any, settings: Settings, reporter: Reporter, import_ms: int
+) -> int:
+    try:
+        import uvicorn
+
+        from mint_plugin_host.server import (
+            Application,
+            HostServer,
+            SeatProtocol,
+        )
+    except ImportError as exc:
+        exc.add_note("the plugin's environment needs mint-sdk[server]")
+        return _fail(reporter, "import", exc)
+
+    application = Application(app)
+    config = uvicorn.Config(
+        application,
+        interface="asgi3",
+        lifespan="on",
+        http=SeatProtocol,
+        fd=settings.listen_fd,
+        backlog=settings.backlog,
+        timeout_keep_alive=settings.keepalive_sec,
+        timeout_graceful_shutdown=settings.graceful_sec,
+        forwarded_allow_ips="*",
+        server_header=False,
+        access_log=False,
+        use_colors=False,
+        log_config=LOG_CONFIG,
+    )
+    server = HostServer(
+        config, app, reporter, settings.control_fd, import_ms
+    )
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        try:
+            runner.run(server.serve())
+            code = 0
+        except BaseException as exc:
+            code = _end(server, application, reporter, exc)
+        _force_exit_later(code)
+    return code
+
+
+def _end(
+    server: Any, application: Any, reporter: Reporter, exc: BaseException
+) -> int:
+    """The exit code after the server was ended by an exception."""
+    if not server.started:
+        return _fail(reporter, "start", application.failure or exc)
+    traceback.print_exception(exc)
+    if not isinstance(exc, SystemExit):
+        print("plugin host: the event loop failed", file=sys.stderr)
+        return 1
+    print(
+        f"plugin host: plugin code ended the process: {exc!r}",
+        file=sys.stderr,
+    )
+    if exc.code is None:
+        return 0
+    return exc.code if isinstance(exc.code, int) else 1
+
+
+def _fail(reporter: Reporter, stage: str, exc: BaseException) -> int:
+    text = trace(exc)
+    known = isinstance(exc, (SettingsError, StartRefused))
+    error = str(exc) if known else one_line(exc)
+    print(f"plugin host: {stage} failed: {error}", file=sys.stderr)
+    if not known:
+        print(text, end="", file=sys.stderr)
+    reporter.send_last(failed(stage, error, "" if known else text))
+    return EXIT_IMPORT if stage == "import" else EXIT_START
+
+
+def _force_exit_later(code: int) -> None:
+    """A thread of the plugin that never ends must not keep the process."""
+
+    def force() -> None:
+        time.sleep(EXIT_GRACE_SEC)
+        print("plugin host: leaving threads behind", file=sys.stderr)
+        os._exit(code)
+
+    threading.Thread(target=force, daemon=True, name="mint-exit").start()
