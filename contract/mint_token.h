@@ -2,7 +2,8 @@
 /*
  * Session tokens: JWT (RFC 7519) in JWS compact form (RFC 7515), HS256 only.
  * The one place that parses or makes them; used by the nginx module (checks)
- * and by mint-platform (checks and issues).
+ * and by mint-platform (checks and issues).  Sources: mint_token.c,
+ * mint_base64url.c and mint_json.c; library: libcrypto.
  *
  * Claims: sub (user id as decimal string), username, iat, exp, jti, sv (the
  * user's session version when issued).  Header: {"alg":"HS256","typ":"JWT",
@@ -89,10 +90,12 @@ int mint_token_issue(struct mint_token_key *key,
     size_t text_size);
 
 
-/* strict base64url without padding; returns bytes written or -1 */
+/* strict base64url without padding; returns bytes written or -1.  encode
+   needs room for a NUL, which it adds and does not count */
 int mint_base64url_decode(uint8_t *to, size_t size, const char *text,
     size_t len);
 int mint_base64url_encode(char *to, size_t size, const uint8_t *data,
     size_t len);
+int mint_base64url_is_letter(char c);
 
 #endif /* MINT_TOKEN_H */

@@ -10,10 +10,7 @@
 #include <stdint.h>
 
 
-/*
- * Length of the valid UTF-8 sequence at text (RFC 3629: no overlong forms,
- * no surrogates, at most U+10FFFF), 0 if there is none.
- */
+/* length of the valid UTF-8 sequence at text, 0 if there is none */
 size_t text_utf8_length(const char *text, size_t len);
 
 /* replaces in place each byte that is not part of valid UTF-8 and each
