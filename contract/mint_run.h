@@ -82,6 +82,11 @@ struct mint_run_header {
 
 /* ---- words --------------------------------------------------------- */
 
+/* a word of any struct: without it a compiler may assume that copying by words
+   does not touch the struct's fields */
+typedef uint64_t  mint_run_word __attribute__((may_alias));
+
+
 static inline uint64_t
 mint_run_load(const uint64_t *word)
 {
@@ -118,12 +123,12 @@ mint_run_store_release(uint64_t *word, uint64_t value)
 static inline void
 mint_run_copy(void *to, const void *from, size_t bytes)
 {
-    size_t           i;
-    uint64_t        *d;
-    const uint64_t  *s;
+    size_t                i;
+    mint_run_word        *d;
+    const mint_run_word  *s;
 
-    d = (uint64_t *) to;
-    s = (const uint64_t *) from;
+    d = (mint_run_word *) to;
+    s = (const mint_run_word *) from;
 
     for (i = 0; i < bytes / 8; i++) {
         d[i] = __atomic_load_n(&s[i], __ATOMIC_RELAXED);
@@ -134,12 +139,12 @@ mint_run_copy(void *to, const void *from, size_t bytes)
 static inline void
 mint_run_fill(void *to, const void *from, size_t bytes)
 {
-    size_t           i;
-    uint64_t        *d;
-    const uint64_t  *s;
+    size_t                i;
+    mint_run_word        *d;
+    const mint_run_word  *s;
 
-    d = (uint64_t *) to;
-    s = (const uint64_t *) from;
+    d = (mint_run_word *) to;
+    s = (const mint_run_word *) from;
 
     for (i = 0; i < bytes / 8; i++) {
         __atomic_store_n(&d[i], s[i], __ATOMIC_RELAXED);
