@@ -82,11 +82,13 @@ include mk/checks.mk
 
 # ---- targets ---------------------------------------------------------
 
-.PHONY: all run programs clean help
+.PHONY: all run programs tools clean help
 
-all: programs  ## all programs and the nginx module (the default)
+all: programs tools  ## all programs and the nginx module (the default)
 
-programs: $(programs) $(module) $(tools)
+programs: $(programs) $(module)
+
+tools: $(tools)
 
 run:  ## set up what is missing, build, start in the foreground
 	@scripts/run

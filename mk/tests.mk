@@ -37,10 +37,10 @@ test:  ## every test: unit, then integration
 
 unit-programs: $(test_programs)
 
-unit: programs $(test_programs)  ## unit tests (Check)
+unit: programs tools $(test_programs)  ## unit tests (Check)
 	@$(sanitizer_env) scripts/run-unit-tests $(B) $(test_programs)
 
-integration: programs  ## tests of the whole system (pytest)
+integration: programs tools  ## tests of the whole system (pytest)
 	@scripts/run-integration-tests $(B) $(PYTEST_ARGS)
 
 fresh:  ## run both README commands in clean containers (needs docker)

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: MIT
+"""The launcher behind "make run": starts the system in the foreground.
+
+Started by scripts/run after set-up and build.  Prints what is going on, then
+address, administrator and plugins; Ctrl-C stops everything in order.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import examples
+from state import SetupError, State
+from system import (Admin, AdminError, Failed, Stopped, System,
+                    address_is_free, keeper_of)
+
+ROOT = Path(__file__).resolve().parents[2]
+
+UNPROTECTED = (
+    "Not root, so plugins run as this user and are not kept apart:",
+    "  any plugin can read the run files (with the signing keys), connect to",
+    "  other plugins' sockets, read their environment (tokens) and data, and",
+    "  open the store. Run as root for one uid per plugin.")
+
+
+def say(text):
+    """One line of progress."""
+    print(f"mint: {text}", flush=True)
+
+
+class Terminal:
+    """Keeps Ctrl-C to ourselves: make would die of it before we are done."""
+
+    def __init__(self):
+        self.fd = -1
+        self.before = None
+
+    def take(self):
+        """Own foreground process group, if there is a terminal."""
+        signal.signal(signal.SIGTSTP, signal.SIG_IGN)
+        try:
+            self.fd = os.open("/dev/tty", os.O_RDWR | os.O_CLOEXEC)
+            if os.tcgetpgrp(self.fd) != os.getpgrp():
+                return
+            before = os.getpgrp()
+            signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+            os.setpgid(0, 0)
+            os.tcsetpgrp(self.fd, os.getpgrp())
+            self.before = before
+        except OSError:
+            return
+
+    def give_back(self):
+        """To make, or the shell."""
+        if self.before is not None:
+            try:
+                os.tcsetpgrp(self.fd, self.before)
+            except OSError:
+                pass
+
+
+def arguments():
+    """Of scripts/run; people use that."""
+    parser = argparse.ArgumentParser(prog="scripts/run")
+    parser.add_argument("--build", type=Path, required=True)
+    parser.add_argument("--python", required=True)
+    parser.add_argument("--uv", required=True)
+    parser.add_argument("--cache", required=True)
+    parser.add_argument("--no-examples", action="store_true")
+    return parser.parse_args()
+
+
+def chosen_port(config):
+    """MINT_PORT, else MINT_SERVER__PORT, else config.json, else 8001."""
+    for name in ("MINT_PORT", "MINT_SERVER__PORT"):
+        text = os.environ.get(name)
+        if text:
+            if not (text.isascii() and text.isdigit()
+                    and 1 <= int(text) <= 65535):
+                raise SetupError(f"{name}='{text}': expected a port, "
+                                 "1-65535")
+            return int(text)
+    server = config.get("server")
+    port = server.get("port") if isinstance(server, dict) else None
+    return port if isinstance(port, int) else 8001
+
+
+def chosen_address(config):
+    """MINT_SERVER__ADDRESS, else config.json, else loopback."""
+    server = config.get("server")
+    address = server.get("address") if isinstance(server, dict) else None
+    return os.environ.get("MINT_SERVER__ADDRESS") or address or "127.0.0.1"
+
+
+def wait_for_previous(directory):
+    """A keeper whose launcher was killed stops by itself."""
+    pid = keeper_of(directory)
+    if pid is None:
+        return
+    say(f"Waiting for the previous system to stop (keeper {pid})...")
+    deadline = time.monotonic() + 45
+    while keeper_of(directory) == pid:
+        if time.monotonic() > deadline:
+            raise SetupError(f"the keeper {pid} of a previous start still "
+                             "runs: send it SIGTERM")
+        time.sleep(0.1)
+
+
+def prepare(options):
+    """Checks before anything is changed, then the directories."""
+    state = State(os.environ.get("MINT_VAR") or ROOT / "var", say)
+    existing = state.existing()
+    config = state.read_config(existing) if existing else {}
+    address, port = chosen_address(config), chosen_port(config)
+    if existing and Admin(existing / "run" / "supervisor.sock").answers():
+        raise SetupError(f"already running on {state.wanted} (stop that one "
+                         "first, or use another MINT_VAR and MINT_PORT)")
+    if existing:
+        wait_for_previous(existing)
+    reason = address_is_free(address, port)
+    if reason:
+        raise SetupError(f"cannot listen on {address} port {port}: {reason}. "
+                         "Nothing was changed. Choose another port by "
+                         "MINT_PORT")
+    state.open()
+    state.install_programs(ROOT, options.build.resolve(), options.uv)
+    state.write_config(options.python, options.cache)
+    return state, address, port
+
+
+def overrides(state, options, admin):
+    """Environment of the daemons: what config.json cannot know."""
+    values = {"ADMIN_USERNAME": admin[0]}
+    if admin[1] is not None:
+        values["ADMIN_PASSWORD"] = admin[1]
+    # an interpreter that has gone since the first start
+    python = state.setting("environments", "python", "")
+    if "MINT_ENVIRONMENTS__PYTHON" not in os.environ \
+            and not os.access(python, os.X_OK):
+        values["MINT_ENVIRONMENTS__PYTHON"] = options.python
+    return values
+
+
+def print_summary(system, status, plugins, admin, seconds):
+    """What a newcomer needs to know."""
+    base = f"http://{system.connect_host()}:{system.port}"
+    state = system.state
+    say(f"Ready after {seconds:.1f} s")
+    print(f"\n  address   {base}")
+    print(f"  admin     {admin[0]}")
+    if admin[1] is None:
+        print("  password  as set at the first start")
+    elif os.environ.get("ADMIN_PASSWORD"):
+        print("  password  as given by ADMIN_PASSWORD")
+    else:
+        print(f"  password  {admin[1]}    (kept in "
+              f"{state.wanted / 'admin.json'})")
+    for plugin in plugins:
+        print(f"  plugin    {base}{plugin['routes_prefix']}/  "
+              f"{plugin['name']} {plugin['version']}, {plugin['mode']}, "
+              f"{plugin['state']}")
+        if plugin.get("error"):
+            print(f"            {plugin['error']}")
+    print(f"  log       {system.log_path}")
+    missing = status.get("protection") or []
+    if not state.is_root:
+        print()
+        for line in UNPROTECTED:
+            print(f"  {line}")
+    elif missing:
+        print("\n  Missing protection:")
+        for line in missing:
+            print(f"    {line}")
+    print("\n  Ctrl-C stops\n", flush=True)
+
+
+def serve(system, options, address, port, started):
+    """Start, examples, summary, then until the end."""
+    state = system.state
+    admin = state.admin()
+    say("Starting...")
+    system.start(address, port, overrides(state, options, admin))
+    system.wait_until_running()
+    if not options.no_examples and os.environ.get("MINT_EXAMPLES") != "0":
+        try:
+            examples.install_missing(system, ROOT, options.uv,
+                                     options.python, admin, say)
+        except (Failed, AdminError, OSError) as error:
+            say(f"The examples are not installed: {error}")
+    plugins = system.wait_for_plugins(deadline_sec=90)
+    print_summary(system, system.status() or {}, plugins, admin,
+                  time.monotonic() - started)
+    while True:
+        system.pause(1)
+
+
+def run(options, terminal):
+    """Exit status."""
+    started = time.monotonic()
+    state, address, port = prepare(options)
+    system = System(state, say)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, system.ask_stop)
+    terminal.take()
+    result = 1
+    try:
+        serve(system, options, address, port, started)
+    except Stopped:
+        say("Stopping...")
+        result = 0
+    except Failed as error:
+        say(f"error: {error}")
+        for line in system.log_tail():
+            print(f"    {line}", file=sys.stderr)
+    status = system.stop()
+    if status != 0:
+        say(f"The keeper ended with exit status {status}, see "
+            f"{system.log_path}")
+        return 1
+    say("Stopped")
+    return result
+
+
+def main():
+    """Entry point."""
+    terminal = Terminal()
+    try:
+        return run(arguments(), terminal)
+    except SetupError as error:
+        print(f"mint: error: {error}", file=sys.stderr)
+        return 1
+    except PermissionError as error:
+        print(f"mint: error: {error} (was this directory made by another "
+              "user?)", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"mint: error: {error}", file=sys.stderr)
+        return 1
+    finally:
+        terminal.give_back()
+
+
+sys.exit(main())

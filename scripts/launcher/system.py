@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: MIT
+"""The running system as the launcher sees it: the keeper as a child, the
+admin socket, and the gateway's health."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+
+POLL_SEC = 0.05
+SOCKET_DEADLINE_SEC = 30
+QUIET_NOTICE_SEC = 30
+
+# of the launcher and its scripts; the daemons would refuse them as unknown
+LAUNCHER_VARIABLES = (
+    "MINT_VAR", "MINT_PORT", "MINT_EXAMPLES", "MINT_CACHE", "MINT_PYTHON",
+    "MINT_BUILD", "MINT_DEBIAN_MIRROR", "MAKEFLAGS", "MAKELEVEL", "MFLAGS",
+    "MAKEOVERRIDES", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+
+
+class Stopped(Exception):
+    """The user asked to stop."""
+
+
+class Failed(Exception):
+    """The system did not come up or went away."""
+
+
+class AdminError(Exception):
+    """The supervisor answered with an error."""
+
+
+class Admin:
+    """One request at a time on the supervisor's socket."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def call(self, op, timeout_sec=5, **arguments):
+        """The result, or AdminError; OSError while nobody listens."""
+        with socket.socket(socket.AF_UNIX) as peer:
+            peer.settimeout(timeout_sec)
+            peer.connect(self.path)
+            request = {"id": 1, "op": op, **arguments}
+            peer.sendall(json.dumps(request).encode() + b"\n")
+            with peer.makefile("rb") as lines:
+                for line in lines:
+                    answer = json.loads(line)
+                    if "ok" not in answer:
+                        continue
+                    if answer["ok"]:
+                        return answer["result"]
+                    raise AdminError(answer["error"]["message"])
+        raise ConnectionResetError("the supervisor closed the connection")
+
+    def answers(self):
+        """True if a supervisor is there."""
+        try:
+            self.call("status", timeout_sec=2)
+        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+            return False
+        except (OSError, ValueError, KeyError, AdminError):
+            return True
+        return True
+
+
+def keeper_of(state_directory):
+    """The pid of a keeper that runs on this state directory, or None."""
+    try:
+        pid = int((state_directory / "keeper.pid").read_text("ascii"))
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            argv = file.read().split(b"\0")
+    except (OSError, ValueError):
+        return None
+    config = os.fsencode(state_directory / "config.json")
+    return pid if config in argv else None
+
+
+def address_is_free(address, port):
+    """None, or the reason why nginx could not listen there."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+            probe.listen(1)
+        except OSError as error:
+            return error.strerror
+    return None
+
+
+class System:
+    """Starts the keeper, waits for the system, stops it."""
+
+    def __init__(self, state, say):
+        self.state = state
+        self.say = say
+        self.keeper = None
+        self.stop_asked = False
+        self.run_directory = None
+        self.admin = None
+        self.address = self.port = None
+        self.log_path = state.path / "mint.log"
+        self._log_start = 0
+
+    # ---- start ------------------------------------------------------
+
+    def _command(self):
+        state = self.state
+        program = state.path / "program" / "bin"
+        command = []
+        if os.path.exists("/usr/bin/setpriv"):
+            # a foreground system does not outlive its foreground
+            command += ["/usr/bin/setpriv", "--pdeathsig", "TERM", "--"]
+        command += [str(program / "mint-keeper")]
+        if state.is_root:
+            mint, edge = state.owner, state.edge
+            command += [
+                "--supervisor-identity", f"{mint[0]}:{mint[1]}:{edge[1]}",
+                "--identity", f"{mint[0]}:{mint[1]}",
+                "--identity", f"{edge[0]}:{edge[1]}",
+                "--uid-range", "%d-%d" % (
+                    state.setting("plugins", "uidFirst", 60706),
+                    state.setting("plugins", "uidLast", 61183))]
+        command += ["--tmp-root", str(state.path / "tmp"),
+                    "--state-root", str(state.path / "data"),
+                    "--pid-file", str(state.path / "keeper.pid"),
+                    "--", str(program / "mint-supervisor"),
+                    "--config", str(state.path / "config.json")]
+        return command
+
+    def _environment(self, overrides):
+        environment = {name: value for name, value in os.environ.items()
+                       if name not in LAUNCHER_VARIABLES}
+        path = environment.get("PATH", "/usr/local/bin:/usr/bin:/bin")
+        environment["PATH"] = path + ":/usr/local/sbin:/usr/sbin:/sbin"
+        environment.setdefault("MINT_LOG_FORMAT", "text")
+        if self.state.is_root:
+            environment["HOME"] = str(self.state.path)
+            for name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME",
+                         "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "LOGNAME",
+                         "USER"):
+                environment.pop(name, None)
+        environment.update(overrides)
+        return environment
+
+    def start(self, address, port, overrides):
+        """Starts the keeper; it starts everything else."""
+        self.address, self.port = address, port
+        self.run_directory = self.state.make_run_directory()
+        self.admin = Admin(self.run_directory / "supervisor.sock")
+        log = os.open(self.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND |
+                      os.O_CLOEXEC, 0o640)
+        self._log_start = os.lseek(log, 0, os.SEEK_END)
+        overrides = dict(overrides)
+        overrides["MINT_SERVER__PORT"] = str(port)
+        if self.state.is_root:
+            overrides["MINT_EDGE_IDENTITY"] = "%d:%d" % self.state.edge
+        if str(self.run_directory) != self.state.setting(
+                "server", "runDirectory", ""):
+            overrides["MINT_SERVER__RUN_DIRECTORY"] = str(self.run_directory)
+        try:
+            self.keeper = subprocess.Popen(
+                self._command(), stdin=subprocess.DEVNULL, stdout=log,
+                stderr=log, env=self._environment(overrides),
+                cwd=self.state.path, start_new_session=True)
+        finally:
+            os.close(log)
+
+    # ---- wait -------------------------------------------------------
+
+    def check(self):
+        """Raises if the user asked to stop or the keeper is gone."""
+        if self.stop_asked:
+            raise Stopped
+        status = self.keeper.poll()
+        if status is not None:
+            raise Failed(f"the keeper ended with exit status {status}")
+
+    def pause(self, seconds=POLL_SEC):
+        """Sleeps a little; a signal ends it early."""
+        self.check()
+        time.sleep(seconds)
+        self.check()
+
+    def healthy(self):
+        """True if the gateway answers GET /api/health with 200."""
+        host = self.connect_host()
+        try:
+            connection = http.client.HTTPConnection(host, self.port,
+                                                    timeout=3)
+            connection.request("GET", "/api/health")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def connect_host(self):
+        """Where to reach a gateway that listens on self.address."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1", "*": "127.0.0.1"}.get(
+            self.address, self.address)
+
+    def status(self):
+        """The supervisor's status, or None while it does not answer."""
+        try:
+            return self.admin.call("status")
+        except (OSError, ValueError, KeyError, AdminError):
+            return None
+
+    def wait_until_running(self):
+        """Until the gateway answers; shows each step."""
+        started = said = time.monotonic()
+        last_step = None
+        attached = False
+        while True:
+            status = self.status()
+            now = time.monotonic()
+            if status is not None:
+                attached = True
+                step = status.get("step") or ""
+                if status.get("state") == "running" and self.healthy():
+                    return status
+                if step and step != last_step:
+                    self.say(step[0].upper() + step[1:] + "...")
+                    last_step, said = step, now
+            elif not attached and now - started > SOCKET_DEADLINE_SEC:
+                raise Failed("the supervisor did not answer within "
+                             f"{SOCKET_DEADLINE_SEC} s")
+            if now - said > QUIET_NOTICE_SEC:
+                self.say(f"  ...still working ({now - started:.0f} s, log: "
+                         f"{self.log_path})")
+                said = now
+            self.pause()
+
+    def wait_for_plugins(self, deadline_sec):
+        """Until no plugin is on its way up; the list as it is then."""
+        busy = ("registered", "installing", "migrating", "initializing",
+                "upgrading")
+        deadline = time.monotonic() + deadline_sec
+        while True:
+            try:
+                plugins = self.admin.call("plugins")["plugins"]
+            except (OSError, ValueError, KeyError, AdminError):
+                plugins = None
+            if plugins is not None and (
+                    time.monotonic() > deadline
+                    or not any(p["state"] in busy for p in plugins)):
+                return plugins
+            self.pause()
+
+    def log_tail(self, count=25):
+        """The last lines written since this start."""
+        with open(self.log_path, "rb") as log:
+            log.seek(self._log_start)
+            lines = log.read().decode("utf-8", "replace").splitlines()
+        return lines[-count:]
+
+    # ---- stop -------------------------------------------------------
+
+    def ask_stop(self, *_signal):
+        """Signal handler: one SIGTERM to the keeper each time."""
+        self.stop_asked = True
+        if self.keeper is not None and self.keeper.poll() is None:
+            self.keeper.send_signal(signal.SIGTERM)
+
+    def wait_stopped(self):
+        """Waits for the keeper's end; its exit status."""
+        while True:
+            try:
+                return self.keeper.wait(timeout=1)
+            except subprocess.TimeoutExpired:
+                continue
+
+    def stop(self):
+        """Ordered stop; exit status of the keeper."""
+        if self.keeper is None:
+            return 0
+        if self.keeper.poll() is None and not self.stop_asked:
+            self.ask_stop()
+        status = self.wait_stopped()
+        if status == 0:
+            self.state.remove_run_directory(self.run_directory)
+        return status
