@@ -111,37 +111,21 @@ def _run(
     app: Any, settings: Settings, reporter: Reporter, import_ms: int
 ) -> int:
     try:
-        import uvicorn
-
-        from mint_plugin_host.server import (
-            Application,
-            HostServer,
-            SeatProtocol,
-        )
+        from mint_plugin_host.server import Application, create_server
     except ImportError as exc:
         exc.add_note("the plugin's environment needs mint-sdk[server]")
         return _fail(reporter, "import", exc)
 
     application = Application(app)
-    config = uvicorn.Config(
-        application,
-        interface="asgi3",
-        lifespan="on",
-        http=SeatProtocol,
-        fd=settings.listen_fd,
-        backlog=settings.backlog,
-        timeout_keep_alive=settings.keepalive_sec,
-        timeout_graceful_shutdown=settings.graceful_sec,
-        forwarded_allow_ips="*",
-        server_header=False,
-        access_log=False,
-        use_colors=False,
-        log_config=LOG_CONFIG,
-    )
-    server = HostServer(
-        config, app, reporter, settings.control_fd, import_ms
-    )
-    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+    try:
+        server = create_server(
+            application, settings, reporter, import_ms, LOG_CONFIG
+        )
+        loop_factory = server.config.get_loop_factory()
+    except Exception as exc:
+        return _fail(reporter, "start", exc)
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
         try:
             runner.run(server.serve())
             code = 0

@@ -21,10 +21,10 @@ from mint_plugin_host.activity import (
     job_activity,
 )
 from mint_plugin_host.report import LINE_MAX, LineTooLong, Reporter
+from mint_plugin_host.settings import Settings
 
 BEAT_SEC = 0.1
 LAG_REPORT_SEC = 0.25           # reported from here on
-OWNERS_TEXT_MAX = LINE_MAX - 1024
 
 
 class SeatProtocol(AutoHTTPProtocol):
@@ -70,12 +70,43 @@ class Application:
             raise
 
 
+def create_server(
+    application: Application,
+    settings: Settings,
+    reporter: Reporter,
+    import_ms: int,
+    log_config: dict[str, Any],
+) -> HostServer:
+    config = uvicorn.Config(
+        application,
+        interface="asgi3",
+        lifespan="on",
+        http=SeatProtocol,
+        fd=settings.listen_fd,
+        backlog=settings.backlog,
+        timeout_keep_alive=settings.keepalive_sec,
+        timeout_graceful_shutdown=settings.graceful_sec,
+        forwarded_allow_ips="*",
+        server_header=False,
+        access_log=False,
+        log_config=log_config,
+    )
+    return HostServer(
+        config,
+        application.app,
+        reporter,
+        control_fd=settings.control_fd,
+        import_ms=import_ms,
+    )
+
+
 class HostServer(uvicorn.Server):
     def __init__(
         self,
         config: uvicorn.Config,
         app: Any,
         reporter: Reporter,
+        *,
         control_fd: int,
         import_ms: int,
     ) -> None:

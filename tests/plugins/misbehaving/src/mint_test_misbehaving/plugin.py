@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MIT
+"""Does what plugins should not do, when asked to (for tests only)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+from fastapi import Response
+from mint_sdk import AnalysisPlugin, PlatformContext, endpoint, mint_plugin
+
+IMPORT_FAILURE = "MINT_TEST_FAIL_IMPORT"
+START_FAILURE = "MINT_TEST_FAIL_START"
+
+match os.environ.get(IMPORT_FAILURE):
+    case "raise":
+        raise RuntimeError("the import was told to fail")
+    case "exit":
+        sys.exit("the import was told to exit")
+
+
+@mint_plugin(analysis_type="custom", routes_prefix="/test-misbehaving")
+class MisbehavingPlugin(AnalysisPlugin):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.calls = 0
+        self.hoard: list[bytes] = []
+
+    async def initialize(
+        self, context: PlatformContext | None = None
+    ) -> None:
+        await super().initialize(context)
+        match os.environ.get(START_FAILURE):
+            case "raise":
+                raise ValueError("the start was told to fail")
+            case "exit":
+                sys.exit("the start was told to exit")
+            case "hang":
+                await asyncio.Event().wait()
+            case str() as text if text:
+                await asyncio.sleep(float(text))
+
+    @endpoint.get("/alive")
+    async def alive(self) -> dict[str, Any]:
+        return {"pid": os.getpid(), "calls": self.calls}
+
+    @endpoint.post("/count")
+    async def count(self) -> dict[str, Any]:
+        """A change of state: tells whether a given-up POST has run."""
+        self.calls += 1
+        return {"calls": self.calls}
+
+    @endpoint.post("/raise")
+    async def raise_error(self) -> None:
+        raise RuntimeError("the handler was told to raise")
+
+    @endpoint.post("/system-exit")
+    async def system_exit(self) -> None:
+        raise SystemExit(7)
+
+    @endpoint.post("/exit-in-task")
+    async def exit_in_task(self) -> dict[str, Any]:
+        async def leave() -> None:
+            await asyncio.sleep(0.05)
+            sys.exit(9)
+
+        task = asyncio.create_task(leave())
+        self.tasks.add(task)
+        return {"pid": os.getpid()}
+
+    @endpoint.post("/os-exit")
+    async def os_exit(self, code: int = 11) -> None:
+        os._exit(code)
+
+    @endpoint.post("/abort")
+    async def abort(self) -> None:
+        os.abort()
+
+    @endpoint.post("/block")
+    async def block(self, seconds: float = 1.0) -> dict[str, Any]:
+        """Blocks the event loop."""
+        time.sleep(seconds)
+        return {"blocked": seconds}
+
+    @endpoint.get("/slow")
+    async def slow(self, seconds: float = 1.0) -> dict[str, Any]:
+        await asyncio.sleep(seconds)
+        return {"slept": seconds, "pid": os.getpid()}
+
+    @endpoint.get("/slow-sync")
+    def slow_sync(self, seconds: float = 1.0) -> dict[str, Any]:
+        """Takes a thread of the pool."""
+        time.sleep(seconds)
+        return {"slept": seconds}
+
+    @endpoint.post("/keep-thread")
+    async def keep_thread(self, seconds: float = 3600.0) -> dict[str, Any]:
+        """A thread that holds up the interpreter's end."""
+        threading.Thread(target=time.sleep, args=(seconds,)).start()
+        return {}
+
+    @endpoint.post("/print")
+    async def print_lines(
+        self, lines: int = 1, length: int = 80, text: str = "line"
+    ) -> dict[str, Any]:
+        for number in range(lines):
+            print(f"{text} {number} ".ljust(length, "."))
+        return {"printed": lines}
+
+    @endpoint.post("/spawn")
+    async def spawn(self, seconds: int = 3600) -> dict[str, Any]:
+        """A child in a session of its own, which nobody waits for."""
+        child = subprocess.Popen(
+            ["sleep", str(seconds)],
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+        )
+        return {"pid": child.pid}
+
+    @endpoint.post("/hoard")
+    async def hoard_memory(self, megabytes: int = 1) -> dict[str, Any]:
+        self.hoard.append(os.urandom(1 << 20) * megabytes)
+        return {"pieces": len(self.hoard)}
+
+    @endpoint.get("/header-bomb")
+    async def header_bomb(self, size: int = 100_000) -> Response:
+        return Response("", headers={"x-large": "x" * size})
+
+    @endpoint.get("/takes-names")
+    async def takes_names(self) -> Response:
+        """Headers that are the platform's to send."""
+        response = Response("{}", media_type="application/json")
+        response.set_cookie("mint_access_token", "from-the-plugin")
+        response.headers["x-accel-redirect"] = "/etc/passwd"
+        response.headers["access-control-allow-origin"] = "https://other"
+        return response
