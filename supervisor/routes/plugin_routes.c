@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Publishes plugins: subscribes to the registry (routes, tokens) and is the
+ * listener of the processes (seats).  Decides nothing.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/log.h"
+#include "lib/strbuf.h"
+#include "plugin_routes.h"
+
+
+struct plugin_routes {
+    struct publisher  *publisher;
+    struct registry   *registry;
+};
+
+
+/* a crash's first restart is at once: such a seat is starting, not closed */
+
+static const enum mint_seat_state  seat_state_of[SERVICE_STATE_COUNT] = {
+    [SERVICE_DOWN] = MINT_SEAT_CLOSED,
+    [SERVICE_QUEUED] = MINT_SEAT_STARTING,
+    [SERVICE_PREPARING] = MINT_SEAT_STARTING,
+    [SERVICE_STARTING] = MINT_SEAT_STARTING,
+    [SERVICE_READY] = MINT_SEAT_READY,
+    [SERVICE_DRAINING] = MINT_SEAT_CLOSED,
+    [SERVICE_STOPPING] = MINT_SEAT_CLOSED,
+    [SERVICE_BACKOFF] = MINT_SEAT_CLOSED,
+    [SERVICE_FAILED] = MINT_SEAT_CLOSED
+};
+
+
+static void
+plugin_routes_publish(struct plugin_routes *routes)
+{
+    size_t                   i, count;
+    struct error             err;
+    struct plugin           *plugin;
+    struct publisher_route  *list;
+
+    count = registry_count(routes->registry);
+    list = mem_alloc((count + 1) * sizeof(struct publisher_route));
+
+    for (i = 0; i < count; i++) {
+        plugin = registry_at(routes->registry, i);
+
+        list[i].plugin_id = plugin->id;
+        list[i].seat_first = LAYOUT_SEAT_OF(plugin->id);
+        list[i].slot_count = 1;
+        list[i].flags = plugin->mode == PLUGIN_SHARED ? MINT_ROUTE_SHARED : 0;
+        list[i].prefix = plugin->routes_prefix;
+        list[i].name = plugin->name;
+        list[i].version = plugin->version;
+    }
+
+    if (publisher_set_routes(routes->publisher, list, count, &err) != 0) {
+        log_error("routes cannot be published: %s", err.text);
+    }
+
+    free(list);
+}
+
+
+static void
+plugin_routes_token(struct plugin_routes *routes, const struct plugin *plugin)
+{
+    struct error  err;
+
+    if (publisher_set_plugin_token(routes->publisher, plugin->id,
+                                   plugin->token, &err)
+        != 0)
+    {
+        log_error("token of plugin \"%s\" cannot be published: %s",
+                  plugin->name, err.text);
+    }
+}
+
+
+static void
+plugin_routes_on_registry(void *ctx, enum registry_event event,
+    struct plugin *plugin)
+{
+    struct plugin_routes  *routes;
+
+    routes = ctx;
+
+    if (event == REGISTRY_STATE) {
+        return;
+    }
+
+    plugin_routes_token(routes, plugin);
+    plugin_routes_publish(routes);
+}
+
+
+struct plugin_routes *
+plugin_routes_new(struct publisher *publisher, struct registry *registry)
+{
+    size_t                 i;
+    struct plugin_routes  *routes;
+
+    routes = mem_alloc(sizeof(struct plugin_routes));
+    routes->publisher = publisher;
+    routes->registry = registry;
+
+    for (i = 0; i < registry_count(registry); i++) {
+        plugin_routes_token(routes, registry_at(registry, i));
+    }
+
+    plugin_routes_publish(routes);
+    registry_subscribe(registry, plugin_routes_on_registry, routes);
+
+    return routes;
+}
+
+
+void
+plugin_routes_free(struct plugin_routes **routes)
+{
+    free(*routes);
+    *routes = NULL;
+}
+
+
+/* ---- seats --------------------------------------------------------- */
+
+static void
+plugin_routes_on_seat(void *ctx, const struct plugin *plugin, uint32_t seat,
+    const char *address)
+{
+    struct error           err;
+    struct plugin_routes  *routes;
+
+    routes = ctx;
+
+    if (publisher_place_seat(routes->publisher, seat, plugin->id, 0, 0,
+                             address, &err)
+        != 0)
+    {
+        log_error("seat of plugin \"%s\" cannot be published: %s",
+                  plugin->name, err.text);
+    }
+}
+
+
+static void
+plugin_routes_set(struct plugin_routes *routes, uint32_t seat,
+    const struct service *service)
+{
+    publisher_set_seat(routes->publisher, seat, service_generation(service),
+                       service_retry_after_sec(service),
+                       service_cause(service),
+                       seat_state_of[service_state(service)]);
+}
+
+
+static void
+plugin_routes_on_state(void *ctx, const struct plugin *plugin, uint32_t seat,
+    const struct service *service)
+{
+    (void) plugin;
+
+    plugin_routes_set(ctx, seat, service);
+}
+
+
+static uint32_t
+plugin_routes_in_flight(void *ctx, uint32_t seat)
+{
+    struct plugin_routes  *routes;
+
+    routes = ctx;
+
+    return publisher_seat_in_flight(routes->publisher, seat);
+}
+
+
+static uint64_t
+plugin_routes_seat_word(void *ctx, uint32_t seat)
+{
+    struct plugin_routes  *routes;
+
+    routes = ctx;
+
+    return publisher_seat_word(routes->publisher, seat);
+}
+
+
+struct plugin_process_listener
+plugin_routes_listener(struct plugin_routes *routes)
+{
+    struct plugin_process_listener  listener;
+
+    listener.ctx = routes;
+    listener.on_seat = plugin_routes_on_seat;
+    listener.on_state = plugin_routes_on_state;
+    listener.in_flight = plugin_routes_in_flight;
+    listener.seat_word = plugin_routes_seat_word;
+
+    return listener;
+}
+
+
+void
+plugin_routes_platform_address(struct plugin_routes *routes,
+    const char *address)
+{
+    struct error  err;
+
+    if (publisher_place_seat(routes->publisher, MINT_SEAT_PLATFORM, 0, 0, 0,
+                             address, &err)
+        != 0)
+    {
+        log_error("the platform's seat cannot be published: %s", err.text);
+    }
+}
+
+
+/*
+ * A platform that is being restarted keeps its socket, and requests wait in
+ * its backlog: once it has been ready the seat stays ready, until it has
+ * failed for good.
+ */
+
+void
+plugin_routes_platform_state(struct plugin_routes *routes,
+    const struct service *service)
+{
+    uint64_t  word;
+
+    word = publisher_seat_word(routes->publisher, MINT_SEAT_PLATFORM);
+
+    if (mint_seat_state(word) == MINT_SEAT_READY
+        && service_state(service) != SERVICE_READY
+        && service_state(service) != SERVICE_FAILED
+        && service_state(service) != SERVICE_DOWN)
+    {
+        return;
+    }
+
+    plugin_routes_set(routes, MINT_SEAT_PLATFORM, service);
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Makes "workers" and reads its records.  A record counts only while a
+ * process holds the OFD lock on its byte: the kernel frees it at death, so a
+ * killed worker's counters are never waited for.
+ */
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "lib/log.h"
+#include "worker_records.h"
+
+
+#define WORKERS_SEATS_MOST    131072
+#define WORKERS_PLUGINS_MOST  65536
+
+
+static bool worker_file_shows(const struct run_file *file,
+    enum mint_run_kind kind, uint64_t epoch);
+static int worker_records_replace(struct worker_records *records,
+    uint32_t seats, uint32_t plugins, struct error *err);
+static const uint32_t *worker_file_seat(const struct run_file *file,
+    unsigned record, uint32_t seat);
+static void worker_file_shape(uint32_t seats, uint32_t plugins,
+    struct run_shape *shape);
+
+
+int
+worker_records_open(struct worker_records *records, const char *directory,
+    uint32_t seats, uint32_t plugins, gid_t gid, struct error *err)
+{
+    int                rc;
+    struct run_shape   shape;
+
+    memset(records, 0, sizeof(*records));
+
+    rc = run_line_open(&records->line, directory, MINT_RUN_WORKERS, gid, err);
+    if (rc != 0) {
+        goto failed;
+    }
+
+    worker_file_shape(seats, plugins, &shape);
+
+    if (records->line.current != NULL
+        && run_file_has_shape(records->line.current, &shape))
+    {
+        records->seats = seats;
+        records->plugins = plugins;
+        return 0;
+    }
+
+    rc = worker_records_replace(records, seats, plugins, err);
+    if (rc == 0) {
+        return 0;
+    }
+
+failed:
+
+    worker_records_close(records);
+
+    return rc;
+}
+
+
+void
+worker_records_close(struct worker_records *records)
+{
+    run_line_close(&records->line);
+    memset(records, 0, sizeof(*records));
+}
+
+
+int
+worker_records_grow(struct worker_records *records, uint32_t seats,
+    uint32_t plugins, struct error *err)
+{
+    if (seats <= records->seats && plugins <= records->plugins) {
+        return 0;
+    }
+
+    return worker_records_replace(records, seats, plugins, err);
+}
+
+
+uint32_t
+worker_records_in_flight(const struct worker_records *records, uint32_t seat)
+{
+    unsigned                 i;
+    uint32_t                 sum;
+    const uint32_t          *in_flight;
+    const struct run_file   *file;
+
+    sum = 0;
+
+    for (i = 0; i < MINT_WORKERS_MAX; i++) {
+        in_flight = worker_file_seat(records->line.current, i, seat);
+        if (in_flight != NULL) {
+            sum += mint_seat_count(in_flight);
+        }
+    }
+
+    for (file = records->line.retired; file != NULL; file = file->next) {
+        for (i = 0; i < MINT_WORKERS_MAX; i++) {
+            in_flight = worker_file_seat(file, i, seat);
+            if (in_flight != NULL) {
+                sum += mint_seat_count(in_flight);
+            }
+        }
+    }
+
+    return sum;
+}
+
+
+uint32_t
+worker_records_live(const struct worker_records *records)
+{
+    unsigned                i;
+    uint32_t                live;
+    const struct run_file  *file;
+
+    live = 0;
+
+    for (i = 0; i < MINT_WORKERS_MAX; i++) {
+        live += worker_file_record(records->line.current, i) != NULL;
+    }
+
+    /* a worker that has moved on keeps its old record only while requests
+       are counted there; it is live in the current file too */
+    for (file = records->line.retired; file != NULL; file = file->next) {
+        for (i = 0; live == 0 && i < MINT_WORKERS_MAX; i++) {
+            live += worker_file_record(file, i) != NULL;
+        }
+    }
+
+    return live;
+}
+
+
+bool
+worker_records_in_use(void *ctx, enum mint_run_kind kind,
+    const struct run_file *file)
+{
+    const struct run_file        *f;
+    const struct worker_records  *records;
+
+    records = ctx;
+
+    if (kind == MINT_RUN_WORKERS) {
+        return worker_file_shows(file, kind, file->epoch);
+    }
+
+    if (worker_file_shows(records->line.current, kind, file->epoch)) {
+        return true;
+    }
+
+    for (f = records->line.retired; f != NULL; f = f->next) {
+        if (worker_file_shows(f, kind, file->epoch)) {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
+int
+worker_file_check(const struct run_file *file, struct error *err)
+{
+    uint32_t           seats, plugins;
+    struct run_shape   shape;
+
+    seats = file->header->capacity[MINT_WORKERS_CAPACITY_SEATS];
+    plugins = file->header->capacity[MINT_WORKERS_CAPACITY_PLUGINS];
+
+    if (seats > WORKERS_SEATS_MOST || plugins > WORKERS_PLUGINS_MOST) {
+        return error_set(err, MINT_ERR_PROTOCOL,
+                         "capacities (%u seats, %u plugins) are out of "
+                         "bounds", seats, plugins);
+    }
+
+    worker_file_shape(seats, plugins, &shape);
+    if (!run_file_has_shape(file, &shape)) {
+        return error_set(err, MINT_ERR_PROTOCOL,
+                         "records are not where they should be");
+    }
+
+    return 0;
+}
+
+
+const struct mint_worker *
+worker_file_record(const struct run_file *file, unsigned i)
+{
+    uint64_t                       bytes;
+    struct flock                   lock;
+    const struct mint_run_header  *h;
+
+    memset(&lock, 0, sizeof(lock));
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    lock.l_start = i;
+    lock.l_len = 1;
+
+    /* an error counts as "held": nobody is stopped on a guess */
+    if (fcntl(file->fd, F_OFD_GETLK, &lock) != -1 && lock.l_type == F_UNLCK) {
+        return NULL;
+    }
+
+    h = file->header;
+    bytes = mint_worker_record_bytes(h->capacity[MINT_WORKERS_CAPACITY_SEATS],
+                                h->capacity[MINT_WORKERS_CAPACITY_PLUGINS]);
+
+    return (const struct mint_worker *) (const void *)
+           ((char *) run_file_section(file, MINT_WORKERS_SECTION_RECORDS)
+            + i * bytes);
+}
+
+
+/* a live worker of this file has mapped that epoch of the kind; for "workers"
+   itself it is enough to be alive: its requests count here */
+
+static bool
+worker_file_shows(const struct run_file *file, enum mint_run_kind kind,
+    uint64_t epoch)
+{
+    unsigned                   i;
+    const struct mint_worker  *worker;
+
+    for (i = 0; i < MINT_WORKERS_MAX; i++) {
+        worker = worker_file_record(file, i);
+        if (worker == NULL) {
+            continue;
+        }
+
+        if (kind == MINT_RUN_WORKERS
+            || mint_run_load(&worker->epoch[kind - 1]) == epoch)
+        {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
+static int
+worker_records_replace(struct worker_records *records, uint32_t seats,
+    uint32_t plugins, struct error *err)
+{
+    int                rc;
+    struct run_file   *fresh;
+    struct run_shape   shape;
+
+    if (seats > WORKERS_SEATS_MOST || plugins > WORKERS_PLUGINS_MOST) {
+        return error_set(err, MINT_ERR_FULL,
+                         "%u seats, %u plugins: at most %d and %d fit",
+                         seats, plugins, WORKERS_SEATS_MOST,
+                         WORKERS_PLUGINS_MOST);
+    }
+
+    /* a file that cannot be trusted must not be counted in either */
+    if (records->line.current != NULL
+        && worker_file_check(records->line.current, NULL) != 0)
+    {
+        log_warn("run file \"workers\" is not whole; it will be replaced");
+        mint_run_store_release(&records->line.current->header->life,
+                               MINT_RUN_RETIRED);
+        run_file_free(&records->line.current);
+    }
+
+    worker_file_shape(seats, plugins, &shape);
+
+    rc = run_line_make(&records->line, &shape, &fresh, err);
+    if (rc != 0) {
+        return rc;
+    }
+
+    rc = run_line_commit(&records->line, &fresh, err);
+    if (rc != 0) {
+        return rc;
+    }
+
+    records->seats = seats;
+    records->plugins = plugins;
+    log_info("run file \"workers\" made: epoch %llu, room for %u seats and "
+             "%u plugins", (unsigned long long) records->line.current->epoch,
+             seats, plugins);
+
+    return 0;
+}
+
+
+static const uint32_t *
+worker_file_seat(const struct run_file *file, unsigned record, uint32_t seat)
+{
+    const struct mint_worker  *worker;
+
+    if (seat >= file->header->capacity[MINT_WORKERS_CAPACITY_SEATS]) {
+        return NULL;
+    }
+
+    worker = worker_file_record(file, record);
+    if (worker == NULL) {
+        return NULL;
+    }
+
+    return (const uint32_t *) (const void *) (worker + 1) + seat;
+}
+
+
+static void
+worker_file_shape(uint32_t seats, uint32_t plugins, struct run_shape *shape)
+{
+    memset(shape, 0, sizeof(*shape));
+    shape->capacity[MINT_WORKERS_CAPACITY_RECORDS] = MINT_WORKERS_MAX;
+    shape->capacity[MINT_WORKERS_CAPACITY_SEATS] = seats;
+    shape->capacity[MINT_WORKERS_CAPACITY_PLUGINS] = plugins;
+    shape->section[MINT_WORKERS_SECTION_RECORDS] =
+        sizeof(struct mint_run_header);
+    shape->bytes = run_align(sizeof(struct mint_run_header)
+                             + MINT_WORKERS_MAX
+                               * mint_worker_record_bytes(seats, plugins));
+}
