@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Operations that only look: status, plugins, explain, logs.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/fs.h"
+#include "lib/strbuf.h"
+#include "operations_private.h"
+
+
+#ifndef MINT_VERSION
+#define MINT_VERSION  "0.1.0"
+#endif
+
+#define OPERATIONS_LOG_LINES  50
+
+
+static void operation_status(void *ctx, struct admin_call *call,
+    json_t *arguments);
+static void operation_plugins(void *ctx, struct admin_call *call,
+    json_t *arguments);
+static void operation_explain(void *ctx, struct admin_call *call,
+    json_t *arguments);
+static void operation_logs(void *ctx, struct admin_call *call,
+    json_t *arguments);
+
+
+static const struct admin_operation  operations_list[] = {
+    { "status", ADMIN_ANYONE, operation_status,
+      "what runs and what is going on" },
+    { "plugins", ADMIN_ANYONE, operation_plugins,
+      "installed plugins and their processes" },
+    { "explain", ADMIN_ANYONE, operation_explain,
+      "why a plugin is shared or isolated" },
+    { "logs", ADMIN_ANYONE, operation_logs,
+      "last lines of a plugin, of platform or of nginx" },
+    { "restart", ADMIN_ANYONE, operation_restart,
+      "restart a plugin, answer when it is ready" },
+    { "restart_all", ADMIN_ANYONE, operation_restart_all,
+      "restart all plugins one after the other" },
+    { "install", ADMIN_ANYONE, operation_install,
+      "install a bundle, answer when it runs" },
+    { "stop", ADMIN_ANYONE, operation_stop, "stop the whole system" },
+    { "identity.full", ADMIN_PLATFORM, operation_identity_full,
+      "all users, roles and keys" },
+    { "identity.change", ADMIN_PLATFORM, operation_identity_change,
+      "one change of users, roles or keys" },
+    { "directory", ADMIN_PLATFORM, operation_directory,
+      "plugins and tokens, to check callbacks" },
+    { NULL, ADMIN_ANYONE, NULL, NULL }
+};
+
+
+const struct admin_operation *
+operations_table(void)
+{
+    return operations_list;
+}
+
+
+struct operations *
+operations_new(const struct operations_parts *parts, const char *boot_id)
+{
+    struct operations  *o;
+
+    o = mem_alloc(sizeof(struct operations));
+
+    o->parts = *parts;
+    o->started_unix_ms = time_unix_ms();
+    o->roles = json_object();
+    strncpy(o->boot_id, boot_id, sizeof(o->boot_id) - 1);
+    operations_set_environment(o, "building", NULL);
+
+    registry_subscribe(parts->registry, operations_waiters_on_registry, o);
+    registry_subscribe(parts->registry, operations_roles_on_registry, o);
+
+    return o;
+}
+
+
+void
+operations_free(struct operations **operations)
+{
+    if (*operations == NULL) {
+        return;
+    }
+
+    operations_waiters_free(*operations);
+    json_decref((*operations)->roles);
+    free((*operations)->step);
+    free((*operations)->environment_state);
+    free((*operations)->environment_error);
+    free(*operations);
+    *operations = NULL;
+}
+
+
+void
+operations_set_step(struct operations *operations, const char *step)
+{
+    free(operations->step);
+    operations->step = step != NULL ? mem_strdup(step) : NULL;
+}
+
+
+void
+operations_set_environment(struct operations *operations, const char *state,
+    const char *error)
+{
+    free(operations->environment_state);
+    free(operations->environment_error);
+
+    operations->environment_state = mem_strdup(state);
+    operations->environment_error = error != NULL ? mem_strdup(error) : NULL;
+}
+
+
+void
+operations_set_stopping(struct operations *operations)
+{
+    operations->is_stopping = true;
+}
+
+
+const char *
+operations_text(struct admin_call *call, json_t *arguments, const char *name)
+{
+    const char    *text;
+    struct error   err;
+
+    text = json_string_value(json_object_get(arguments, name));
+
+    if (text == NULL) {
+        error_set(&err, MINT_ERR_INVALID, "\"%s\" is missing or not a string",
+                  name);
+        admin_fail(call, &err);
+    }
+
+    return text;
+}
+
+
+struct plugin *
+operations_plugin(struct operations *operations, struct admin_call *call,
+    json_t *arguments)
+{
+    const char     *name;
+    struct error    err;
+    struct plugin  *plugin;
+
+    name = operations_text(call, arguments, "plugin");
+    if (name == NULL) {
+        return NULL;
+    }
+
+    plugin = registry_find(operations->parts.registry, name);
+
+    if (plugin == NULL) {
+        error_set(&err, MINT_ERR_NOT_FOUND, "no plugin \"%s\" is installed; "
+                  "\"mintctl plugins\" lists them", name);
+        admin_fail(call, &err);
+    }
+
+    return plugin;
+}
+
+
+/* ---- status -------------------------------------------------------- */
+
+static json_t *
+operations_service_json(struct service *service)
+{
+    json_t  *json;
+
+    if (service == NULL) {
+        return json_pack("{s:s, s:i}", "state", "not managed", "pid", 0);
+    }
+
+    json = json_pack("{s:s, s:i, s:i}",
+                     "state", service_state_name(service_state(service)),
+                     "pid", service_pid(service),
+                     "restarts", (int) service_restarts(service));
+
+    json_object_set_new(json, "error", service_error(service)[0] == '\0'
+                        ? json_null() : json_string(service_error(service)));
+    json_object_set_new(json, "last_exit",
+                        service_last_exit(service)[0] == '\0'
+                        ? json_null()
+                        : json_string(service_last_exit(service)));
+
+    return json;
+}
+
+
+static bool
+operations_is_settled(enum plugin_state state)
+{
+    return state == PLUGIN_READY || state == PLUGIN_FAILED
+           || state == PLUGIN_STOPPED;
+}
+
+
+bool
+operations_is_running(const struct operations *o)
+{
+    size_t           i;
+    struct service  *nginx;
+
+    if (strcmp(o->environment_state, "building") == 0
+        || service_state(core_process_service(o->parts.core, CORE_PLATFORM))
+           != SERVICE_READY)
+    {
+        return false;
+    }
+
+    nginx = core_process_service(o->parts.core, CORE_NGINX);
+
+    if (nginx != NULL && service_state(nginx) != SERVICE_READY) {
+        return false;
+    }
+
+    for (i = 0; i < registry_count(o->parts.registry); i++) {
+        if (!operations_is_settled(registry_at(o->parts.registry, i)->state)) {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
+static json_t *
+operations_protection(const struct operations *o)
+{
+    json_t  *list;
+
+    list = json_array();
+
+    if (!o->parts.layout->has_uids) {
+        json_array_append_new(list, json_string(
+            "plugins run under the same user as the system: each of them "
+            "can read the run files, the store, other plugins' sockets, "
+            "environment and data (start as root for one user a plugin)"));
+    }
+
+    return list;
+}
+
+
+static json_t *
+operations_plugin_totals(const struct operations *o)
+{
+    size_t  i, ready;
+
+    ready = 0;
+
+    for (i = 0; i < registry_count(o->parts.registry); i++) {
+        ready += registry_at(o->parts.registry, i)->state == PLUGIN_READY;
+    }
+
+    return json_pack("{s:I, s:I}", "total",
+                     (json_int_t) registry_count(o->parts.registry),
+                     "ready", (json_int_t) ready);
+}
+
+
+static void
+operation_status(void *ctx, struct admin_call *call, json_t *arguments)
+{
+    char                *url;
+    char                 started[32];
+    json_t              *result, *nginx, *environment;
+    const char          *path;
+    struct operations   *o;
+
+    (void) arguments;
+    o = ctx;
+    time_rfc3339(o->started_unix_ms, started);
+    url = core_process_url(o->parts.config);
+    path = installer_platform_environment(o->parts.installer);
+
+    nginx = operations_service_json(core_process_service(o->parts.core,
+                                                         CORE_NGINX));
+    json_object_set_new(nginx, "managed",
+                        json_boolean(o->parts.config->nginx.managed));
+
+    environment = json_pack("{s:s, s:s, s:o, s:o}",
+        "state", o->environment_state,
+        "python", o->parts.config->environments.python,
+        "path", path != NULL ? json_string(path) : json_null(),
+        "error", o->environment_error != NULL
+                 ? json_string(o->environment_error) : json_null());
+
+    result = json_pack(
+        "{s:i, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, "
+        "s:o, s:s, s:o}",
+        "supervisor_pid", (int) getpid(),
+        "keeper_pid", (int) getppid(),
+        "started_at", started,
+        "version", MINT_VERSION,
+        "state", o->is_stopping ? "stopping"
+                 : operations_is_running(o) ? "running" : "starting",
+        "run_directory", o->parts.config->server.run_directory,
+        "state_directory", o->parts.layout->state_directory,
+        "address", url,
+        "step", o->step != NULL ? json_string(o->step) : json_null(),
+        "platform", operations_service_json(
+                        core_process_service(o->parts.core, CORE_PLATFORM)),
+        "nginx", nginx,
+        "environment", environment,
+        "identity", json_pack("{s:I, s:I}",
+            "sequence",
+            (json_int_t) publisher_sequence(o->parts.publisher),
+            "users",
+            (json_int_t) publisher_user_count(o->parts.publisher)),
+        "protection", operations_protection(o),
+        "boot_id", o->boot_id,
+        "plugins", operations_plugin_totals(o));
+
+    free(url);
+    admin_reply(call, result);
+}
+
+
+/* ---- plugins ------------------------------------------------------- */
+
+static json_t *
+operations_optional(const char *text)
+{
+    return text != NULL ? json_string(text) : json_null();
+}
+
+
+json_t *
+operations_plugin_json(struct operations *operations, struct plugin *plugin)
+{
+    char             installed[32];
+    json_t          *json, *instances;
+    struct service  *service;
+
+    (void) operations;
+
+    instances = json_array();
+    service = plugin_process_service(plugin);
+
+    if (service != NULL) {
+        json_array_append_new(instances, service_json(service));
+    }
+
+    time_rfc3339(plugin->installed_unix_ms, installed);
+
+    json = json_pack(
+        "{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:s, "
+        "s:s, s:b, s:O, s:o}",
+        "id", (json_int_t) plugin->id,
+        "name", plugin->name,
+        "distribution", plugin->distribution,
+        "version", plugin->version,
+        "entry_point", plugin->entry_point,
+        "routes_prefix", plugin->routes_prefix,
+        "plugin_type", plugin->plugin_type,
+        "mode", plugin_mode_name(plugin->mode),
+        "state", plugin_state_name(plugin->state),
+        "reason", plugin->reason,
+        "error", operations_optional(plugin->error),
+        "uid", plugin->uid == UINT32_MAX
+               ? json_null() : json_integer((json_int_t) plugin->uid),
+        "environment", plugin->environment,
+        "installed_at", installed,
+        "has_frontend", plugin->has_frontend,
+        "metadata", plugin->probe != NULL ? plugin->probe : json_null(),
+        "instances", instances);
+
+    return json;
+}
+
+
+static void
+operation_plugins(void *ctx, struct admin_call *call, json_t *arguments)
+{
+    size_t              i;
+    json_t             *list;
+    struct operations  *o;
+
+    (void) arguments;
+    o = ctx;
+    list = json_array();
+
+    for (i = 0; i < registry_count(o->parts.registry); i++) {
+        json_array_append_new(list, operations_plugin_json(o,
+                                  registry_at(o->parts.registry, i)));
+    }
+
+    admin_reply(call, json_pack("{s:o}", "plugins", list));
+}
+
+
+static void
+operation_explain(void *ctx, struct admin_call *call, json_t *arguments)
+{
+    struct plugin  *plugin;
+
+    plugin = operations_plugin(ctx, call, arguments);
+
+    if (plugin != NULL) {
+        admin_reply(call, json_pack("{s:s, s:s, s:s, s:O}",
+            "plugin", plugin->name,
+            "mode", plugin_mode_name(plugin->mode),
+            "reason", plugin->reason,
+            "details", plugin->details));
+    }
+}
+
+
+static void
+operation_logs(void *ctx, struct admin_call *call, json_t *arguments)
+{
+    json_int_t          lines;
+    const char         *name;
+    struct error        err;
+    struct plugin      *plugin;
+    struct service     *service;
+    struct operations  *o;
+
+    o = ctx;
+    name = operations_text(call, arguments, "plugin");
+
+    if (name == NULL) {
+        return;
+    }
+
+    lines = OPERATIONS_LOG_LINES;
+
+    if (json_is_integer(json_object_get(arguments, "lines"))) {
+        lines = json_integer_value(json_object_get(arguments, "lines"));
+    }
+
+    if (lines < 1 || lines > OUTPUT_RING_LINES) {
+        lines = OUTPUT_RING_LINES;
+    }
+
+    service = core_process_service(o->parts.core, name);
+
+    if (service == NULL) {
+        plugin = registry_find(o->parts.registry, name);
+        service = plugin != NULL ? plugin_process_service(plugin) : NULL;
+    }
+
+    if (service == NULL) {
+        error_set(&err, MINT_ERR_NOT_FOUND, "nothing called \"%s\" has a log; "
+                  "there are platform, nginx and the installed plugins",
+                  name);
+        admin_fail(call, &err);
+        return;
+    }
+
+    admin_reply(call, json_pack("{s:o}", "lines",
+        output_tail(service_output(service), (size_t) lines)));
+}

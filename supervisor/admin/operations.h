@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the admin socket's operations do (contract/mint_admin.h): a table of
+ * handlers over the parts of the supervisor that main.c has put together.
+ */
+
+#ifndef SUPERVISOR_ADMIN_OPERATIONS_H
+#define SUPERVISOR_ADMIN_OPERATIONS_H
+
+#include <stdint.h>
+
+#include "server.h"
+#include "supervisor/plugin/install.h"
+#include "supervisor/process/core_process.h"
+#include "supervisor/process/plugin_process.h"
+#include "supervisor/routes/publisher.h"
+
+
+struct operations;
+
+
+/* borrowed; filled by main.c as the parts come up */
+struct operations_parts {
+    struct event_base         *base;
+    const struct config       *config;
+    const struct layout       *layout;
+    struct registry           *registry;
+    struct installer          *installer;
+    struct core_processes     *core;
+    struct plugin_processes   *processes;
+    struct publisher          *publisher;
+    void                     (*stop)(void *ctx);
+    void                      *stop_ctx;
+};
+
+
+struct operations *operations_new(const struct operations_parts *parts,
+    const char *boot_id);
+void operations_free(struct operations **operations);
+
+/* the table and ctx for admin_server_open() */
+const struct admin_operation *operations_table(void);
+
+/* what is going on, for "status": a short text, NULL = nothing */
+void operations_set_step(struct operations *operations, const char *step);
+
+/* the platform environment: "building", "ready", "failed", and why */
+void operations_set_environment(struct operations *operations,
+    const char *state, const char *error);
+
+void operations_set_stopping(struct operations *operations);
+
+/* true once everything that is wanted is ready or has failed */
+bool operations_is_running(const struct operations *operations);
+
+#endif /* SUPERVISOR_ADMIN_OPERATIONS_H */

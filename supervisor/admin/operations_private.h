@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Shared by the files that hold the handlers: operations.c (status, plugins,
+ * logs), change_operations.c (restart, install, stop) and
+ * identity_operations.c (what only the platform may ask).
+ */
+
+#ifndef SUPERVISOR_ADMIN_OPERATIONS_PRIVATE_H
+#define SUPERVISOR_ADMIN_OPERATIONS_PRIVATE_H
+
+#include "operations.h"
+
+
+struct waiter;                      /* change_operations.c */
+
+
+struct operations {
+    struct operations_parts   parts;
+    char                      boot_id[33];
+    uint64_t                  started_unix_ms;
+    char                     *step;
+    char                     *environment_state;
+    char                     *environment_error;
+    bool                      is_stopping;
+    struct waiter            *waiters;
+    json_t                   *roles;    /* slug -> ROLE, for plugin_access */
+};
+
+
+/* the argument as text, or NULL after having failed the call */
+const char *operations_text(struct admin_call *call, json_t *arguments,
+    const char *name);
+
+/* the plugin named by "plugin", or NULL after having failed the call */
+struct plugin *operations_plugin(struct operations *operations,
+    struct admin_call *call, json_t *arguments);
+
+json_t *operations_plugin_json(struct operations *operations,
+    struct plugin *plugin);
+
+/* change_operations.c */
+void operation_restart(void *ctx, struct admin_call *call, json_t *arguments);
+void operation_restart_all(void *ctx, struct admin_call *call,
+    json_t *arguments);
+void operation_install(void *ctx, struct admin_call *call, json_t *arguments);
+void operation_stop(void *ctx, struct admin_call *call, json_t *arguments);
+void operations_waiters_on_registry(void *ctx, enum registry_event event,
+    struct plugin *plugin);
+void operations_waiters_free(struct operations *operations);
+
+/* identity_operations.c */
+void operation_identity_full(void *ctx, struct admin_call *call,
+    json_t *arguments);
+void operation_identity_change(void *ctx, struct admin_call *call,
+    json_t *arguments);
+void operation_directory(void *ctx, struct admin_call *call,
+    json_t *arguments);
+void operations_roles_on_registry(void *ctx, enum registry_event event,
+    struct plugin *plugin);
+
+#endif /* SUPERVISOR_ADMIN_OPERATIONS_PRIVATE_H */

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mint-supervisor: the program.  Serves no HTTP, forks nothing, blocks
+ * nowhere; everything that happens comes from the event loop.
+ */
+
+#include <curl/curl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+#include "supervisor.h"
+
+
+#ifndef MINT_VERSION
+#define MINT_VERSION  "0.1.0"
+#endif
+
+
+static void
+supervisor_free(struct supervisor *s)
+{
+    admin_server_free(&s->admin);
+    operations_free(&s->operations);
+    installer_free(&s->installer);
+    plugin_processes_free(&s->processes);
+    core_processes_free(&s->core);
+    plugin_routes_free(&s->routes);
+    tool_runner_free(&s->tools);
+    service_pool_free(&s->pool);
+    http_client_free(&s->http);
+    process_table_free(&s->table);
+    keeper_client_close(&s->keeper);
+    registry_free(&s->registry);
+    publisher_free(&s->publisher);
+    layout_close(&s->layout);
+    config_free(&s->config);
+    free(s->platform_url);
+
+    if (s->tick != NULL) {
+        event_free(s->tick);
+    }
+
+    if (s->stop_poll != NULL) {
+        event_free(s->stop_poll);
+    }
+
+    if (s->base != NULL) {
+        event_base_free(s->base);
+    }
+}
+
+
+static int
+supervisor_open(struct supervisor *s, const char *config_path,
+    struct error *err)
+{
+    int                 fd, rc;
+    const char *const  *notice;
+
+    rc = config_load(&s->config, config_path, environ, err);
+    if (rc != 0) {
+        return rc;
+    }
+
+    for (notice = config_notices(s->config); *notice != NULL; notice++) {
+        log_warn("%s", *notice);
+    }
+
+    rc = layout_open(&s->layout, s->config, err);
+    if (rc != 0) {
+        return rc;
+    }
+
+    s->base = event_base_new();
+    if (s->base == NULL) {
+        return error_set(err, MINT_ERR_SYSTEM, "no event loop");
+    }
+
+    fd = keeper_client_fd(err);
+    if (fd < 0) {
+        return fd;
+    }
+
+    rc = keeper_client_open(s->base, fd, &supervisor_keeper_events, s, &s->keeper,
+                            err);
+    if (rc != 0) {
+        return rc;
+    }
+
+    rc = http_client_open(&s->http, s->base, err);
+    if (rc != 0) {
+        return rc;
+    }
+
+    s->table = process_table_new(s->base, s->keeper);
+    s->pool = service_pool_new(s->table, s->http,
+                     (unsigned) s->config->plugins.starts_at_once + 2);
+    s->tools = tool_runner_new(s->table);
+
+    return 0;
+}
+
+
+int
+main(int argc, char **argv)
+{
+    int                         opt;
+    const char                 *config_path;
+    struct error                err;
+    struct supervisor           s;
+    static const struct option  options[] = {
+        { "config", required_argument, NULL, 'c' },
+        { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'v' },
+        { NULL, 0, NULL, 0 }
+    };
+
+    config_path = NULL;
+
+    while ((opt = getopt_long(argc, argv, "c:hv", options, NULL)) != -1) {
+
+        switch (opt) {
+
+        case 'c':
+            config_path = optarg;
+            break;
+
+        case 'h':
+            printf("usage: mint-supervisor [--config FILE]\n\n"
+                   "Starts and watches nginx, mint-platform and plugins.  "
+                   "Is started by mint-keeper.\n");
+            return 0;
+
+        case 'v':
+            printf("mint-supervisor %s\n", MINT_VERSION);
+            return 0;
+
+        default:
+            return 2;
+        }
+    }
+
+    memset(&s, 0, sizeof(s));
+    s.admin_fd = -1;
+
+    signal(SIGPIPE, SIG_IGN);
+    umask(027);
+    log_open("supervisor");
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+
+    if (supervisor_open(&s, config_path, &err) != 0) {
+        log_error("%s", err.text);
+        supervisor_free(&s);
+        return 1;
+    }
+
+    event_base_dispatch(s.base);
+    supervisor_free(&s);
+    curl_global_cleanup();
+
+    return s.exit_status;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Runs installed plugins: one service each, in seat a of slot 0.  Listens to
+ * the registry; tells its own listener what the edge must know.
+ */
+
+#ifndef SUPERVISOR_PROCESS_PLUGIN_PROCESS_H
+#define SUPERVISOR_PROCESS_PLUGIN_PROCESS_H
+
+#include "layout.h"
+#include "service.h"
+#include "supervisor/plugin/registry.h"
+
+
+struct plugin_processes;
+
+
+struct plugin_process_listener {
+    void      *ctx;
+
+    /* the seat's socket listens at address */
+    void      (*on_seat)(void *ctx, const struct plugin *plugin,
+        uint32_t seat, const char *address);
+
+    /* the service's state, cause or generation changed */
+    void      (*on_state)(void *ctx, const struct plugin *plugin,
+        uint32_t seat, const struct service *service);
+
+    uint32_t  (*in_flight)(void *ctx, uint32_t seat);
+
+    /* the seat's word as published, 0 = none */
+    uint64_t  (*seat_word)(void *ctx, uint32_t seat);
+};
+
+
+/* platform_url: "http://127.0.0.1:4711", copied; the rest must outlive it */
+struct plugin_processes *plugin_processes_new(const struct config *config,
+    const struct layout *layout, struct registry *registry,
+    struct service_pool *pool, struct process_table *table,
+    const char *platform_url, const struct plugin_process_listener *listener);
+void plugin_processes_free(struct plugin_processes **processes);
+
+/* adopts a process found at attach; false: no such plugin, end it */
+bool plugin_processes_adopt(struct plugin_processes *processes,
+    const char *name, uint32_t generation, const struct process *process,
+    bool is_dead, int wait_status);
+
+/* starts every plugin of the registry that does not run */
+void plugin_processes_start(struct plugin_processes *processes);
+
+void plugin_processes_stop(struct plugin_processes *processes);
+bool plugin_processes_all_down(const struct plugin_processes *processes);
+
+/* NULL if there is none */
+struct service *plugin_process_service(const struct plugin *plugin);
+
+/* true while a running process uses the environment */
+bool plugin_processes_use(void *processes, const char *environment);
+
+#endif /* SUPERVISOR_PROCESS_PLUGIN_PROCESS_H */

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A service: something that shall run as one process in one seat (a plugin,
+ * the platform, nginx).  Owns its life: start, readiness, crash restart with
+ * back-off, restart on request, ordered stop.  What is to be run and who is
+ * told are hooks; it knows no plugin and no run file.
+ */
+
+#ifndef SUPERVISOR_PROCESS_SERVICE_H
+#define SUPERVISOR_PROCESS_SERVICE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "contract/mint_seats.h"
+#include "lib/http_client.h"
+#include "output.h"
+#include "process_table.h"
+
+
+enum service_state {
+    SERVICE_DOWN = 0,           /* not wanted */
+    SERVICE_QUEUED = 1,         /* waits for one of the few start places */
+    SERVICE_PREPARING = 2,      /* directories, by the keeper */
+    SERVICE_STARTING = 3,       /* runs, not ready yet */
+    SERVICE_READY = 4,
+    SERVICE_DRAINING = 5,       /* no new requests; the last ones finish */
+    SERVICE_STOPPING = 6,       /* was sent SIGTERM */
+    SERVICE_BACKOFF = 7,        /* died; waits for the next try */
+    SERVICE_FAILED = 8,         /* died too often; next try in minutes */
+    SERVICE_STATE_COUNT = 9
+};
+
+
+struct service;
+
+
+struct service_hooks {
+    /* makes what the process needs, then calls service_prepared(); NULL =
+       nothing is needed */
+    void      (*prepare)(void *ctx, struct service *service);
+
+    /* fills everything but id and label; what it points to stays valid until
+       the next call; err: cannot be started, e.g. the port is taken */
+    int       (*fill)(void *ctx, struct service *service,
+        struct keeper_spawn_request *request, struct error *err);
+
+    /* the state has changed; NULL = nobody is told */
+    void      (*on_state)(void *ctx, struct service *service);
+
+    /* requests in flight, asked while draining; NULL = none */
+    uint32_t  (*in_flight)(void *ctx, struct service *service);
+};
+
+
+struct service_options {
+    const char  *kind;              /* "plugin", "service": first of the label */
+    const char  *name;              /* log prefix */
+    const char  *place;             /* "0a": slot and seat */
+    const char  *log_directory;     /* NULL = no file */
+    const char  *probe_url;         /* answered by any status < 500 = ready */
+    const char  *probe_unix;        /* socket to probe, NULL = TCP */
+    bool         waits_report;      /* "ready" must be reported first */
+    int          stop_signal;       /* SIGTERM, SIGQUIT */
+    unsigned     ready_deadline_sec;
+    unsigned     stop_grace_sec;    /* then SIGKILL */
+    unsigned     drain_sec;         /* at most, for requests in flight */
+};
+
+
+/* shared by all services: few start at once */
+struct service_pool;
+
+struct service_pool *service_pool_new(struct process_table *table,
+    struct http_client *http, unsigned starts_at_once);
+void service_pool_free(struct service_pool **pool);
+
+
+/* options and their strings are copied; hooks and ctx must outlive it */
+struct service *service_new(struct service_pool *pool,
+    const struct service_options *options, const struct service_hooks *hooks,
+    void *ctx);
+void service_free(struct service **service);        /* leaves the process */
+
+/* idempotent wishes */
+void service_start(struct service *service, enum mint_seat_cause cause);
+void service_restart(struct service *service, enum mint_seat_cause cause);
+void service_stop(struct service *service, bool is_hurried);
+
+/* answer to hooks.prepare; err NULL or code 0: fine */
+void service_prepared(struct service *service, const struct error *err);
+
+/* takes over a process an earlier supervisor started */
+void service_adopt(struct service *service, const struct process *process,
+    uint32_t generation, bool is_ready);
+
+/* a process of this service that was found dead at attach */
+void service_adopt_dead(struct service *service,
+    const struct process *process, uint32_t generation, int wait_status);
+
+
+enum service_state service_state(const struct service *service);
+const char *service_state_name(enum service_state state);
+enum mint_seat_cause service_cause(const struct service *service);
+uint32_t service_generation(const struct service *service);
+void service_set_generation(struct service *service, uint32_t generation);
+int service_pid(const struct service *service);             /* 0 = none */
+unsigned service_restarts(const struct service *service);
+uint64_t service_started_unix_ms(const struct service *service);
+unsigned service_retry_after_sec(const struct service *service);
+const char *service_error(const struct service *service);   /* "" = none */
+const char *service_last_exit(const struct service *service);
+struct output *service_output(struct service *service);
+const char *service_name(const struct service *service);
+
+/* writes a command line to the process's control pipe */
+int service_command(struct service *service, const char *line,
+    struct error *err);
+
+/* {slot, seat, generation, pid, state, started_at, restarts, last_exit} */
+json_t *service_json(const struct service *service);
+
+#endif /* SUPERVISOR_PROCESS_SERVICE_H */

@@ -1,0 +1,520 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The state machine of a service: one table [state][event] says what is
+ * legal; service_set_state() is the only place that changes the state and
+ * tells others.  Leaves forking to the keeper and words to the hooks.
+ */
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/fs.h"
+#include "lib/log.h"
+#include "service_private.h"
+
+
+#define SERVICE_DEATHS_MS       60000
+#define SERVICE_BACKOFF_MAX_MS  60000
+#define SERVICE_RETRY_MS        300000
+#define SERVICE_DRAIN_POLL_MS   10
+
+
+typedef void (*service_action_fn)(struct service *service);
+
+static void service_act_start(struct service *service);
+static void service_act_place(struct service *service);
+static void service_act_spawn(struct service *service);
+static void service_act_unprepared(struct service *service);
+static void service_act_up(struct service *service);
+static void service_act_drain(struct service *service);
+static void service_act_signal(struct service *service);
+static void service_act_kill(struct service *service);
+static void service_act_died(struct service *service);
+static void service_act_ended(struct service *service);
+static void service_act_overdue(struct service *service);
+static void service_act_down(struct service *service);
+static void service_act_want(struct service *service);
+
+
+
+/* an empty cell: the event means nothing in that state */
+
+static const service_action_fn  service_table[SERVICE_STATE_COUNT]
+                                             [EVENT_COUNT] =
+{
+    [SERVICE_DOWN] = {
+        [EVENT_START] = service_act_start,
+        [EVENT_RESTART] = service_act_start,
+    },
+
+    [SERVICE_QUEUED] = {
+        [EVENT_STOP] = service_act_down,
+        [EVENT_PLACE] = service_act_place,
+    },
+
+    [SERVICE_PREPARING] = {
+        [EVENT_STOP] = service_act_want,
+        [EVENT_PREPARED] = service_act_spawn,
+        [EVENT_UNPREPARED] = service_act_unprepared,
+    },
+
+    [SERVICE_STARTING] = {
+        [EVENT_STOP] = service_act_signal,
+        [EVENT_RESTART] = service_act_signal,
+        [EVENT_UNPREPARED] = service_act_unprepared,
+        [EVENT_UP] = service_act_up,
+        [EVENT_EXITED] = service_act_died,
+        [EVENT_TIMER] = service_act_overdue,
+    },
+
+    [SERVICE_READY] = {
+        [EVENT_STOP] = service_act_drain,
+        [EVENT_RESTART] = service_act_drain,
+        [EVENT_EXITED] = service_act_died,
+    },
+
+    [SERVICE_DRAINING] = {
+        [EVENT_STOP] = service_act_signal,
+        [EVENT_DRAINED] = service_act_signal,
+        [EVENT_TIMER] = service_act_signal,
+        [EVENT_EXITED] = service_act_ended,
+    },
+
+    [SERVICE_STOPPING] = {
+        [EVENT_SPAWNED] = service_act_signal,
+        [EVENT_TIMER] = service_act_kill,
+        [EVENT_EXITED] = service_act_ended,
+        [EVENT_UNPREPARED] = service_act_ended,
+    },
+
+    [SERVICE_BACKOFF] = {
+        [EVENT_START] = service_act_start,
+        [EVENT_RESTART] = service_act_start,
+        [EVENT_STOP] = service_act_down,
+        [EVENT_TIMER] = service_act_start,
+    },
+
+    [SERVICE_FAILED] = {
+        [EVENT_START] = service_act_start,
+        [EVENT_RESTART] = service_act_start,
+        [EVENT_STOP] = service_act_down,
+        [EVENT_TIMER] = service_act_start,
+    }
+};
+
+
+void
+service_event(struct service *service, enum service_event event)
+{
+    service_action_fn  action;
+
+    action = service_table[service->state][event];
+
+    if (action != NULL) {
+        action(service);
+    }
+}
+
+
+void
+service_on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    (void) fd;
+    (void) what;
+
+    service_event(arg, EVENT_TIMER);
+}
+
+
+static void
+service_set_timer(struct service *service, unsigned ms)
+{
+    struct timeval  tv;
+
+    tv.tv_sec = ms / 1000;
+    tv.tv_usec = (suseconds_t) (ms % 1000) * 1000;
+
+    evtimer_add(service->timer, &tv);
+}
+
+
+void
+service_set_poll(struct service *service, unsigned ms)
+{
+    struct timeval  tv;
+
+    tv.tv_sec = 0;
+    tv.tv_usec = (suseconds_t) ms * 1000;
+
+    evtimer_add(service->poll, &tv);
+}
+
+
+void
+service_set_deadline(struct service *service)
+{
+    service_set_timer(service, service->options.ready_deadline_sec * 1000);
+}
+
+
+static void
+service_give_place(struct service *service)
+{
+    struct service  *waiting, *p;
+
+    if (!service->has_place) {
+        return;
+    }
+
+    service->has_place = false;
+    service->pool->places++;
+    waiting = NULL;
+
+    for (p = service->pool->services; p != NULL; p = p->next) {
+        if (p->state == SERVICE_QUEUED
+            && (waiting == NULL || p->since_ms < waiting->since_ms))
+        {
+            waiting = p;
+        }
+    }
+
+    if (waiting != NULL) {
+        service_event(waiting, EVENT_PLACE);
+    }
+}
+
+
+void
+service_set_state(struct service *service, enum service_state state)
+{
+    struct log_fields  fields;
+
+    memset(&fields, 0, sizeof(fields));
+    fields.plugin = service->options.name;
+
+    log_write(LOG_LEVEL_DEBUG, &fields, "%s -> %s",
+              service_state_name(service->state),
+              service_state_name(state));
+
+    evtimer_del(service->timer);
+    evtimer_del(service->poll);
+
+    if (service->probe != NULL) {
+        http_call_cancel(service->probe);
+        service->probe = NULL;
+    }
+
+    service->state = state;
+    service->since_ms = time_boot_ms();
+
+    if (state != SERVICE_PREPARING && state != SERVICE_STARTING) {
+        service_give_place(service);
+    }
+
+    if (service->hooks->on_state != NULL) {
+        service->hooks->on_state(service->ctx, service);
+    }
+}
+
+
+static void
+service_act_start(struct service *service)
+{
+    service_set_state(service, SERVICE_QUEUED);
+
+    if (service->pool->places > 0) {
+        service_event(service, EVENT_PLACE);
+    }
+}
+
+
+static void
+service_act_place(struct service *service)
+{
+    service->pool->places--;
+    service->has_place = true;
+    service->generation++;
+    service->error[0] = '\0';
+
+    service_set_state(service, SERVICE_PREPARING);
+
+    if (service->hooks->prepare == NULL) {
+        service_event(service, EVENT_PREPARED);
+        return;
+    }
+
+    service->hooks->prepare(service->ctx, service);
+}
+
+
+/* stop asked for while the keeper makes directories: seen when it answers */
+
+static void
+service_act_want(struct service *service)
+{
+    (void) service;
+}
+
+
+static void
+service_act_spawn(struct service *service)
+{
+    char                         label[MINT_KEEPER_LABEL_MAX];
+    struct error                 err;
+    struct keeper_spawn_request  request;
+
+    if (!service->is_wanted) {
+        service_set_state(service, SERVICE_DOWN);
+        return;
+    }
+
+    memset(&request, 0, sizeof(request));
+    err.code = 0;
+
+    if (service->hooks->fill(service->ctx, service, &request, &err) != 0) {
+        snprintf(service->error, sizeof(service->error), "%s", err.text);
+        service_act_unprepared(service);
+        return;
+    }
+
+    snprintf(label, sizeof(label), "%s/%s/%s/%u", service->options.kind,
+             service->options.name, service->options.place,
+             service->generation);
+
+    request.id = process_table_next_id(service->pool->table);
+    request.label = label;
+
+    memset(&service->process, 0, sizeof(service->process));
+    service->process.id = request.id;
+    service->process.control_fd = -1;
+    service->is_spawned = false;
+    service->is_reported = false;
+
+    process_table_add(service->pool->table, request.id, service_on_exit,
+                      service);
+
+    service_set_state(service, SERVICE_STARTING);
+    service_set_deadline(service);
+
+    if (keeper_client_spawn(process_table_keeper(service->pool->table),
+                            &request, service_on_spawned, service, &err)
+        != 0)
+    {
+        process_table_remove(service->pool->table, request.id);
+        service->process.id = 0;
+        snprintf(service->error, sizeof(service->error), "%s", err.text);
+        service_act_unprepared(service);
+    }
+}
+
+
+/* a death or a failed start: when is the next try? */
+
+static void
+service_act_next_try(struct service *service)
+{
+    uint64_t  now;
+    unsigned  jitter;
+
+    now = time_boot_ms();
+
+    memmove(&service->deaths[1], &service->deaths[0],
+            sizeof(uint64_t) * (SERVICE_DEATHS - 1));
+    service->deaths[0] = now;
+
+    if (service->deaths[SERVICE_DEATHS - 1] != 0
+        && now - service->deaths[SERVICE_DEATHS - 1] < SERVICE_DEATHS_MS)
+    {
+        service->cause = MINT_CAUSE_FAILED;
+        service->delay_ms = SERVICE_RETRY_MS;
+
+        log_error("\"%s\" died %d times in a minute and is given up for 5 "
+                  "minutes: %s", service->options.name, SERVICE_DEATHS,
+                  service->error[0] != '\0' ? service->error
+                                            : service->last_exit);
+
+        service_set_state(service, SERVICE_FAILED);
+        service_set_timer(service, SERVICE_RETRY_MS);
+        return;
+    }
+
+    service->delay_ms = 0;
+
+    if (service->backoff > 0) {
+        service->delay_ms = service->backoff > 6
+                            ? SERVICE_BACKOFF_MAX_MS
+                            : 1000U << (service->backoff - 1);
+        jitter = service->delay_ms / 5;
+        service->delay_ms += (unsigned) (now % (jitter + 1)) - jitter / 2;
+    }
+
+    service->backoff++;
+
+    if (service->cause != MINT_CAUSE_FIRST_START) {
+        service->cause = MINT_CAUSE_CRASHED;
+    }
+
+    if (service->delay_ms == 0) {
+        service_act_start(service);
+        return;
+    }
+
+    service_set_state(service, SERVICE_BACKOFF);
+    service_set_timer(service, service->delay_ms);
+}
+
+
+static void
+service_act_unprepared(struct service *service)
+{
+    log_error("\"%s\" could not be started: %s", service->options.name,
+              service->error);
+    output_note(service->output, "could not be started: %s", service->error);
+
+    if (!service->is_wanted) {
+        service_set_state(service, SERVICE_DOWN);
+        return;
+    }
+
+    if (service->backoff == 0) {
+        service->backoff = 1;       /* trying again at once would not help */
+    }
+
+    service_act_next_try(service);
+}
+
+
+static void
+service_act_up(struct service *service)
+{
+    output_note(service->output, "ready after %llu ms",
+                (unsigned long long) (time_boot_ms() - service->since_ms));
+
+    service->error[0] = '\0';
+    service->cause = MINT_CAUSE_NONE;
+    service_set_state(service, SERVICE_READY);
+}
+
+
+static void
+service_act_drain(struct service *service)
+{
+    if (service->is_hurried || service->hooks->in_flight == NULL) {
+        service_act_signal(service);
+        return;
+    }
+
+    service_set_state(service, SERVICE_DRAINING);
+    service_set_timer(service, service->options.drain_sec * 1000);
+    service_set_poll(service, SERVICE_DRAIN_POLL_MS);
+}
+
+
+static void
+service_act_signal(struct service *service)
+{
+    struct error  err;
+
+    if (service->state != SERVICE_STOPPING) {
+        service_set_state(service, SERVICE_STOPPING);
+    }
+
+    if (!service->is_spawned) {
+        return;                     /* service_on_spawned() comes back here */
+    }
+
+    service_set_timer(service, service->options.stop_grace_sec * 1000);
+
+    if (keeper_client_signal(process_table_keeper(service->pool->table),
+                             service->process.id,
+                             service->options.stop_signal, NULL, NULL, &err)
+        != 0)
+    {
+        log_warn("signal to \"%s\" failed: %s", service->options.name,
+                 err.text);
+    }
+}
+
+
+static void
+service_act_kill(struct service *service)
+{
+    struct error  err;
+
+    log_warn("\"%s\" did not stop within %u s and is killed",
+             service->options.name, service->options.stop_grace_sec);
+
+    if (keeper_client_signal(process_table_keeper(service->pool->table),
+                             service->process.id, SIGKILL, NULL, NULL, &err)
+        != 0)
+    {
+        log_warn("kill of \"%s\" failed: %s", service->options.name,
+                 err.text);
+    }
+}
+
+
+/* not ready within the deadline: stop it; its end counts as a death */
+
+static void
+service_act_overdue(struct service *service)
+{
+    snprintf(service->error, sizeof(service->error),
+             "was not ready within %u s; last line: %.300s",
+             service->options.ready_deadline_sec,
+             output_last_line(service->output));
+
+    log_error("\"%s\" %s", service->options.name, service->error);
+    service_act_kill(service);
+}
+
+
+static void
+service_act_died(struct service *service)
+{
+    if (time_boot_ms() - service->since_ms > SERVICE_DEATHS_MS
+        && service->state == SERVICE_READY)
+    {
+        service->backoff = 0;
+    }
+
+    if (service->state == SERVICE_READY) {
+        service->cause = MINT_CAUSE_CRASHED;
+    }
+
+    log_error("\"%s\" (pid %d) died: %s", service->options.name,
+              service->process.pid, service->last_exit);
+
+    if (service->error[0] == '\0') {
+        snprintf(service->error, sizeof(service->error), "%s; last line: "
+                 "%.300s", service->last_exit,
+                 output_last_line(service->output));
+    }
+
+    service->process.pid = 0;
+    service->restarts++;
+    service_act_next_try(service);
+}
+
+
+static void
+service_act_ended(struct service *service)
+{
+    service->process.pid = 0;
+
+    if (service->is_wanted) {
+        service->restarts++;
+        service_act_start(service);
+        return;
+    }
+
+    service_set_state(service, SERVICE_DOWN);
+}
+
+
+static void
+service_act_down(struct service *service)
+{
+    service_set_state(service, SERVICE_DOWN);
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A service's fields and events, shared by the three files that make it up:
+ * service.c (making, adopting, asking), service_machine.c (states) and
+ * service_watch.c (what happens to the process).
+ */
+
+#ifndef SUPERVISOR_PROCESS_SERVICE_PRIVATE_H
+#define SUPERVISOR_PROCESS_SERVICE_PRIVATE_H
+
+#include "service.h"
+
+
+#define SERVICE_DEATHS  5           /* within a minute = failed */
+
+
+enum service_event {
+    EVENT_START = 0,
+    EVENT_STOP = 1,
+    EVENT_RESTART = 2,
+    EVENT_PLACE = 3,            /* a start place is free */
+    EVENT_PREPARED = 4,
+    EVENT_UNPREPARED = 5,       /* preparing or spawning failed */
+    EVENT_UP = 6,               /* reported and probed */
+    EVENT_DRAINED = 7,
+    EVENT_EXITED = 8,
+    EVENT_TIMER = 9,
+    EVENT_SPAWNED = 10,         /* the keeper has answered, pid is known */
+    EVENT_COUNT = 11
+};
+
+
+struct service_pool {
+    struct process_table  *table;
+    struct http_client    *http;
+    unsigned               places;      /* free ones */
+    struct service        *services;
+};
+
+
+struct service {
+    struct service_pool         *pool;
+    struct service              *next;
+    struct service_options       options;
+    const struct service_hooks  *hooks;
+    void                        *ctx;
+
+    enum service_state           state;
+    enum mint_seat_cause         cause;
+    bool                         is_wanted;
+    bool                         is_hurried;
+    bool                         has_place;
+    bool                         is_spawned;    /* the keeper has answered */
+    bool                         is_reported;
+    uint32_t                     generation;
+    unsigned                     restarts;
+    unsigned                     backoff;       /* exponent, 0 = at once */
+    uint64_t                     deaths[SERVICE_DEATHS];
+    uint64_t                     since_ms;      /* of the state */
+    unsigned                     delay_ms;      /* of the back-off */
+    int                          exit_status;
+    char                         last_exit[96];
+    char                         error[1024];
+
+    struct process               process;
+    struct output               *output;
+    struct line_reader          *report;
+    struct event                *timer;
+    struct event                *poll;          /* probes, drain */
+    struct http_call            *probe;
+};
+
+
+/* service_machine.c: the event happens now */
+void service_event(struct service *service, enum service_event event);
+void service_set_state(struct service *service, enum service_state state);
+void service_set_poll(struct service *service, unsigned ms);
+void service_set_deadline(struct service *service);
+void service_on_timer(evutil_socket_t fd, short what, void *arg);
+
+/* service_watch.c */
+void service_watch_process(struct service *service,
+    const struct process *process);
+void service_on_spawned(void *ctx, int status,
+    const struct keeper_child_info *info);
+void service_on_exit(void *ctx, int wait_status, uint32_t tree_killed);
+void service_on_poll(evutil_socket_t fd, short what, void *arg);
+void service_probe(struct service *service);
+
+#endif /* SUPERVISOR_PROCESS_SERVICE_PRIVATE_H */

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What happens to a service's process: spawned, probed, reported, ended.
+ * Turns it into events of the state machine.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "contract/mint_host.h"
+#include "lib/log.h"
+#include "service_private.h"
+
+
+#define SERVICE_PROBE_MS        100         /* between probes */
+#define SERVICE_PROBE_LIMIT_MS  3000
+#define SERVICE_DRAIN_POLL_MS   10
+
+
+static void service_on_report(void *ctx, char *line, size_t len);
+
+
+void
+service_watch_process(struct service *service, const struct process *process)
+{
+    service->process = *process;
+    service->is_spawned = true;
+
+    output_attach(service->output, process->log_fd);
+
+    if (process->report_fd != -1) {
+        service->report = line_reader_new(
+                              process_table_base(service->pool->table),
+                              process->report_fd, MINT_HOST_LINE_MAX,
+                              service_on_report, service);
+    }
+}
+
+
+void
+service_on_spawned(void *ctx, int status, const struct keeper_child_info *info)
+{
+    struct error     err;
+    struct process   process;
+    struct service  *service;
+
+    service = ctx;
+    service->is_spawned = true;
+
+    if (status != 0) {
+        process_table_remove(service->pool->table, service->process.id);
+        service->process.id = 0;
+
+        errno = status;
+        error_set_errno(&err, "start of \"%s\" failed", service->options.name);
+        snprintf(service->error, sizeof(service->error), "%s", err.text);
+
+        service_event(service, EVENT_UNPREPARED);
+        return;
+    }
+
+    process.id = info->id;
+    process.pid = info->pid;
+    process.started_unix_ms = info->started_unix_ms;
+    process.log_fd = info->log_fd;
+    process.report_fd = info->report_fd;
+    process.control_fd = info->control_fd;
+
+    service_watch_process(service, &process);
+    output_note(service->output, "started, pid %d", process.pid);
+
+    if (service->state == SERVICE_STOPPING) {
+        service_event(service, EVENT_SPAWNED);
+        return;
+    }
+
+    if (!service->options.waits_report) {
+        service_probe(service);
+    }
+}
+
+
+void
+service_on_exit(void *ctx, int wait_status, uint32_t tree_killed)
+{
+    struct service  *service;
+
+    service = ctx;
+
+    output_drain(service->output);
+
+    if (service->report != NULL) {
+        line_reader_drain(service->report);
+        line_reader_free(&service->report);
+    }
+
+    if (service->process.control_fd != -1) {
+        close(service->process.control_fd);
+        service->process.control_fd = -1;
+    }
+
+    process_table_forget(service->pool->table, service->process.id);
+
+    service->exit_status = wait_status;
+    process_exit_text(wait_status, service->last_exit,
+                      sizeof(service->last_exit));
+
+    output_note(service->output, "pid %d %s%s", service->process.pid,
+                service->last_exit,
+                tree_killed > 0 ? "; what it had started was killed" : "");
+
+    service_event(service, EVENT_EXITED);
+}
+
+
+void
+service_on_poll(evutil_socket_t fd, short what, void *arg)
+{
+    struct service  *service;
+
+    (void) fd;
+    (void) what;
+    service = arg;
+
+    if (service->state == SERVICE_STARTING) {
+        service_probe(service);
+        return;
+    }
+
+    if (service->state != SERVICE_DRAINING) {
+        return;
+    }
+
+    if (service->hooks->in_flight(service->ctx, service) == 0) {
+        service_event(service, EVENT_DRAINED);
+        return;
+    }
+
+    service_set_poll(service, SERVICE_DRAIN_POLL_MS);
+}
+
+
+static void
+service_on_probed(void *ctx, long status, const char *error)
+{
+    struct service  *service;
+
+    service = ctx;
+    service->probe = NULL;
+
+    if (status > 0 && status < 500) {
+        service_event(service, EVENT_UP);
+        return;
+    }
+
+    snprintf(service->error, sizeof(service->error), "probe of %s: %s%ld",
+             service->options.probe_url, status == 0 ? error : "status ",
+             status);
+
+    service_set_poll(service, SERVICE_PROBE_MS);
+}
+
+
+void
+service_probe(struct service *service)
+{
+    if (service->options.probe_url == NULL) {
+        service_event(service, EVENT_UP);
+        return;
+    }
+
+    if (service->probe != NULL) {
+        return;
+    }
+
+    service->probe = http_client_get(service->pool->http,
+                                     service->options.probe_url,
+                                     service->options.probe_unix,
+                                     SERVICE_PROBE_LIMIT_MS,
+                                     service_on_probed, service);
+
+    if (service->probe == NULL) {
+        service_set_poll(service, SERVICE_PROBE_MS);
+    }
+}
+
+
+/* the host's reports: contract/mint_host.h */
+
+static void
+service_on_report(void *ctx, char *line, size_t len)
+{
+    json_t          *report;
+    const char      *event, *error, *traceback;
+    struct service  *service;
+
+    service = ctx;
+
+    if (line == NULL) {
+        log_warn("\"%s\" sent a report line that is too long",
+                 service->options.name);
+        return;
+    }
+
+    report = json_loadb(line, len, 0, NULL);
+    event = json_string_value(json_object_get(report, "event"));
+
+    if (event == NULL) {
+        log_warn("\"%s\" sent a report that is not understood",
+                 service->options.name);
+
+    } else if (strcmp(event, "ready") == 0) {
+        if (!service->is_reported && service->state == SERVICE_STARTING) {
+            service->is_reported = true;
+            service_probe(service);
+        }
+
+    } else if (strcmp(event, "failed") == 0) {
+        error = json_string_value(json_object_get(report, "error"));
+        traceback = json_string_value(json_object_get(report, "traceback"));
+
+        snprintf(service->error, sizeof(service->error), "%s",
+                 error != NULL ? error : "failed without saying why");
+        output_note(service->output, "failed: %s", service->error);
+
+        if (traceback != NULL) {
+            output_note(service->output, "%.8000s", traceback);
+        }
+
+    } else if (strcmp(event, "lag") == 0) {
+        output_note(service->output, "event loop was late by %lld ms",
+                    (long long) json_integer_value(
+                                    json_object_get(report, "ms")));
+    }
+
+    json_decref(report);
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Start: directories, the parts and how they are joined, first starts.
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/fs.h"
+#include "lib/log.h"
+#include "lib/strbuf.h"
+#include "supervisor.h"
+
+
+#define STARTUP_USERS_HINT  1024
+
+
+int
+supervisor_make_directories(struct supervisor *s, struct error *err)
+{
+    int     rc;
+    char   *plugin_data;
+
+    plugin_data = mem_printf("%s/plugin-data", s->config->server.data_path);
+
+    rc = fs_mkdir_all(plugin_data, 0711, err);
+
+    if (rc == 0) {
+        rc = fs_mkdir_all(s->layout.log_directory, 0700, err);
+    }
+
+    if (rc == 0) {
+        rc = fs_mkdir_all(s->layout.tmp_directory, 0711, err);
+    }
+
+    if (rc == 0) {
+        rc = fs_mkdir_all(s->layout.socket_directory, 0750, err);
+    }
+
+    /* workers reach the sockets through the group */
+
+    if (rc == 0 && s->layout.has_uids
+        && chown(s->layout.socket_directory, (uid_t) -1, s->layout.edge_gid)
+           == -1)
+    {
+        rc = error_set_errno(err, "chown of \"%s\" to group %u failed",
+                             s->layout.socket_directory, s->layout.edge_gid);
+    }
+
+    free(plugin_data);
+
+    return rc;
+}
+
+
+static void
+supervisor_on_core_state(void *ctx, const char *name,
+    const struct service *service)
+{
+    struct supervisor  *s;
+
+    s = ctx;
+
+    if (strcmp(name, CORE_PLATFORM) == 0) {
+        plugin_routes_platform_state(s->routes, service);
+
+        if (s->admin != NULL) {
+            admin_server_set_platform(s->admin, service_pid(service));
+        }
+    }
+}
+
+
+static void
+supervisor_on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    struct supervisor  *s;
+
+    (void) fd;
+    (void) what;
+    s = arg;
+
+    publisher_tick(s->publisher);
+}
+
+
+static void
+supervisor_on_prepare_progress(void *ctx, const char *text)
+{
+    struct supervisor  *s;
+
+    s = ctx;
+
+    log_info("%s", text);
+    operations_set_step(s->operations, text);
+}
+
+
+static void
+supervisor_on_prepared(void *ctx, const struct error *err,
+    struct plugin *plugin, const char *replaced)
+{
+    struct supervisor  *s;
+
+    (void) plugin;
+    (void) replaced;
+    s = ctx;
+
+    operations_set_step(s->operations, NULL);
+
+    if (err->code != 0) {
+        log_error("the platform environment cannot be made: %s", err->text);
+        operations_set_environment(s->operations, "failed", err->text);
+
+    } else {
+        operations_set_environment(s->operations, "ready", NULL);
+    }
+
+    if (s->stop_phase == STOP_NOT) {
+        plugin_processes_start(s->processes);
+        installer_collect(s->installer, plugin_processes_use, s->processes);
+    }
+}
+
+
+/* the same for all supervisors of one system: the keeper's pid is in it */
+
+static void
+supervisor_boot_id(struct supervisor *s, char boot_id[33])
+{
+    char           *path;
+    char            keeper[32];
+    struct error    err;
+    struct strbuf   text;
+
+    memset(&text, 0, sizeof(text));
+    path = mem_printf("%s/boot_id", s->config->server.run_directory);
+    snprintf(keeper, sizeof(keeper), " %d\n", (int) getppid());
+
+    if (fs_read(path, 128, &text, NULL) == 0 && text.len > 32
+        && strcmp(text.data + 32, keeper) == 0)
+    {
+        memcpy(boot_id, text.data, 32);
+        boot_id[32] = '\0';
+
+    } else {
+        fs_random_hex(boot_id, 16);
+        strbuf_clear(&text);
+        strbuf_printf(&text, "%s%s", boot_id, keeper);
+
+        if (fs_write_atomic(path, text.data, text.len, 0640, &err) != 0) {
+            log_warn("boot id cannot be kept: %s", err.text);
+        }
+    }
+
+    strbuf_free(&text);
+    free(path);
+}
+
+
+static int
+supervisor_open_parts(struct supervisor *s, struct error *err)
+{
+    struct publisher_options  options;
+
+    memset(&options, 0, sizeof(options));
+    options.run_directory = s->config->server.run_directory;
+    options.plugins = (uint32_t) s->config->plugins.capacity;
+    options.users = STARTUP_USERS_HINT;
+    options.edge_gid = s->layout.has_uids ? (gid_t) s->layout.edge_gid
+                                          : (gid_t) -1;
+
+    if (publisher_open(&s->publisher, &options, err) != 0
+        || registry_open(&s->registry, s->config->server.data_path,
+               s->layout.has_uids
+               ? (uint32_t) s->config->plugins.uid_first : 0,
+               s->layout.has_uids
+               ? (uint32_t) s->config->plugins.uid_last : 0, err) != 0)
+    {
+        return err->code;
+    }
+
+    return installer_open(&s->installer, s->base, s->config, s->registry,
+                          tool_runner_interface(s->tools), err);
+}
+
+
+static int
+supervisor_open_admin(struct supervisor *s, struct error *err)
+{
+    char                     boot_id[33];
+    struct operations_parts  parts;
+
+    memset(&parts, 0, sizeof(parts));
+    parts.base = s->base;
+    parts.config = s->config;
+    parts.layout = &s->layout;
+    parts.registry = s->registry;
+    parts.installer = s->installer;
+    parts.core = s->core;
+    parts.processes = s->processes;
+    parts.publisher = s->publisher;
+    parts.stop = supervisor_on_stop;
+    parts.stop_ctx = s;
+
+    supervisor_boot_id(s, boot_id);
+    s->operations = operations_new(&parts, boot_id);
+
+    return admin_server_open(&s->admin, s->base, s->admin_fd,
+                             operations_table(), s->operations, err);
+}
+
+
+void
+supervisor_start(struct supervisor *s)
+{
+    size_t                          adopted;
+    struct error                    err;
+    struct timeval                  second;
+    struct service                 *nginx, *platform;
+    struct plugin_process_listener  listener;
+
+    if (supervisor_open_parts(s, &err) != 0) {
+        supervisor_fail(s, &err);
+        return;
+    }
+
+    s->routes = plugin_routes_new(s->publisher, s->registry);
+    plugin_routes_platform_address(s->routes, s->layout.platform_socket);
+
+    listener = plugin_routes_listener(s->routes);
+    s->processes = plugin_processes_new(s->config, &s->layout, s->registry,
+                                        s->pool, s->table, s->platform_url,
+                                        &listener);
+    s->core = core_processes_new(s->config, &s->layout, s->pool, s->table,
+                                 supervisor_on_core_state, s);
+
+    if (supervisor_open_admin(s, &err) != 0) {
+        supervisor_fail(s, &err);
+        return;
+    }
+
+    adopted = supervisor_adopt_all(s);
+    s->is_started = true;
+
+    log_info("supervisor %d attached to keeper %d, %zu processes adopted",
+             (int) getpid(), (int) getppid(), adopted);
+
+    platform = core_process_service(s->core, CORE_PLATFORM);
+    service_set_generation(platform, mint_seat_generation(
+        publisher_seat_word(s->publisher, MINT_SEAT_PLATFORM)));
+    service_start(platform, MINT_CAUSE_FIRST_START);
+    admin_server_set_platform(s->admin, service_pid(platform));
+
+    nginx = core_process_service(s->core, CORE_NGINX);
+
+    if (nginx != NULL) {
+        service_start(nginx, MINT_CAUSE_FIRST_START);
+    }
+
+    second.tv_sec = 1;
+    second.tv_usec = 0;
+    s->tick = event_new(s->base, -1, EV_PERSIST, supervisor_on_tick, s);
+    event_add(s->tick, &second);
+
+    installer_prepare(s->installer, supervisor_on_prepare_progress,
+                      supervisor_on_prepared, s);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The supervisor as a whole, shared by the files at the top of this folder:
+ * main.c (program), takeover.c (the keeper's inventory and sockets), startup.c
+ * (parts and first starts) and shutdown.c (ordered stop).
+ */
+
+#ifndef SUPERVISOR_SUPERVISOR_H
+#define SUPERVISOR_SUPERVISOR_H
+
+#include "admin/operations.h"
+#include "process/tool.h"
+#include "routes/plugin_routes.h"
+
+
+/* a process the keeper told of before there was somebody to take it */
+struct found {
+    struct process   process;
+    char             label[MINT_KEEPER_LABEL_MAX];
+    bool             is_dead;
+    int              wait_status;
+    struct found    *next;
+};
+
+
+enum stop_phase {
+    STOP_NOT = 0,
+    STOP_NGINX = 1,
+    STOP_PLUGINS = 2,
+    STOP_PLATFORM = 3,
+    STOP_DONE = 4
+};
+
+
+struct supervisor {
+    struct event_base        *base;
+    struct config            *config;
+    struct layout             layout;
+    struct keeper_client     *keeper;
+    struct process_table     *table;
+    struct http_client       *http;
+    struct service_pool      *pool;
+    struct tool_runner       *tools;
+    struct registry          *registry;
+    struct installer         *installer;
+    struct publisher         *publisher;
+    struct plugin_routes     *routes;
+    struct core_processes    *core;
+    struct plugin_processes  *processes;
+    struct operations        *operations;
+    struct admin_server      *admin;
+    struct event             *tick;
+    struct event             *stop_poll;
+    struct found             *found;
+    int                       admin_fd;
+    unsigned                  listening;    /* of the three basic sockets */
+    char                     *platform_url;
+    bool                      is_started;
+    enum stop_phase           stop_phase;
+    int                       exit_status;
+};
+
+
+/* takeover.c; fail: logs err and ends the loop with status 1 */
+void supervisor_fail(struct supervisor *s, const struct error *err);
+
+extern const struct keeper_client_events  supervisor_keeper_events;
+
+size_t supervisor_adopt_all(struct supervisor *s);
+
+/* startup.c: the three basic sockets are there */
+int supervisor_make_directories(struct supervisor *s, struct error *err);
+void supervisor_start(struct supervisor *s);
+
+/* shutdown.c: ctx is the supervisor */
+void supervisor_on_stop(void *ctx);
+
+#endif /* SUPERVISOR_SUPERVISOR_H */
