@@ -77,8 +77,8 @@ struct config {
 
     struct config_list  cors_origins;   /* corsOrigins */
 
-    char  *admin_username;              /* ADMIN_USERNAME, file or environment */
-    char  *admin_password;              /* ADMIN_PASSWORD; wiped by free */
+    char  *admin_username;              /* ADMIN_USERNAME */
+    char  *admin_password;              /* ADMIN_PASSWORD */
 };
 
 

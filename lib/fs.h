@@ -42,6 +42,8 @@ void fs_random_hex(char *hex, size_t n);
 
 uint64_t time_unix_ms(void);
 uint64_t time_boot_ms(void);        /* CLOCK_BOOTTIME */
-void time_rfc3339(uint64_t unix_ms, char text[32]);  /* 2026-01-01T00:00:00.000Z */
+
+/* 2026-01-01T00:00:00.000Z */
+void time_rfc3339(uint64_t unix_ms, char text[32]);
 
 #endif /* LIB_FS_H */

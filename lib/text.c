@@ -19,6 +19,23 @@ text_utf8_length(const char *text, size_t len)
 }
 
 
+bool
+text_is_utf8(const char *text)
+{
+    size_t  len, n;
+
+    for (len = strlen(text); len > 0; text += n, len -= n) {
+        n = text_utf8_length(text, len);
+
+        if (n == 0) {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
 void
 text_clean(char *text)
 {
