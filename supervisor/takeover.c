@@ -79,6 +79,8 @@ supervisor_on_child(void *ctx, const struct keeper_child_info *info)
 
     found->next = s->found;
     s->found = found;
+
+    process_table_seen(s->table, info->id);
 }
 
 
@@ -308,8 +310,6 @@ supervisor_adopt_all(struct supervisor *s)
     struct found  *found;
 
     adopted = 0;
-
-    /* ids first, so that nothing new takes one of them */
 
     while ((found = s->found) != NULL) {
         s->found = found->next;

@@ -89,6 +89,15 @@ process_table_next_id(struct process_table *table)
 
 
 void
+process_table_seen(struct process_table *table, uint32_t id)
+{
+    if (id > table->last_id) {
+        table->last_id = id;
+    }
+}
+
+
+void
 process_table_add(struct process_table *table, uint32_t id,
     process_exit_fn on_exit, void *ctx)
 {
@@ -100,9 +109,7 @@ process_table_add(struct process_table *table, uint32_t id,
     table->rows[table->count].ctx = ctx;
     table->count++;
 
-    if (id > table->last_id) {
-        table->last_id = id;
-    }
+    process_table_seen(table, id);
 }
 
 

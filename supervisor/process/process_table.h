@@ -39,8 +39,11 @@ void process_table_free(struct process_table **table);
 struct event_base *process_table_base(struct process_table *table);
 struct keeper_client *process_table_keeper(struct process_table *table);
 
-/* an id no process has; ids of adopted ones are told by _add() */
+/* an id that no process has, nor one that was told by _seen() */
 uint32_t process_table_next_id(struct process_table *table);
+
+/* the keeper has a process of that id, which is not in the table yet */
+void process_table_seen(struct process_table *table, uint32_t id);
 
 /* on_exit is called once at most */
 void process_table_add(struct process_table *table, uint32_t id,
