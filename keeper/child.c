@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Children in custody: their pipes, their deaths, and keeping them printing
+ * while there is no supervisor to read.
+ */
+
+#include "keeper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+
+#define CHILD_LOG_BYTES      (1024 * 1024)
+#define CHILD_TREE_LIMIT_MS  2000
+#define CHILD_TREE_POLL_MS   5
+
+
+static int child_make_pipes(struct child *c);
+static int child_plan_fds(const struct child *c,
+    const struct mint_keeper_spawn *m, struct spawn_plan *plan);
+static void child_free(struct child *c);
+static void child_bury(struct child *c, uint64_t now);
+
+
+struct child *
+child_find(uint32_t id)
+{
+    struct child  *c;
+
+    for (c = keeper.children; c != NULL && c->id != id; c = c->next) {
+        /* void */
+    }
+
+    return c;
+}
+
+
+/* sends the answer when it has started */
+
+int
+child_spawn(const struct mint_keeper_spawn *m, const char *label,
+    const char *cwd, char **argv, char **env)
+{
+    int                failed;
+    struct child      *c;
+    struct timespec    now;
+    struct spawn_plan  plan = {
+        .argv = argv, .env = env, .cwd = cwd, .flags = m->flags,
+        .uid = m->uid, .gid = m->gid, .groups = { m->extra_gid },
+        .group_count = m->extra_gid != 0, .umask = m->umask,
+        .nofile = keeper.nofile
+    };
+
+    c = calloc(1, sizeof(*c));
+
+    if (c == NULL) {
+        return ENOMEM;
+    }
+
+    memset(c->fd, -1, sizeof(c->fd));
+    c->id = m->header.id;
+    c->flags = m->flags;
+    c->uid = m->uid;
+    c->label = strdup(label);
+
+    if (m->nofile != 0) {
+        plan.nofile.rlim_cur = m->nofile;
+    }
+
+    for ( /* void */ ; *env != NULL && c->instance == NULL; env++) {
+        if (strncmp(*env, "MINT_INSTANCE=", 14) == 0) {
+            c->instance = strdup(*env);
+        }
+    }
+
+    failed = c->label == NULL ? ENOMEM : child_make_pipes(c);
+
+    if (failed == 0) {
+        failed = child_plan_fds(c, m, &plan);
+    }
+
+    if (failed == 0) {
+        failed = spawn_run(&plan, &c->pid);
+    }
+
+    if (failed != 0) {
+        child_free(c);
+        return failed;
+    }
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    c->started_unix_ms = (uint64_t) now.tv_sec * 1000
+                         + (uint64_t) now.tv_nsec / 1000000;
+    c->start_ticks = tree_start_ticks(c->pid);
+    c->next = keeper.children;
+    keeper.children = c;
+    keeper.held++;
+    child_send(c, m->header.serial);
+
+    return 0;
+}
+
+
+/* the supervisor's ends do not block; the child's are as programs expect */
+
+static int
+child_make_pipes(struct child *c)
+{
+    int  i, ours;
+
+    for (i = LOG_READ; i < CHILD_FDS; i += 2) {
+        if ((i == REPORT_READ && !(c->flags & MINT_SPAWN_REPORT))
+            || (i == CONTROL_READ && !(c->flags & MINT_SPAWN_CONTROL)))
+        {
+            continue;
+        }
+
+        ours = i == CONTROL_READ ? CONTROL_WRITE : i;
+
+        if (pipe2(&c->fd[i], O_CLOEXEC) == -1
+            || fcntl(c->fd[ours], F_SETFL, O_NONBLOCK) == -1
+            || !keeper_fds_left(c->fd[i + 1]))
+        {
+            return errno;
+        }
+    }
+
+    /* larger if we may; and a program may open /dev/stderr as itself */
+
+    (void) fcntl(c->fd[LOG_READ], F_SETPIPE_SZ, CHILD_LOG_BYTES);
+    (void) !fchown(c->fd[LOG_WRITE], c->uid, (gid_t) -1);
+
+    return 0;
+}
+
+
+static int
+child_plan_fds(const struct child *c, const struct mint_keeper_spawn *m,
+    struct spawn_plan *plan)
+{
+    uint32_t          i;
+    struct listener  *l;
+
+    plan->fds[plan->fd_count++] = keeper.null_fd;
+    plan->fds[plan->fd_count++] = c->fd[LOG_WRITE];
+    plan->fds[plan->fd_count++] = c->fd[LOG_WRITE];
+
+    for (i = 0; i < m->listener_count; i++) {
+        l = listener_find(m->listener_id[i]);
+
+        if (l == NULL) {
+            return ENOENT;
+        }
+
+        plan->fds[plan->fd_count++] = l->fd;
+    }
+
+    if (c->fd[REPORT_WRITE] != -1) {
+        plan->fds[plan->fd_count++] = c->fd[REPORT_WRITE];
+    }
+
+    if (c->fd[CONTROL_READ] != -1) {
+        plan->fds[plan->fd_count++] = c->fd[CONTROL_READ];
+    }
+
+    return 0;
+}
+
+
+static void
+child_free(struct child *c)
+{
+    int  i;
+
+    for (i = 0; i < CHILD_FDS; i++) {
+        if (c->fd[i] != -1) {
+            close(c->fd[i]);
+        }
+    }
+
+    free(c->label);
+    free(c->instance);
+    free(c);
+}
+
+
+int
+child_signal(uint32_t id, int number)
+{
+    struct child  *c;
+
+    c = child_find(id);
+
+    if (c == NULL || c->is_reaped) {
+        return c == NULL ? ENOENT : ESRCH;
+    }
+
+    if (number == SIGKILL) {
+        c->tree_killed += tree_kill_below(c->pid);
+        return 0;
+    }
+
+    return kill(c->pid, number) == -1 ? errno : 0;
+}
+
+
+int
+child_forget(uint32_t id)
+{
+    struct child  *c, **at;
+
+    for (at = &keeper.children; *at != NULL; at = &c->next) {
+        c = *at;
+
+        if (c->id == id && !c->is_exited) {
+            return EBUSY;
+        }
+
+        if (c->id == id) {
+            *at = c->next;
+            child_free(c);
+            keeper.held--;
+            return 0;
+        }
+    }
+
+    return ENOENT;
+}
+
+
+int
+child_died(pid_t pid, int status)
+{
+    struct child  *c;
+
+    for (c = keeper.children; c != NULL; c = c->next) {
+        if (c->pid == pid && !c->is_reaped) {
+            c->is_reaped = 1;
+            c->wait_status = status;
+            c->tree_deadline_ms = keeper_now_ms() + CHILD_TREE_LIMIT_MS;
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+int
+child_has_uid_alone(const struct child *c)
+{
+    const struct child  *other;
+
+    for (other = keeper.children; other != NULL; other = other->next) {
+        if (other != c && other->uid == c->uid && !other->is_reaped) {
+            return 0;
+        }
+    }
+
+    return keeper_in_range(c->uid);
+}
+
+
+/* dead ones stay here until nothing of their tree is left */
+
+uint64_t
+child_tick(uint64_t now)
+{
+    uint64_t       next;
+    struct child  *c;
+
+    next = KEEPER_NEVER;
+
+    for (c = keeper.children; c != NULL; c = c->next) {
+        if (c->is_reaped && !c->is_exited) {
+            child_bury(c, now);
+            next = c->is_exited ? next : now + CHILD_TREE_POLL_MS;
+        }
+    }
+
+    return next;
+}
+
+
+static void
+child_bury(struct child *c, uint64_t now)
+{
+    uint32_t                   left;
+    struct mint_keeper_exited  m = {
+        .header = { MINT_KEEPER_VERSION, MINT_KEEPER_EXITED, 0, 0, c->id },
+        .pid = c->pid, .wait_status = c->wait_status
+    };
+
+    left = c->flags & MINT_SPAWN_LIGHT_TREE ? 0 : tree_kill_orphans(c);
+
+    if (left > 0 && now < c->tree_deadline_ms) {
+        return;
+    }
+
+    if (left > 0) {
+        keeper_log("warn", "%u processes left by \"%s\" do not die", left,
+                   c->label);
+    }
+
+    c->is_exited = 1;
+    m.tree_killed = c->tree_killed;
+    supervisor_send(&m, sizeof(m), NULL, NULL);
+}
+
+
+/* the oldest bytes of what is more than half full */
+
+void
+child_discard(void)
+{
+    int            i, held, size;
+    char           block[16384];
+    struct child  *c;
+
+    for (c = keeper.children; c != NULL; c = c->next) {
+        for (i = LOG_READ; i <= REPORT_READ; i += REPORT_READ) {
+            size = fcntl(c->fd[i], F_GETPIPE_SZ);
+
+            if (ioctl(c->fd[i], FIONREAD, &held) == -1 || held <= size / 2) {
+                continue;
+            }
+
+            for (held -= size / 4; held > 0; held -= (int) sizeof(block)) {
+                (void) !read(c->fd[i], block, sizeof(block));
+            }
+        }
+    }
+}
+
+
+void
+child_send(const struct child *c, uint32_t serial)
+{
+    struct mint_keeper_child  m = {
+        .header = { MINT_KEEPER_VERSION, MINT_KEEPER_CHILD, serial, 0, c->id },
+        .start_ticks = c->start_ticks, .started_unix_ms = c->started_unix_ms,
+        .pid = c->pid, .flags = c->flags, .exited = (uint32_t) c->is_exited,
+        .wait_status = c->is_exited ? c->wait_status : 0
+    };
+
+    supervisor_send(&m, sizeof(m), c->label, NULL);
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of mint-keeper share: one struct with everything held, and
+ * the functions they call in each other.  A function that can fail returns 0
+ * or an errno, unless it says otherwise.
+ */
+
+#ifndef KEEPER_KEEPER_H
+#define KEEPER_KEEPER_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "contract/mint_keeper.h"
+
+
+#define KEEPER_LIST_MAX  16                 /* groups, identities, roots */
+#define KEEPER_NEVER     UINT64_MAX
+#define KEEPER_GOODBYE_MS  3000             /* for the supervisor to exit */
+#define SPAWN_FDS_MAX    (MINT_KEEPER_FIRST_FD + MINT_KEEPER_LISTENERS_MAX + 2)
+
+
+struct listener {
+    struct listener  *next;
+    uint32_t          id;
+    uint32_t          family;
+    int               fd;
+    ino_t             inode;                /* unix: of the socket file */
+    char             *asked;                /* address as in LISTEN */
+    char             *bound;
+    char             *label;
+};
+
+
+/* both ends of each pipe are kept: no one ever sees an end of file */
+enum child_fd {
+    LOG_READ, LOG_WRITE, REPORT_READ, REPORT_WRITE, CONTROL_READ,
+    CONTROL_WRITE, CHILD_FDS
+};
+
+struct child {
+    struct child  *next;
+    uint32_t       id;
+    uint32_t       flags;
+    uid_t          uid;
+    pid_t          pid;
+    int            is_reaped;
+    int            is_exited;               /* and its tree is dead */
+    int            wait_status;
+    uint32_t       tree_killed;
+    uint64_t       tree_deadline_ms;
+    uint64_t       start_ticks;
+    uint64_t       started_unix_ms;
+    int            fd[CHILD_FDS];
+    char          *label;
+    char          *instance;                /* "MINT_INSTANCE=..." or NULL */
+};
+
+
+/* a process about to be made; fds[i] becomes its fd i */
+struct spawn_plan {
+    char         **argv;
+    char         **env;
+    const char    *cwd;                     /* NULL: as it is */
+    int            fds[SPAWN_FDS_MAX];
+    int            fd_count;
+    uint32_t       flags;
+    uid_t          uid;                     /* ids only when is_root */
+    gid_t          gid;
+    gid_t          groups[KEEPER_LIST_MAX];
+    size_t         group_count;
+    uint32_t       umask;                   /* UINT32_MAX: as it is */
+    struct rlimit  nofile;
+};
+
+
+struct keeper {
+    int                is_root;
+    struct spawn_plan  supervisor;
+    uid_t              uids[KEEPER_LIST_MAX];
+    gid_t              gids[KEEPER_LIST_MAX];
+    size_t             uid_count;
+    size_t             gid_count;
+    uint32_t           range_first;
+    uint32_t           range_last;          /* 0: no range */
+    uint64_t           stop_timeout_ms;
+    uint64_t           stop_deadline_ms;    /* KEEPER_NEVER: not stopping */
+    struct rlimit      nofile;              /* as it was given to us */
+    int                null_fd;
+    struct listener   *listeners;
+    struct child      *children;
+    size_t             held;                /* listeners and children */
+};
+
+extern struct keeper  keeper;
+
+
+/* main.c */
+uint64_t keeper_now_ms(void);
+void keeper_log(const char *level, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+int keeper_may_use(uint32_t uid, uint32_t gid, uint32_t extra_gid);
+int keeper_in_range(uint32_t id);
+int keeper_made(pid_t pid);                 /* not an orphan */
+int keeper_fds_left(int fd);
+void keeper_finish(int status, uint64_t grace_ms) __attribute__((noreturn));
+
+/* supervisor.c */
+extern pid_t   supervisor_pid;              /* 0: none */
+extern unsigned  supervisor_era;            /* grows with each of them */
+int supervisor_poll(short *events);         /* returns its fd or -1 */
+void supervisor_io(short events);
+uint64_t supervisor_tick(uint64_t now);     /* returns when to come again */
+void supervisor_died(int status);
+void supervisor_send(const void *head, size_t size, const char *first,
+    const char *second);
+void supervisor_say(enum mint_keeper_type type, uint32_t serial, int status,
+    uint32_t id);
+
+/* request.c */
+void request_handle(char *data, size_t len);
+
+/* listener.c */
+struct listener *listener_find(uint32_t id);
+int listener_open(const struct mint_keeper_listen *m, const char *address,
+    const char *label);
+int listener_close(uint32_t id);
+void listener_send(const struct listener *l, uint32_t serial);
+
+/* child.c */
+struct child *child_find(uint32_t id);
+int child_spawn(const struct mint_keeper_spawn *m, const char *label,
+    const char *cwd, char **argv, char **env);
+int child_signal(uint32_t id, int number);
+int child_forget(uint32_t id);
+int child_died(pid_t pid, int status);      /* false: not a child */
+int child_has_uid_alone(const struct child *c);
+uint64_t child_tick(uint64_t now);
+void child_discard(void);
+void child_send(const struct child *c, uint32_t serial);
+
+/* spawn.c */
+pid_t spawn_fork(void);
+int spawn_run(const struct spawn_plan *plan, pid_t *pid_out);
+
+/* tree.c */
+uint64_t tree_start_ticks(pid_t pid);
+uint32_t tree_kill_below(pid_t pid);
+uint32_t tree_kill_orphans(struct child *c);
+void tree_kill_all(pid_t spared);
+void tree_forget(pid_t pid);
+
+/* path.c */
+int path_add_root(const char *path, int may_wipe);
+int path_own(const struct mint_keeper_path *m, const char *path);
+int path_wipe(const struct mint_keeper_header *h, const char *path);
+int path_wiped(pid_t pid, int status);      /* false: not a wiper */
+int path_is_wiper(pid_t pid);
+
+#endif /* KEEPER_KEEPER_H */

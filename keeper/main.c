@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mint-keeper: custody without policy.  Starts the supervisor, and does for it
+ * what needs rights or must outlive it: children, listening sockets, pipes.
+ * One loop that never blocks.  This file: options, signals, the loop, the end.
+ */
+
+#include "keeper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+
+#define KEEPER_PROGRAM      "mint-keeper 1.0"
+#define KEEPER_SPARE_FDS    64              /* to start a supervisor with */
+#define KEEPER_KILL_MS      5000
+
+
+static void keeper_options(int argc, char **argv);
+static int keeper_option(int option);
+static int keeper_identity(int is_supervisor);
+static int keeper_numbers(char separator, uint32_t *list, int max);
+static void keeper_die(const char *what, int failed)
+    __attribute__((noreturn));
+static int keeper_prepare(void);
+static void keeper_lock(void);
+static void keeper_signals(int fd);
+static void keeper_reap(void);
+
+
+struct keeper  keeper = {
+    .stop_timeout_ms = 60000,
+    .stop_deadline_ms = KEEPER_NEVER
+};
+
+static const char  *keeper_pid_file;
+
+static const struct option  keeper_option_names[] = {
+    { "supervisor-identity", required_argument, NULL, 's' },
+    { "identity", required_argument, NULL, 'i' },
+    { "uid-range", required_argument, NULL, 'u' },
+    { "tmp-root", required_argument, NULL, 't' },
+    { "state-root", required_argument, NULL, 'd' },
+    { "pid-file", required_argument, NULL, 'p' },
+    { "stop-timeout", required_argument, NULL, 'w' },
+    { "version", no_argument, NULL, 'v' },
+    { "help", no_argument, NULL, 'h' },
+    { NULL, 0, NULL, 0 }
+};
+
+static const char  keeper_help[] =
+    "usage: mint-keeper [OPTION]... -- SUPERVISOR [ARGUMENT]...\n"
+    "\n"
+    "Starts SUPERVISOR (a path), starts it again when it dies, and holds its\n"
+    "children, listening sockets and pipes meanwhile.\n"
+    "\n"
+    "As root; without root all run as the keeper's own user:\n"
+    "  --supervisor-identity UID:GID[:GID]...   what SUPERVISOR runs as\n"
+    "  --identity UID:GID[:GID]...   ids that children may have (repeatable)\n"
+    "  --uid-range FIRST-LAST        more of them, uids and gids alike\n"
+    "\n"
+    "  --tmp-root DIR                directories below may be emptied and given\n"
+    "                                to an owner (repeatable)\n"
+    "  --state-root DIR              ... may be given to an owner (repeatable)\n"
+    "  --pid-file FILE               also a lock: a second keeper refuses\n"
+    "  --stop-timeout SECONDS        from SIGTERM to killing all (default 60)\n"
+    "  --version, --help\n";
+
+
+int
+main(int argc, char **argv)
+{
+    int            signals;
+    uint64_t       now, next, then;
+    struct pollfd  fds[2];
+
+    keeper_options(argc, argv);
+    signals = keeper_prepare();
+
+    for ( ;; ) {
+        now = keeper_now_ms();
+
+        if (now >= keeper.stop_deadline_ms) {
+            keeper_log("error", "supervisor did not stop in time");
+            keeper_finish(EXIT_FAILURE, 0);
+        }
+
+        next = child_tick(now);
+        then = supervisor_tick(now);
+        next = then < next ? then : next;
+        next = keeper.stop_deadline_ms < next ? keeper.stop_deadline_ms : next;
+
+        fds[0] = (struct pollfd) { .fd = signals, .events = POLLIN };
+        fds[1].revents = 0;
+        fds[1].fd = supervisor_poll(&fds[1].events);
+
+        if (poll(fds, 2, next == KEEPER_NEVER ? -1
+                         : next > now ? (int) (next - now) : 0) > 0)
+        {
+            if (fds[1].revents != 0) {
+                supervisor_io(fds[1].revents);
+            }
+
+            if (fds[0].revents != 0) {
+                keeper_signals(signals);
+            }
+        }
+    }
+}
+
+
+static void
+keeper_options(int argc, char **argv)
+{
+    int  option, failed;
+
+    keeper.is_root = geteuid() == 0;
+    keeper.supervisor.uid = geteuid();
+    keeper.supervisor.gid = getegid();
+
+    while ((option = getopt_long(argc, argv, "+", keeper_option_names, NULL))
+           != -1)
+    {
+        failed = keeper_option(option);
+
+        if (failed != 0) {
+            keeper_die(optarg, failed);
+        }
+    }
+
+    if (optind == argc) {
+        keeper_die("no supervisor given, see --help", 0);
+    }
+
+    keeper.supervisor.argv = argv + optind;
+}
+
+
+static int
+keeper_option(int option)
+{
+    uint32_t  n[2];
+
+    switch (option) {
+
+    case 's':
+    case 'i':
+        return keeper_identity(option == 's');
+
+    case 'u':
+        if (keeper_numbers('-', n, 2) != 2 || n[0] == 0 || n[1] < n[0]) {
+            return EINVAL;
+        }
+
+        keeper.range_first = n[0];
+        keeper.range_last = n[1];
+        return 0;
+
+    case 't':
+    case 'd':
+        return path_add_root(optarg, option == 't');
+
+    case 'p':
+        keeper_pid_file = optarg;
+        return 0;
+
+    case 'w':
+        if (keeper_numbers('-', n, 1) != 1) {
+            return EINVAL;
+        }
+
+        keeper.stop_timeout_ms = (uint64_t) 1000 * n[0];
+        return 0;
+
+    case 'h':
+    case 'v':
+        fputs(option == 'h' ? keeper_help : KEEPER_PROGRAM "\n", stdout);
+        exit(EXIT_SUCCESS);
+
+    default:
+        exit(EXIT_FAILURE);
+    }
+}
+
+
+/* root is no identity: what runs as root is the keeper alone */
+
+static int
+keeper_identity(int is_supervisor)
+{
+    int       i, count;
+    uint32_t  n[KEEPER_LIST_MAX];
+
+    count = keeper_numbers(':', n, KEEPER_LIST_MAX);
+
+    if (count < 2 || keeper.uid_count == KEEPER_LIST_MAX
+        || keeper.gid_count + (size_t) count > KEEPER_LIST_MAX)
+    {
+        return count < 2 ? EINVAL : E2BIG;
+    }
+
+    for (i = 0; i < count; i++) {
+        if (n[i] == 0) {
+            return EINVAL;
+        }
+
+        if (i > 0) {
+            keeper.gids[keeper.gid_count++] = n[i];
+        }
+    }
+
+    keeper.uids[keeper.uid_count++] = n[0];
+
+    if (is_supervisor) {
+        keeper.supervisor.uid = n[0];
+        keeper.supervisor.gid = n[1];
+        keeper.supervisor.group_count = (size_t) count - 2;
+        memcpy(keeper.supervisor.groups, n + 2, sizeof(n) - 2 * sizeof(n[0]));
+        keeper.supervisor.flags = MINT_SPAWN_NO_NEW_PRIVS;
+    }
+
+    return 0;
+}
+
+
+/* of optarg; returns how many, 0 if it is not a list of numbers */
+
+static int
+keeper_numbers(char separator, uint32_t *list, int max)
+{
+    int            count;
+    char          *end;
+    const char    *at;
+    unsigned long  number;
+
+    for (count = 0, at = optarg; count < max; at = end + 1) {
+        number = strtoul(at, &end, 10);
+
+        if (*at < '0' || *at > '9' || number >= UINT32_MAX) {
+            break;
+        }
+
+        list[count++] = (uint32_t) number;
+
+        if (*end == '\0') {
+            return count;
+        }
+
+        if (*end != separator) {
+            break;
+        }
+    }
+
+    return 0;
+}
+
+
+static void
+keeper_die(const char *what, int failed)
+{
+    fprintf(stderr, "mint-keeper: %s%s%s\n", what, failed != 0 ? ": " : "",
+            failed != 0 ? strerror(failed) : "");
+    exit(EXIT_FAILURE);
+}
+
+
+/* returns the descriptor that signals come by */
+
+static int
+keeper_prepare(void)
+{
+    int            fd;
+    sigset_t       set;
+    struct rlimit  most;
+
+    keeper.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    keeper.supervisor.fds[0] = keeper.null_fd;
+    keeper.supervisor.fds[1] = STDOUT_FILENO;
+    keeper.supervisor.fds[2] = STDERR_FILENO;
+    keeper.supervisor.fd_count = MINT_KEEPER_FIRST_FD + 1;
+    keeper.supervisor.umask = UINT32_MAX;
+
+    getrlimit(RLIMIT_NOFILE, &keeper.nofile);
+    most.rlim_cur = most.rlim_max = keeper.nofile.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &most);
+    keeper.supervisor.nofile = most;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigprocmask(SIG_SETMASK, &set, NULL);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+    fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+
+    if (keeper.null_fd == -1 || fd == -1
+        || setenv(MINT_KEEPER_FD_ENV, "3", 1) == -1
+        || prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == -1)
+    {
+        keeper_die("cannot start", errno);
+    }
+
+    keeper.supervisor.env = environ;
+
+    if (keeper_pid_file != NULL) {
+        keeper_lock();
+    }
+
+    return fd;
+}
+
+
+/* the lock is held as long as the keeper lives, its file may be stale */
+
+static void
+keeper_lock(void)
+{
+    int   fd;
+    char  text[16];
+
+    fd = open(keeper_pid_file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+
+    if (fd == -1 || flock(fd, LOCK_EX | LOCK_NB) == -1) {
+        keeper_die(keeper_pid_file, errno);
+    }
+
+    snprintf(text, sizeof(text), "%d\n", getpid());
+
+    if (ftruncate(fd, 0) == -1 || write(fd, text, strlen(text)) == -1) {
+        keeper_die(keeper_pid_file, errno);
+    }
+}
+
+
+static void
+keeper_signals(int fd)
+{
+    struct signalfd_siginfo  info;
+
+    while (read(fd, &info, sizeof(info)) == sizeof(info)) {
+        if (info.ssi_signo == SIGCHLD) {
+            keeper_reap();
+            continue;
+        }
+
+        if (keeper.stop_deadline_ms != KEEPER_NEVER || supervisor_pid == 0) {
+            keeper_finish(EXIT_FAILURE, 0);
+        }
+
+        keeper.stop_deadline_ms = keeper_now_ms() + keeper.stop_timeout_ms;
+        supervisor_say(MINT_KEEPER_STOP, 0, 0, 0);
+    }
+}
+
+
+/* all are our children, so nobody else waits for any of them */
+
+static void
+keeper_reap(void)
+{
+    int    status;
+    pid_t  pid;
+
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid == supervisor_pid) {
+            supervisor_died(status);
+
+        } else if (!child_died(pid, status) && !path_wiped(pid, status)) {
+            tree_forget(pid);
+        }
+    }
+}
+
+
+/* kills all there is, the supervisor only after the grace it has */
+
+void
+keeper_finish(int status, uint64_t grace_ms)
+{
+    pid_t     pid;
+    uint64_t  now, start;
+
+    start = now = keeper_now_ms();
+
+    do {
+        tree_kill_all(now < start + grace_ms ? supervisor_pid : 0);
+
+        while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
+            supervisor_pid = pid == supervisor_pid ? 0 : supervisor_pid;
+        }
+
+        if (pid == 0) {
+            (void) poll(NULL, 0, 10);
+        }
+
+        now = keeper_now_ms();
+    } while (pid == 0 && now < start + grace_ms + KEEPER_KILL_MS);
+
+    while (keeper.listeners != NULL) {
+        listener_close(keeper.listeners->id);
+    }
+
+    if (keeper_pid_file != NULL) {
+        unlink(keeper_pid_file);
+    }
+
+    exit(status);
+}
+
+
+uint64_t
+keeper_now_ms(void)
+{
+    struct timespec  now;
+
+    clock_gettime(CLOCK_BOOTTIME, &now);
+
+    return (uint64_t) now.tv_sec * 1000 + (uint64_t) now.tv_nsec / 1000000;
+}
+
+
+/* says nothing rather than wait for a reader */
+
+void
+keeper_log(const char *level, const char *format, ...)
+{
+    char           text[512], stamp[32];
+    time_t         now;
+    va_list        args;
+    struct pollfd  out = { STDERR_FILENO, POLLOUT, 0 };
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+
+    if (poll(&out, 1, 0) == 1) {
+        now = time(NULL);
+        strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
+        dprintf(STDERR_FILENO, "%s %-5s keeper: %s\n", stamp, level, text);
+    }
+}
+
+
+/* UINT32_MAX changes nothing, so it is always allowed */
+
+int
+keeper_may_use(uint32_t uid, uint32_t gid, uint32_t extra_gid)
+{
+    size_t  i;
+    int     uid_ok, gid_ok, extra_ok;
+
+    uid_ok = uid == UINT32_MAX || uid == keeper.supervisor.uid
+             || keeper_in_range(uid);
+    gid_ok = gid == UINT32_MAX || gid == keeper.supervisor.gid
+             || keeper_in_range(gid);
+    extra_ok = extra_gid == 0 || keeper_in_range(extra_gid);
+
+    for (i = 0; keeper.is_root && i < KEEPER_LIST_MAX; i++) {
+        uid_ok |= i < keeper.uid_count && uid == keeper.uids[i];
+        gid_ok |= i < keeper.gid_count && gid == keeper.gids[i];
+        extra_ok |= i < keeper.gid_count && extra_gid == keeper.gids[i];
+    }
+
+    return uid_ok && gid_ok && extra_ok;
+}
+
+
+int
+keeper_in_range(uint32_t id)
+{
+    return keeper.is_root && id >= keeper.range_first
+           && id <= keeper.range_last;
+}
+
+
+int
+keeper_made(pid_t pid)
+{
+    struct child  *c;
+
+    for (c = keeper.children; c != NULL; c = c->next) {
+        if (c->pid == pid && !c->is_reaped) {
+            return 1;
+        }
+    }
+
+    return pid == supervisor_pid || path_is_wiper(pid);
+}
+
+
+/* starting a supervisor must always be possible */
+
+int
+keeper_fds_left(int fd)
+{
+    errno = EMFILE;
+
+    return (rlim_t) fd + KEEPER_SPARE_FDS < keeper.supervisor.nofile.rlim_cur;
+}

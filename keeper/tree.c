@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Processes as /proc shows them, and killing trees of them.  A child is a
+ * subreaper, so what it leaves behind becomes ours when it dies; there it is
+ * known by session, by MINT_INSTANCE in its environment, or by a uid that
+ * only this child has.  Who is to be killed is stopped first, so that nothing
+ * slips away while its children are listed.
+ */
+
+#include "keeper.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+
+#define TREE_CHILDREN_MAX  512              /* of one process, at a time */
+#define TREE_DEPTH_MAX     32               /* deeper ones come to us later */
+#define TREE_KILLED_MAX    1024
+
+
+struct process {
+    char                state;
+    int                 parent;
+    int                 session;
+    unsigned long long  start_ticks;
+};
+
+
+static uint32_t tree_kill(pid_t pid, pid_t parent, int depth);
+static uint32_t tree_kill_children(pid_t pid, int depth);
+static int tree_belongs(pid_t pid, const struct child *c);
+static size_t tree_children(pid_t pid, pid_t *list);
+static int tree_look(pid_t pid, struct process *process);
+static size_t tree_read(const char *path);
+
+
+static char   tree_text[256 * 1024];        /* of the file read last */
+static pid_t  tree_killed[TREE_KILLED_MAX]; /* not yet reaped: count once */
+
+
+uint64_t
+tree_start_ticks(pid_t pid)
+{
+    struct process  process;
+
+    return tree_look(pid, &process) == 0 ? process.start_ticks : 0;
+}
+
+
+/* pid is a child of ours and not reaped, so the number is still its own */
+
+uint32_t
+tree_kill_below(pid_t pid)
+{
+    uint32_t  killed;
+
+    kill(pid, SIGSTOP);
+    killed = tree_kill_children(pid, 0);
+    kill(pid, SIGKILL);
+
+    return killed;
+}
+
+
+/* returns how many of the dead child's are still there */
+
+uint32_t
+tree_kill_orphans(struct child *c)
+{
+    pid_t     list[TREE_CHILDREN_MAX];
+    size_t    i, n;
+    uint32_t  left;
+
+    left = 0;
+    n = tree_children(getpid(), list);
+
+    for (i = 0; i < n; i++) {
+        if (!keeper_made(list[i]) && tree_belongs(list[i], c)) {
+            c->tree_killed += tree_kill(list[i], getpid(), 0);
+            left++;
+        }
+    }
+
+    return left;
+}
+
+
+void
+tree_kill_all(pid_t spared)
+{
+    pid_t   list[TREE_CHILDREN_MAX];
+    size_t  i, n;
+
+    n = tree_children(getpid(), list);
+
+    for (i = 0; i < n; i++) {
+        if (list[i] != spared) {
+            tree_kill(list[i], getpid(), 0);
+        }
+    }
+}
+
+
+void
+tree_forget(pid_t pid)
+{
+    size_t  i;
+
+    for (i = 0; i < TREE_KILLED_MAX; i++) {
+        if (tree_killed[i] == pid) {
+            tree_killed[i] = 0;
+        }
+    }
+}
+
+
+static uint32_t
+tree_kill(pid_t pid, pid_t parent, int depth)
+{
+    int             fd;
+    size_t          i, slot;
+    uint32_t        killed;
+    struct process  process;
+
+    killed = 0;
+    fd = pidfd_open(pid, 0);
+
+    /* looked at after it was opened: the number cannot be another's now */
+
+    if (fd != -1 && tree_look(pid, &process) == 0 && process.state != 'Z'
+        && process.parent == parent
+        && pidfd_send_signal(fd, SIGSTOP, NULL, 0) == 0)
+    {
+        killed = tree_kill_children(pid, depth + 1);
+        pidfd_send_signal(fd, SIGKILL, NULL, 0);
+
+        for (i = 0, slot = 0; i < TREE_KILLED_MAX; i++) {
+            if (tree_killed[i] == pid) {
+                break;
+            }
+
+            slot = tree_killed[i] == 0 ? i : slot;
+        }
+
+        if (i == TREE_KILLED_MAX) {
+            tree_killed[slot] = pid;
+            killed++;
+        }
+    }
+
+    if (fd != -1) {
+        close(fd);
+    }
+
+    return killed;
+}
+
+
+static uint32_t
+tree_kill_children(pid_t pid, int depth)
+{
+    pid_t     list[TREE_CHILDREN_MAX];
+    size_t    i, n;
+    uint32_t  killed;
+
+    killed = 0;
+    n = depth < TREE_DEPTH_MAX ? tree_children(pid, list) : 0;
+
+    for (i = 0; i < n; i++) {
+        killed += tree_kill(list[i], pid, depth);
+    }
+
+    return killed;
+}
+
+
+static int
+tree_belongs(pid_t pid, const struct child *c)
+{
+    char            path[64];
+    size_t          len, at;
+    struct stat     st;
+    struct process  process;
+
+    if (tree_look(pid, &process) == -1 || process.state == 'Z') {
+        return 0;
+    }
+
+    if (process.session == c->pid) {
+        return 1;
+    }
+
+    snprintf(path, sizeof(path), "/proc/%d", pid);
+
+    if (child_has_uid_alone(c) && stat(path, &st) == 0 && st.st_uid == c->uid) {
+        return 1;
+    }
+
+    snprintf(path, sizeof(path), "/proc/%d/environ", pid);
+    len = c->instance != NULL ? tree_read(path) : 0;
+
+    for (at = 0; at < len; at += strlen(&tree_text[at]) + 1) {
+        if (strcmp(&tree_text[at], c->instance) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static size_t
+tree_children(pid_t pid, pid_t *list)
+{
+    DIR            *tasks;
+    char            path[64], *at, *end;
+    size_t          n;
+    struct dirent  *task;
+
+    snprintf(path, sizeof(path), "/proc/%d/task", pid);
+    tasks = opendir(path);
+    n = 0;
+
+    while (tasks != NULL && (task = readdir(tasks)) != NULL) {
+        snprintf(path, sizeof(path), "/proc/%d/task/%.16s/children", pid,
+                 task->d_name);
+        tree_read(path);
+
+        for (at = tree_text; n < TREE_CHILDREN_MAX; at = end) {
+            list[n] = (pid_t) strtol(at, &end, 10);
+
+            if (end == at) {
+                break;
+            }
+
+            n++;
+        }
+    }
+
+    if (tasks != NULL) {
+        closedir(tasks);
+    }
+
+    return n;
+}
+
+
+static int
+tree_look(pid_t pid, struct process *process)
+{
+    char  path[64], *at;
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    tree_read(path);
+
+    /* the name may hold anything, even ")" */
+
+    at = strrchr(tree_text, ')');
+
+    return at != NULL && sscanf(at, ") %c %d %*d %d %*d %*d %*u %*u %*u %*u "
+                                "%*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+                                &process->state, &process->parent,
+                                &process->session,
+                                &process->start_ticks) == 4 ? 0 : -1;
+}
+
+
+/* into tree_text, NUL-terminated; 0 bytes if it cannot be read */
+
+static size_t
+tree_read(const char *path)
+{
+    int      fd;
+    size_t   len;
+    ssize_t  n;
+
+    len = 0;
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    while (fd != -1) {
+        n = read(fd, tree_text + len, sizeof(tree_text) - 1 - len);
+
+        if (n <= 0) {
+            close(fd);
+            break;
+        }
+
+        len += (size_t) n;
+    }
+
+    tree_text[len] = '\0';
+
+    return len;
+}
