@@ -44,8 +44,7 @@ int admin_server_open(struct admin_server **out, struct event_base *base,
     struct error *err);
 void admin_server_free(struct admin_server **server);
 
-/* the pid that may use ADMIN_PLATFORM operations (0 = none); in addition a
-   peer with our own uid or root may when allow_own is set (tests) */
+/* the pid that may use ADMIN_PLATFORM operations (0 = none) */
 void admin_server_set_platform(struct admin_server *server, int pid);
 
 /* result is taken over (stolen); NULL = {} */
