@@ -75,3 +75,11 @@ write_if_changed()
         mv -f "$file.$$" "$file"
     fi
 }
+
+
+# C sources of the project, committed or not
+c_files()
+{
+    find contract lib ngx_mint_module keeper supervisor platform tests \
+        -name '*.[ch]' -type f 2> /dev/null | sort
+}
