@@ -113,6 +113,28 @@ int registry_put(struct registry *registry, struct plugin *fresh,
 int registry_put_all(struct registry *registry, struct plugin **fresh,
     size_t count, struct error *err);
 
+/*
+ * registry_put() of a shared plugin whose environment is new: in the same
+ * save every other shared plugin moves to fresh->environment.  Those are not
+ * announced: their processes go on in the old directory until they restart.
+ */
+int registry_put_shared(struct registry *registry, struct plugin *fresh,
+    struct plugin **out, struct error *err);
+
+/* quietly moves installed plugins to an environment built again from the same
+   lock; one save */
+int registry_move(struct registry *registry, struct plugin *const *plugins,
+    size_t count, const char *environment, struct error *err);
+
+/* the id and uid that name has or would get; uid may be NULL.  An error when
+   the range of uids is used up */
+int registry_next(const struct registry *registry, const char *name,
+    uint32_t *id, uint32_t *uid, struct error *err);
+
+/* frees what *plugin holds (the token is wiped) and zeroes it; for plugins
+   that were not put */
+void plugin_clear(struct plugin *plugin);
+
 /* the one setter of state: logs old -> new, tells subscribers; text may be
    NULL; illegal steps are refused by the table in registry.c */
 int plugin_set_state(struct registry *registry, struct plugin *plugin,

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which steps between the states of a plugin are allowed, and the words for
+ * states and modes.  The setter itself is in registry.c, with the listeners.
+ */
+
+#include "supervisor/plugin/plugin_state.h"
+
+
+#define REG   (1U << PLUGIN_REGISTERED)
+#define INST  (1U << PLUGIN_INSTALLING)
+#define MIG   (1U << PLUGIN_MIGRATING)
+#define INIT  (1U << PLUGIN_INITIALIZING)
+#define RDY   (1U << PLUGIN_READY)
+#define UPG   (1U << PLUGIN_UPGRADING)
+#define RES   (1U << PLUGIN_RESISTING)
+#define WAIT  (1U << PLUGIN_WAITING)
+#define STOP  (1U << PLUGIN_STOPPED)
+#define FAIL  (1U << PLUGIN_FAILED)
+#define UNIN  (1U << PLUGIN_UNINSTALLING)
+
+
+/*
+ * From each state, the states that may follow.  READY and RESISTING follow
+ * REGISTERED when a new supervisor adopts a process that has been running
+ * all the time.
+ */
+
+static const struct {
+    const char  *name;
+    unsigned     next;
+} plugin_states[PLUGIN_STATE_COUNT] = {
+
+    [PLUGIN_REGISTERED] =
+        { "registered",
+          INST | MIG | INIT | RDY | RES | WAIT | STOP | FAIL | UNIN },
+
+    [PLUGIN_INSTALLING] =
+        { "installing", REG | MIG | INIT | WAIT | STOP | FAIL | UNIN },
+
+    [PLUGIN_MIGRATING] =
+        { "migrating", INIT | RES | WAIT | STOP | FAIL },
+
+    [PLUGIN_INITIALIZING] =
+        { "initializing", MIG | RDY | UPG | RES | WAIT | STOP | FAIL | UNIN },
+
+    [PLUGIN_READY] =
+        { "ready", INIT | UPG | WAIT | STOP | FAIL | UNIN },
+
+    [PLUGIN_UPGRADING] =
+        { "upgrading", MIG | INIT | RDY | RES | WAIT | STOP | FAIL | UNIN },
+
+    [PLUGIN_RESISTING] =
+        { "resisting", INIT | RDY | UPG | STOP | FAIL | UNIN },
+
+    [PLUGIN_WAITING] =
+        { "waiting", MIG | INIT | UPG | STOP | FAIL | UNIN },
+
+    [PLUGIN_STOPPED] =
+        { "stopped", INST | MIG | INIT | UPG | WAIT | FAIL | UNIN },
+
+    [PLUGIN_FAILED] =
+        { "failed", INST | MIG | INIT | UPG | WAIT | STOP | UNIN },
+
+    [PLUGIN_UNINSTALLING] =
+        { "uninstalling", STOP | FAIL },
+};
+
+
+bool
+plugin_state_may_follow(enum plugin_state from, enum plugin_state to)
+{
+    if ((unsigned) from >= PLUGIN_STATE_COUNT
+        || (unsigned) to >= PLUGIN_STATE_COUNT)
+    {
+        return false;
+    }
+
+    return (plugin_states[from].next >> to & 1U) != 0;
+}
+
+
+const char *
+plugin_state_name(enum plugin_state state)
+{
+    if ((unsigned) state >= PLUGIN_STATE_COUNT) {
+        return "unknown";
+    }
+
+    return plugin_states[state].name;
+}
+
+
+const char *
+plugin_mode_name(enum plugin_mode mode)
+{
+    switch (mode) {
+
+    case PLUGIN_SHARED:
+        return "shared";
+
+    case PLUGIN_ISOLATED:
+        return "isolated";
+    }
+
+    return "unknown";
+}

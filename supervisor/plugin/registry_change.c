@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Changes of the registry.  A change is first saved as it will be, then made
+ * in memory, then told: what fails before the save has no effect at all.
+ */
+
+#include "supervisor/plugin/registry.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/fs.h"
+#include "lib/strbuf.h"
+#include "supervisor/plugin/names.h"
+#include "supervisor/plugin/plugin_record.h"
+#include "supervisor/plugin/registry_private.h"
+
+
+#define REGISTRY_TOKEN_BYTES  32
+
+
+/* a change about to be made */
+struct registry_change {
+    struct plugin          **fresh;
+    size_t                   count;
+    struct plugin *const    *moved;         /* these get the environment */
+    size_t                   moved_count;
+    const char              *environment;
+    uint32_t                 next_id;       /* after it */
+};
+
+
+static int registry_apply(struct registry *registry,
+    struct registry_change *change, struct error *err);
+static int registry_prepare(struct registry *registry,
+    struct registry_change *change, size_t i, struct error *err);
+static int registry_save(struct registry *registry,
+    const struct registry_change *change, struct error *err);
+static json_t *registry_encode(struct registry *registry,
+    const struct registry_change *change);
+static const struct plugin *registry_after(const struct plugin *plugin,
+    const struct registry_change *change, const char **environment);
+static struct plugin *registry_commit(struct registry *registry,
+    struct plugin *fresh, bool *is_new);
+
+
+static const struct plugin *
+registry_find_const(const struct registry *registry, const char *name)
+{
+    size_t  i;
+
+    for (i = 0; i < registry->count; i++) {
+        if (strcmp(registry->plugins[i]->name, name) == 0) {
+            return registry->plugins[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+int
+registry_next(const struct registry *registry, const char *name,
+    uint32_t *id, uint32_t *uid, struct error *err)
+{
+    uint32_t              ignored;
+    const struct plugin  *plugin;
+
+    if (uid == NULL) {
+        uid = &ignored;
+    }
+
+    plugin = registry_find_const(registry, name);
+
+    if (plugin != NULL) {
+        *id = plugin->id;
+        *uid = plugin->uid;
+        return 0;
+    }
+
+    *id = registry->next_id;
+
+    return registry_uid(registry, *id, uid, err);
+}
+
+
+/* uids belong to ids for ever: a new plugin never finds an old one's files */
+
+int
+registry_uid(const struct registry *registry, uint32_t id, uint32_t *uid,
+    struct error *err)
+{
+    if (registry->uid_first == 0) {
+        *uid = UINT32_MAX;
+        return 0;
+    }
+
+    if (id - 1 > registry->uid_last - registry->uid_first) {
+        return error_set(err, MINT_ERR_FULL,
+                         "no uid is left for plugin number %u: plugins.uidFirst"
+                         " to plugins.uidLast is %u to %u; make it longer",
+                         id, registry->uid_first, registry->uid_last);
+    }
+
+    *uid = registry->uid_first + id - 1;
+
+    return 0;
+}
+
+
+int
+registry_put(struct registry *registry, struct plugin *fresh,
+    struct plugin **out, struct error *err)
+{
+    int                     rc;
+    char                   *name;
+    struct registry_change  change;
+
+    memset(&change, 0, sizeof(change));
+    change.fresh = &fresh;
+    change.count = 1;
+
+    name = mem_strdup(fresh->name != NULL ? fresh->name : "");
+    rc = registry_apply(registry, &change, err);
+
+    if (rc == 0 && out != NULL) {
+        *out = registry_find(registry, name);
+    }
+
+    free(name);
+
+    return rc;
+}
+
+
+int
+registry_put_all(struct registry *registry, struct plugin **fresh,
+    size_t count, struct error *err)
+{
+    struct registry_change  change;
+
+    memset(&change, 0, sizeof(change));
+    change.fresh = fresh;
+    change.count = count;
+
+    return registry_apply(registry, &change, err);
+}
+
+
+int
+registry_put_shared(struct registry *registry, struct plugin *fresh,
+    struct plugin **out, struct error *err)
+{
+    int                      rc;
+    char                    *name, *environment;
+    size_t                   i;
+    struct plugin          **moved;
+    struct registry_change   change;
+
+    name = mem_strdup(fresh->name != NULL ? fresh->name : "");
+    environment = mem_strdup(fresh->environment != NULL ? fresh->environment
+                                                        : "");
+    moved = mem_grow(NULL, registry->count + 1, sizeof(struct plugin *));
+
+    memset(&change, 0, sizeof(change));
+    change.fresh = &fresh;
+    change.count = 1;
+    change.moved = moved;
+    change.environment = environment;
+
+    for (i = 0; i < registry->count; i++) {
+        if (registry->plugins[i]->mode == PLUGIN_SHARED
+            && strcmp(registry->plugins[i]->name, name) != 0)
+        {
+            moved[change.moved_count++] = registry->plugins[i];
+        }
+    }
+
+    rc = registry_apply(registry, &change, err);
+
+    if (rc == 0 && out != NULL) {
+        *out = registry_find(registry, name);
+    }
+
+    free(moved);
+    free(environment);
+    free(name);
+
+    return rc;
+}
+
+
+int
+registry_move(struct registry *registry, struct plugin *const *plugins,
+    size_t count, const char *environment, struct error *err)
+{
+    struct registry_change  change;
+
+    memset(&change, 0, sizeof(change));
+    change.moved = plugins;
+    change.moved_count = count;
+    change.environment = environment;
+
+    return registry_apply(registry, &change, err);
+}
+
+
+static int
+registry_apply(struct registry *registry, struct registry_change *change,
+    struct error *err)
+{
+    int              rc;
+    bool             is_new;
+    size_t           i;
+    struct plugin   *plugin;
+
+    change->next_id = registry->next_id;
+    rc = 0;
+
+    for (i = 0; i < change->count && rc == 0; i++) {
+        rc = registry_prepare(registry, change, i, err);
+    }
+
+    if (rc == 0) {
+        rc = registry_save(registry, change, err);
+    }
+
+    if (rc != 0) {
+        return rc;
+    }
+
+    registry->next_id = change->next_id;
+
+    for (i = 0; i < change->moved_count; i++) {
+        free(change->moved[i]->environment);
+        change->moved[i]->environment = mem_strdup(change->environment);
+    }
+
+    for (i = 0; i < change->count; i++) {
+        plugin = registry_commit(registry, change->fresh[i], &is_new);
+        registry_tell(registry, is_new ? REGISTRY_ADDED : REGISTRY_REPLACED,
+                      plugin);
+    }
+
+    return 0;
+}
+
+
+/* gives a fresh plugin what only the registry knows: id, uid, token, time */
+
+static int
+registry_prepare(struct registry *registry, struct registry_change *change,
+    size_t i, struct error *err)
+{
+    int                   rc;
+    char                  token[REGISTRY_TOKEN_BYTES * 2 + 1];
+    struct plugin        *fresh;
+    const struct plugin  *old;
+
+    fresh = change->fresh[i];
+    rc = plugin_record_check(fresh, err);
+
+    if (rc == 0) {
+        rc = registry_check_unique(registry->plugins, registry->count, fresh,
+                                   err);
+    }
+
+    if (rc == 0) {
+        rc = registry_check_unique(change->fresh, i, fresh, err);
+    }
+
+    if (rc != 0) {
+        return rc;
+    }
+
+    old = registry_find(registry, fresh->name);
+
+    fresh->id = old != NULL ? old->id : change->next_id;
+    rc = 0;
+
+    if (old != NULL) {
+        fresh->uid = old->uid;
+        snprintf(token, sizeof(token), "%s", old->token);
+
+    } else {
+        rc = registry_uid(registry, fresh->id, &fresh->uid, err);
+        fs_random_hex(token, REGISTRY_TOKEN_BYTES);
+        change->next_id++;
+    }
+
+    if (fresh->token != NULL) {
+        explicit_bzero(fresh->token, strlen(fresh->token));
+        free(fresh->token);
+    }
+
+    fresh->token = mem_strdup(token);
+    explicit_bzero(token, sizeof(token));
+
+    if (fresh->installed_unix_ms == 0) {
+        fresh->installed_unix_ms = time_unix_ms();
+    }
+
+    return rc;
+}
+
+
+int
+registry_check_unique(struct plugin *const *others, size_t count,
+    const struct plugin *plugin, struct error *err)
+{
+    size_t                i;
+    const char           *what;
+    const struct plugin  *other;
+
+    for (i = 0; i < count; i++) {
+        other = others[i];
+
+        if (strcmp(other->name, plugin->name) == 0) {
+            continue;
+        }
+
+        if (names_same_distribution(other->distribution,
+                                    plugin->distribution))
+        {
+            what = "distribution";
+
+        } else if (strcmp(other->routes_prefix, plugin->routes_prefix) == 0) {
+            what = "routes prefix";
+
+        } else {
+            continue;
+        }
+
+        return error_set(err, MINT_ERR_CONFLICT,
+                         "plugin \"%s\" has the %s of plugin \"%s\"",
+                         plugin->name, what, other->name);
+    }
+
+    return 0;
+}
+
+
+static int
+registry_save(struct registry *registry,
+    const struct registry_change *change, struct error *err)
+{
+    int      rc;
+    char    *text;
+    size_t   i;
+    json_t  *root, *list;
+
+    root = registry_encode(registry, change);
+    text = json_dumps(root, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+    list = json_object_get(root, "plugins");
+
+    for (i = 0; i < json_array_size(list); i++) {
+        plugin_record_wipe(json_array_get(list, i));
+    }
+
+    json_decref(root);
+
+    if (text == NULL) {
+        return error_set(err, MINT_ERR_INVALID,
+                         "the plugin's texts are not valid UTF-8");
+    }
+
+    rc = fs_write_atomic(registry->path, text, strlen(text), 0600, err);
+
+    explicit_bzero(text, strlen(text));
+    free(text);
+
+    return rc;
+}
+
+
+/* the registry as it will be after the change */
+
+static json_t *
+registry_encode(struct registry *registry,
+    const struct registry_change *change)
+{
+    size_t                i;
+    json_t               *root, *list;
+    const char           *environment;
+    const struct plugin  *plugin;
+
+    list = json_array();
+
+    for (i = 0; i < registry->count; i++) {
+        plugin = registry_after(registry->plugins[i], change, &environment);
+        json_array_append_new(list, plugin_record_encode(plugin,
+                                                         environment));
+    }
+
+    for (i = 0; i < change->count; i++) {
+        if (registry_find(registry, change->fresh[i]->name) == NULL) {
+            json_array_append_new(list,
+                                  plugin_record_encode(change->fresh[i],
+                                                       NULL));
+        }
+    }
+
+    root = json_object();
+    json_object_set_new(root, "format", json_integer(REGISTRY_FORMAT));
+    json_object_set_new(root, "next_id", json_integer(change->next_id));
+    json_object_set_new(root, "plugins", list);
+
+    return root;
+}
+
+
+static const struct plugin *
+registry_after(const struct plugin *plugin,
+    const struct registry_change *change, const char **environment)
+{
+    size_t  i;
+
+    *environment = NULL;
+
+    for (i = 0; i < change->count; i++) {
+        if (strcmp(change->fresh[i]->name, plugin->name) == 0) {
+            return change->fresh[i];
+        }
+    }
+
+    for (i = 0; i < change->moved_count; i++) {
+        if (change->moved[i] == plugin) {
+            *environment = change->environment;
+        }
+    }
+
+    return plugin;
+}
+
+
+/* the struct of an installed plugin stays where it is: others point to it */
+
+static struct plugin *
+registry_commit(struct registry *registry, struct plugin *fresh,
+    bool *is_new)
+{
+    void               *process;
+    struct plugin      *plugin;
+    enum plugin_state   state;
+
+    plugin = registry_find(registry, fresh->name);
+    *is_new = plugin == NULL;
+
+    if (plugin != NULL) {
+        state = plugin->state;
+        process = plugin->process;
+        plugin_clear(plugin);
+
+    } else {
+        plugin = mem_alloc(sizeof(struct plugin));
+        registry->plugins = mem_grow(registry->plugins, registry->count + 1,
+                                     sizeof(struct plugin *));
+        registry->plugins[registry->count++] = plugin;
+        state = PLUGIN_REGISTERED;
+        process = NULL;
+    }
+
+    *plugin = *fresh;
+    plugin->state = state;
+    plugin->process = process;
+    plugin->error = NULL;
+
+    memset(fresh, 0, sizeof(struct plugin));
+
+    return plugin;
+}
