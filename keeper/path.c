@@ -28,6 +28,7 @@
 
 static int path_open(const char *path, int to_wipe, int is_parent);
 static int path_is_plain(const char *path);
+static int path_empty_all(int top);
 static int path_empty(int top, int fd, int depth, unsigned *moved);
 static int path_remove(int top, int fd, const char *name, int depth,
     unsigned *moved);
@@ -174,10 +175,9 @@ path_own(const struct mint_keeper_path *m, const char *path)
 int
 path_wipe(const struct mint_keeper_header *h, const char *path)
 {
-    int       fd;
-    pid_t     pid;
-    size_t    i;
-    unsigned  moved;
+    int     fd;
+    pid_t   pid;
+    size_t  i;
 
     for (i = 0; i < PATH_WIPERS_MAX && wipers[i].pid != 0; i++) {
         /* void */
@@ -196,12 +196,7 @@ path_wipe(const struct mint_keeper_header *h, const char *path)
         close_range(MINT_KEEPER_FIRST_FD + 1, ~0U, 0);
         alarm(PATH_WIPE_SEC);
 
-        do {
-            moved = 0;
-            i = (size_t) path_empty(fd, dup(fd), 0, &moved);
-        } while (moved > 0);
-
-        _exit((int) i);
+        _exit(path_empty_all(fd));
     }
 
     wipers[i].pid = pid == -1 ? 0 : pid;
@@ -234,6 +229,25 @@ path_wiped(pid_t pid, int status)
     }
 
     return 1;
+}
+
+
+/* again as long as directories were moved up to here meanwhile */
+
+static int
+path_empty_all(int top)
+{
+    int       failed;
+    unsigned  moved, before;
+
+    moved = 0;
+
+    do {
+        before = moved;
+        failed = path_empty(top, dup(top), 0, &moved);
+    } while (moved != before);
+
+    return failed;
 }
 
 
@@ -286,8 +300,14 @@ path_remove(int top, int fd, const char *name, int depth, unsigned *moved)
     /* too deep for recursion: up to the top, for the next round */
 
     if (depth == PATH_DEPTH_MAX) {
-        snprintf(aside, sizeof(aside), "wipe-%d-%u", getpid(), ++*moved);
-        return renameat(fd, name, top, aside) == -1 ? errno : 0;
+        snprintf(aside, sizeof(aside), "wipe-%d-%u", getpid(), *moved);
+
+        if (renameat(fd, name, top, aside) == -1) {
+            return errno;
+        }
+
+        ++*moved;
+        return 0;
     }
 
     if (!keeper.is_root) {
