@@ -52,14 +52,25 @@ fresh:  ## run both README commands in clean containers (needs docker)
 FUZZ_SECONDS ?= 30
 fuzz_sources := $(wildcard tests/fuzz/fuzz_*.c)
 fuzz_programs := $(patsubst tests/fuzz/%.c,build-fuzz/%,$(fuzz_sources))
-FUZZ_CFLAGS := -std=c11 -D_GNU_SOURCE -g -O1 -I. \
-    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined \
+    -fno-sanitize-recover=undefined -Wno-error
+archives := $(foreach a,mintlib supervisor platform,$(call archive,$(a)))
 
-build-fuzz/%: tests/fuzz/%.c $(src_mintlib) $(wildcard lib/*.h contract/*.h)
-	@mkdir -p $(@D)
-	@echo "  fuzz   $@"
-	@clang $(FUZZ_CFLAGS) -o $@ $< $(src_mintlib) -Wl,--as-needed \
-	    -ljansson -lcurl -lcrypto
+.PHONY: archives fuzz-programs
 
-fuzz: $(fuzz_programs)  ## run each fuzz target for FUZZ_SECONDS (clang)
+archives: $(archives)
+
+fuzz-programs: $(patsubst tests/fuzz/%.c,$(B)/%,$(fuzz_sources))
+
+$(B)/fuzz_%: $(B)/obj/tests/fuzz/fuzz_%.o $(archives)
+	@echo "  link   $@"
+	@$(CC) $(LDFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $< \
+	    -Wl,--start-group $(archives) -Wl,--end-group \
+	    $(filter-out -lcheck_pic -lsubunit,$(LIBS_test))
+
+fuzz:  ## run each fuzz target for FUZZ_SECONDS (clang)
+	@command -v clang > /dev/null || { \
+	    echo 'make fuzz needs clang: apt-get install clang' >&2; exit 1; }
+	@$(MAKE) --no-print-directory B=build-fuzz CC=clang \
+	    EXTRA_CFLAGS='$(FUZZ_FLAGS)' fuzz-programs
 	@scripts/run-fuzz build-fuzz $(FUZZ_SECONDS) $(fuzz_programs)
