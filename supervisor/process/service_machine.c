@@ -455,14 +455,23 @@ service_act_kill(struct service *service)
 }
 
 
+static const char *
+service_last_words(const struct service *service)
+{
+    return output_last_line(service->output)[0] == '\0' ? ""
+                                                        : "; last line: ";
+}
+
+
 /* not ready within the deadline: stop it; its end counts as a death */
 
 static void
 service_act_overdue(struct service *service)
 {
     snprintf(service->error, sizeof(service->error),
-             "was not ready within %u s; last line: %.300s",
+             "was not ready within %u s%s%.300s",
              service->options.ready_deadline_sec,
+             service_last_words(service),
              output_last_line(service->output));
 
     log_error("\"%s\" %s", service->options.name, service->error);
@@ -487,8 +496,8 @@ service_act_died(struct service *service)
               service->process.pid, service->last_exit);
 
     if (service->error[0] == '\0') {
-        snprintf(service->error, sizeof(service->error), "%s; last line: "
-                 "%.300s", service->last_exit,
+        snprintf(service->error, sizeof(service->error), "%s%s%.300s",
+                 service->last_exit, service_last_words(service),
                  output_last_line(service->output));
     }
 
