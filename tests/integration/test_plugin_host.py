@@ -85,6 +85,33 @@ def host(
         process.close()
 
 
+@pytest.fixture(scope="module")
+def shared(
+    tmp_path_factory: pytest.TempPathFactory,
+    site: Path,
+    platform: FakePlatform,
+) -> Iterator[Starter]:
+    """Processes for tests that leave them as they were, one a plugin."""
+    starter = Starter(tmp_path_factory.mktemp("shared"), site, platform.url)
+    yield starter
+    for process in starter.running:
+        process.close()
+
+
+@pytest.fixture(scope="module")
+def echo(shared: Starter) -> HostProcess:
+    process = shared("echo")
+    process.wait_event("ready")
+    return process
+
+
+@pytest.fixture(scope="module")
+def misbehaving(shared: Starter) -> HostProcess:
+    process = shared("misbehaving")
+    process.wait_event("ready")
+    return process
+
+
 # ---- start and end ----------------------------------------------------------
 
 
@@ -234,11 +261,11 @@ def test_usage() -> None:
 # ---- what plugin code does to its process --------------------------------
 
 
-def test_system_exit_in_a_handler_is_only_an_error(host: Starter) -> None:
-    process = host()
-    process.wait_event("ready")
-    process.request("POST", f"{BASE}/system-exit")
-    status, _ = process.request("GET", f"{BASE}/alive")
+def test_system_exit_in_a_handler_is_only_an_error(
+    misbehaving: HostProcess,
+) -> None:
+    misbehaving.request("POST", f"{BASE}/system-exit")
+    status, _ = misbehaving.request("GET", f"{BASE}/alive")
     assert status == 200
 
 
@@ -266,24 +293,18 @@ def test_crash_leaves_a_traceback_in_the_log(host: Starter) -> None:
     assert "Fatal Python error: Aborted" in process.log_text()
 
 
-def test_print_is_a_line_at_once(host: Starter) -> None:
-    process = host()
-    process.wait_event("ready")
-    process.request("POST", f"{BASE}/print?lines=3&text=hello")
-    assert process.log_text().count("hello ") == 3
+def test_print_is_a_line_at_once(misbehaving: HostProcess) -> None:
+    misbehaving.request("POST", f"{BASE}/print?lines=3&text=hello")
+    assert misbehaving.log_text().count("hello ") == 3
 
 
-def test_blocked_loop_is_reported(host: Starter) -> None:
-    process = host()
-    process.wait_event("ready")
-    process.request("POST", f"{BASE}/block?seconds=0.6")
-    assert 300 <= process.wait_event("lag")["ms"] <= 5000
+def test_blocked_loop_is_reported(misbehaving: HostProcess) -> None:
+    misbehaving.request("POST", f"{BASE}/block?seconds=0.6")
+    assert 300 <= misbehaving.wait_event("lag")["ms"] <= 5000
 
 
-def test_private_fds_stay_private(host: Starter) -> None:
-    process = host()
-    process.wait_event("ready")
-    _, answer = process.request("POST", f"{BASE}/spawn?seconds=60")
+def test_private_fds_stay_private(misbehaving: HostProcess) -> None:
+    _, answer = misbehaving.request("POST", f"{BASE}/spawn?seconds=60")
     # only the three standard ones; all else is closed at exec
     links = [
         os.readlink(entry)
@@ -342,14 +363,12 @@ def _answers(process: HostProcess, timeout: float) -> bool:
     return True
 
 
-def test_half_closed_sender_is_served(host: Starter) -> None:
-    process = host()
-    process.wait_event("ready")
-    sock = process.raw(_post_count())
+def test_half_closed_sender_is_served(misbehaving: HostProcess) -> None:
+    sock = misbehaving.raw(_post_count())
     sock.shutdown(socket.SHUT_WR)
     assert sock.recv(4096).startswith(b"HTTP/1.1 200")
     sock.close()
-    _, answer = process.request("GET", f"{BASE}/alive")
+    _, answer = misbehaving.request("GET", f"{BASE}/alive")
     assert answer["calls"] == 1
 
 
@@ -381,14 +400,12 @@ def test_closed_report_pipe_does_not_stop_anything(host: Starter) -> None:
     assert status == 200
 
 
-def test_malformed_commands_are_ignored(host: Starter) -> None:
-    process = host()
-    process.wait_event("ready")
+def test_malformed_commands_are_ignored(echo: HostProcess) -> None:
     for line in (b"\n", b"[]\n", b"{\n", b'{"command": "dance"}\n',
                  b'{"command": "activity", "serial": "x"}\n',
                  b"\xff\xfe\n", b"{" * 200_000 + b"\n"):
-        os.write(process.control_write, line)
-    assert process.activity(5)["serial"] == 5
+        os.write(echo.control_write, line)
+    assert echo.activity(5)["serial"] == 5
 
 
 # ---- drain and activity ----------------------------------------------------
@@ -509,15 +526,13 @@ def test_drain_during_the_start(host: Starter) -> None:
     assert process.find("ready") is None
 
 
-# ---- WebSockets ---------------------------------------------------------------
+# ---- WebSockets -----------------------------------------------------------
 
 
-def test_websocket_echo_and_identity(host: Starter) -> None:
-    process = host("echo")
-    process.wait_event("ready")
+def test_websocket_echo_and_identity(echo: HostProcess) -> None:
     public = "ws://p/api/test-echo/ws"
     private = "ws://p/api/test-echo/private-ws"
-    with unix_connect(process.socket_path, public) as websocket:
+    with unix_connect(echo.socket_path, public) as websocket:
         websocket.recv()
         websocket.send("text")
         assert websocket.recv(timeout=5) == "text"
@@ -525,10 +540,10 @@ def test_websocket_echo_and_identity(host: Starter) -> None:
         assert websocket.recv(timeout=5) == b"\0bytes"
 
     with pytest.raises(InvalidStatus) as refused:
-        unix_connect(process.socket_path, private)
+        unix_connect(echo.socket_path, private)
     assert refused.value.response.status_code == 403
     with unix_connect(
-        process.socket_path, private, additional_headers=user_headers()
+        echo.socket_path, private, additional_headers=user_headers()
     ) as websocket:
         sent = dict(json.loads(websocket.recv())["headers"])
         assert sent["x-mint-user-id"] == "3"
@@ -555,13 +570,11 @@ def test_sigterm_closes_websockets_with_service_restart(
 
 
 def test_plugin_sees_the_user_and_calls_back(
-    host: Starter, platform: FakePlatform
+    echo: HostProcess, platform: FakePlatform
 ) -> None:
-    process = host("echo")
-    process.wait_event("ready")
     path = "/api/test-echo/whoami"
-    assert process.request("GET", path)[0] == 403
-    status, answer = process.request(
+    assert echo.request("GET", path)[0] == 403
+    status, answer = echo.request(
         "GET", path, headers={**user_headers(17, "eve"), "x-request-id": "r1"}
     )
     assert status == 200
@@ -578,10 +591,8 @@ def test_plugin_sees_the_user_and_calls_back(
     assert called[0][2]["x-mint-plugin-name"] == "test-echo"
 
 
-def test_forwarded_scheme_is_believed(host: Starter) -> None:
-    process = host("echo")
-    process.wait_event("ready")
-    _, answer = process.request(
+def test_forwarded_scheme_is_believed(echo: HostProcess) -> None:
+    _, answer = echo.request(
         "GET",
         "/api/test-echo/any/x%2Fy?q=1",
         headers={
@@ -627,17 +638,15 @@ def _result(process: HostProcess, job: str, user_id: int) -> Any:
     return wait_for(fetch, "the job's result", 40)
 
 
-def test_job_runs_in_a_worker_of_this_plugin(host: Starter) -> None:
-    process = host("echo")
-    process.wait_event("ready")
-    job = _submit(process, 0.0, user_id=3)
-    text = json.dumps(_result(process, job, 3))
-    assert process.process is not None
+def test_job_runs_in_a_worker_of_this_plugin(echo: HostProcess) -> None:
+    job = _submit(echo, 0.0, user_id=3)
+    text = json.dumps(_result(echo, job, 3))
+    assert echo.process is not None
     assert '"plugin": "test-echo"' in text
-    assert json.dumps(str(process.tmp)) in text
-    assert f'"pid": {process.process.pid}' not in text
-    assert "__mp_main__" not in process.log_text()
-    assert "mint_plugin_host" not in process.log_text()
+    assert json.dumps(str(echo.tmp)) in text
+    assert f'"pid": {echo.process.pid}' not in text
+    # the worker has not run the start file again
+    assert '"main": null' in text
 
 
 def test_old_entry_point_group_also_in_workers(
@@ -680,7 +689,7 @@ def test_workers_are_children_to_clean_up(host: Starter) -> None:
     assert list(process.tmp.iterdir()) == []
 
 
-# ---- probe --------------------------------------------------------------------
+# ---- probe ----------------------------------------------------------------
 
 
 def _run_probe(
@@ -842,7 +851,7 @@ def test_probe_finds_what_only_the_app_shows(tmp_path: Path) -> None:
     assert "index.html" in json.loads(done.stdout)["error"]
 
 
-# ---- report lines ----------------------------------------------------------------
+# ---- report lines ---------------------------------------------------------
 
 
 def test_reports_are_strict_json() -> None:

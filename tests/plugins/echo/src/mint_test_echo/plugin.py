@@ -6,6 +6,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import sys
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -91,13 +93,12 @@ class EchoPlugin(AnalysisPlugin):
     @job
     def sleep_for(self, seconds: float = 0.0) -> dict[str, Any]:
         """Says as whom and where it ran."""
-        import time
-
         time.sleep(seconds)
         return {
             "pid": os.getpid(),
             "plugin": os.environ.get("MINT_PLUGIN_NAME", ""),
             "tmpdir": os.environ.get("TMPDIR", ""),
+            "main": getattr(sys.modules["__main__"], "__file__", None),
         }
 
     def get_routers(self) -> list[Any]:
