@@ -4,12 +4,13 @@ as their authors would."""
 
 import http.client
 import json
-import os
 import re
 import secrets
 import subprocess
+import tempfile
 import threading
 import tomllib
+from pathlib import Path
 
 from system import Failed
 
@@ -79,13 +80,13 @@ def upload(system, token, bundle):
 
 
 def build(system, root, uv, python, directory):
-    """The bundle of one example."""
+    """The path of one example's bundle."""
     log = system.state.path / "examples.log"
-    with open(log, "ab") as out:
+    with open(log, "ab") as errors, tempfile.TemporaryFile() as output:
         builder = subprocess.Popen(
-            [str(root / "scripts" / "build-examples"), str(directory)],
-            stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=root,
-            env=dict(os.environ, MINT_UV=str(uv), MINT_PYTHON=str(python)))
+            [str(root / "scripts" / "build-examples"), "--python",
+             str(python), "--uv", str(uv), str(directory)],
+            stdin=subprocess.DEVNULL, stdout=output, stderr=errors, cwd=root)
         try:
             while builder.poll() is None:
                 system.pause()
@@ -93,11 +94,11 @@ def build(system, root, uv, python, directory):
             builder.terminate()
             builder.wait()
             raise
-    bundles = sorted((directory / "dist").glob("*.mint"),
-                     key=lambda path: path.stat().st_mtime)
-    if builder.returncode != 0 or not bundles:
-        raise Failed(f"building {directory.name} failed (output in {log})")
-    return bundles[-1]
+        output.seek(0)
+        lines = output.read().decode().splitlines()
+    if builder.returncode != 0 or not lines:
+        raise Failed(f"building {directory.name} failed (see {log})")
+    return Path(lines[-1])
 
 
 def install_with_progress(system, token, bundle, say):
