@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The commands of mintctl.  Each returns the program's exit status, prints its
+ * result to stdout and everything else to stderr.
+ */
+
+#ifndef SUPERVISOR_ADMIN_CONTROL_H
+#define SUPERVISOR_ADMIN_CONTROL_H
+
+#include <stdbool.h>
+
+
+#define CONTROL_FAILED       1
+#define CONTROL_USAGE        2
+#define CONTROL_NOT_RUNNING  3
+#define CONTROL_INTERRUPTED  130
+
+#define CONTROL_LINES        20
+#define CONTROL_LINES_MAX    200        /* what the supervisor keeps */
+
+
+struct control {
+    const char  *socket;
+    const char  *argument;              /* NULL if the command has none */
+    bool         json;
+    bool         follow;
+    bool         all;
+    bool         force;
+    long         lines;
+    long         timeout_sec;
+};
+
+
+/* Ctrl-C and SIGTERM end a command in order */
+void control_catch_signals(void);
+
+int control_status(const struct control *control);
+int control_plugins(const struct control *control);
+int control_explain(const struct control *control);
+int control_logs(const struct control *control);
+int control_restart(const struct control *control);
+int control_install(const struct control *control);
+int control_stop(const struct control *control);
+int control_wait(const struct control *control);
+
+#endif /* SUPERVISOR_ADMIN_CONTROL_H */

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Turns results of the admin protocol into lines and tables.
+ */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "print.h"
+
+
+#define PRINT_COLUMNS  6
+
+
+static void print_row(const char *label, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static void print_process(const char *label, json_t *process);
+static size_t print_width(const char *text);
+static void print_table(const char *const *cells, size_t rows);
+static const char *print_pid(json_t *plugin, char *text, size_t size);
+
+
+void
+print_status(json_t *result)
+{
+    size_t       i;
+    json_t      *plugins, *identity, *protection, *text;
+    const char  *step;
+
+    plugins = json_object_get(result, "plugins");
+    identity = json_object_get(result, "identity");
+    protection = json_object_get(result, "protection");
+    step = print_text(result, "step");
+
+    printf("mint %s is %s at %s\n", print_text(result, "version"),
+           print_text(result, "state"), print_text(result, "address"));
+
+    if (step[0] != '\0') {
+        print_row("now", "%s", step);
+    }
+
+    print_row("since", "%s (supervisor pid %lld, keeper pid %lld)",
+              print_text(result, "started_at"),
+              (long long) json_integer_value(json_object_get(result,
+                                                     "supervisor_pid")),
+              (long long) json_integer_value(json_object_get(result,
+                                                     "keeper_pid")));
+    print_process("nginx", json_object_get(result, "nginx"));
+    print_process("platform", json_object_get(result, "platform"));
+    print_row("plugins", "%lld of %lld ready",
+              (long long) json_integer_value(json_object_get(plugins,
+                                                     "ready")),
+              (long long) json_integer_value(json_object_get(plugins,
+                                                     "total")));
+    print_row("users", "%lld",
+              (long long) json_integer_value(json_object_get(identity,
+                                                     "users")));
+    print_row("state", "%s", print_text(result, "state_directory"));
+    print_row("run", "%s", print_text(result, "run_directory"));
+
+    json_array_foreach(protection, i, text) {
+        print_row(i == 0 ? "missing" : "", "%s",
+                  json_is_string(text) ? json_string_value(text) : "");
+    }
+}
+
+
+void
+print_plugins(json_t *result)
+{
+    char         pids[64][16];
+    size_t       i, n;
+    json_t      *list, *plugin;
+    const char  *cells[(64 + 1) * PRINT_COLUMNS];
+
+    static const char *const  heads[PRINT_COLUMNS] = {
+        "NAME", "VERSION", "MODE", "STATE", "PID", "PREFIX"
+    };
+
+    list = json_object_get(result, "plugins");
+    if (json_array_size(list) == 0) {
+        printf("no plugins are installed\n");
+        return;
+    }
+
+    memcpy(cells, heads, sizeof(heads));
+    n = 1;
+
+    json_array_foreach(list, i, plugin) {
+        cells[n * PRINT_COLUMNS] = print_text(plugin, "name");
+        cells[n * PRINT_COLUMNS + 1] = print_text(plugin, "version");
+        cells[n * PRINT_COLUMNS + 2] = print_text(plugin, "mode");
+        cells[n * PRINT_COLUMNS + 3] = print_text(plugin, "state");
+        cells[n * PRINT_COLUMNS + 4] = print_pid(plugin, pids[n - 1],
+                                                 sizeof(pids[0]));
+        cells[n * PRINT_COLUMNS + 5] = print_text(plugin, "routes_prefix");
+
+        if (++n == 65) {
+            print_table(cells, n);
+            n = 1;
+        }
+    }
+
+    if (n > 1) {
+        print_table(cells, n);
+    }
+
+    json_array_foreach(list, i, plugin) {
+        if (print_text(plugin, "error")[0] != '\0') {
+            printf("\n%s: %s\n", print_text(plugin, "name"),
+                   print_text(plugin, "error"));
+        }
+    }
+}
+
+
+void
+print_explain(json_t *result)
+{
+    size_t   i;
+    json_t  *details, *text;
+
+    printf("%s is %s: %s\n", print_text(result, "plugin"),
+           print_text(result, "mode"), print_text(result, "reason"));
+
+    details = json_object_get(result, "details");
+    json_array_foreach(details, i, text) {
+        if (json_is_string(text)) {
+            printf("  %s\n", json_string_value(text));
+        }
+    }
+}
+
+
+void
+print_restart(json_t *result)
+{
+    printf("%s is ready again\n", print_text(result, "plugin"));
+}
+
+
+void
+print_restart_all(json_t *result)
+{
+    (void) result;
+    printf("all plugins have been restarted\n");
+}
+
+
+void
+print_install(json_t *result)
+{
+    const char  *replaced;
+
+    replaced = print_text(result, "replaced");
+    printf("%s %s is installed", print_text(result, "name"),
+           print_text(result, "version"));
+
+    if (replaced[0] != '\0') {
+        printf(" (was %s)", replaced);
+    }
+
+    printf("\n%s: %s\n", print_text(result, "mode"),
+           print_text(result, "reason"));
+}
+
+
+void
+print_nothing(json_t *result)
+{
+    (void) result;
+}
+
+
+void
+print_log_lines(json_t *lines, size_t first, bool json)
+{
+    size_t   i;
+    json_t  *line;
+
+    json_array_foreach(lines, i, line) {
+        if (i < first) {
+            continue;
+        }
+
+        if (json) {
+            json_dumpf(line, stdout, JSON_COMPACT);
+            putchar('\n');
+
+        } else {
+            printf("%s  %s\n", print_text(line, "time"),
+                   print_text(line, "text"));
+        }
+    }
+
+    fflush(stdout);
+}
+
+
+const char *
+print_text(json_t *object, const char *name)
+{
+    const char  *text;
+
+    text = json_string_value(json_object_get(object, name));
+
+    return text != NULL ? text : "";
+}
+
+
+static void
+print_row(const char *label, const char *format, ...)
+{
+    va_list  args;
+
+    printf("  %-9s ", label);
+    va_start(args, format);
+    vprintf(format, args);
+    va_end(args);
+    putchar('\n');
+}
+
+
+static void
+print_process(const char *label, json_t *process)
+{
+    json_t      *managed;
+    const char  *error;
+
+    managed = json_object_get(process, "managed");
+    if (json_is_false(managed)) {
+        print_row(label, "not managed by this system");
+        return;
+    }
+
+    error = print_text(process, "error");
+    print_row(label, "%s, pid %lld%s%s", print_text(process, "state"),
+              (long long) json_integer_value(json_object_get(process,
+                                                             "pid")),
+              error[0] != '\0' ? ": " : "", error);
+}
+
+
+/* characters, not bytes */
+
+static size_t
+print_width(const char *text)
+{
+    size_t  width;
+
+    width = 0;
+
+    for ( /* void */ ; *text != '\0'; text++) {
+        width += ((unsigned char) *text & 0xc0) != 0x80;
+    }
+
+    return width;
+}
+
+
+static void
+print_table(const char *const *cells, size_t rows)
+{
+    size_t       i, k, width[PRINT_COLUMNS];
+    const char  *cell;
+
+    memset(width, 0, sizeof(width));
+
+    for (i = 0; i < rows * PRINT_COLUMNS; i++) {
+        if (print_width(cells[i]) > width[i % PRINT_COLUMNS]) {
+            width[i % PRINT_COLUMNS] = print_width(cells[i]);
+        }
+    }
+
+    for (i = 0; i < rows; i++) {
+        for (k = 0; k < PRINT_COLUMNS; k++) {
+            cell = cells[i * PRINT_COLUMNS + k];
+            printf("%s%*s", cell, k == PRINT_COLUMNS - 1
+                   ? 0 : (int) (width[k] - print_width(cell) + 2), "");
+        }
+        putchar('\n');
+    }
+}
+
+
+static const char *
+print_pid(json_t *plugin, char *text, size_t size)
+{
+    json_int_t  pid;
+
+    pid = json_integer_value(json_object_get(json_array_get(
+              json_object_get(plugin, "instances"), 0), "pid"));
+
+    if (pid == 0) {
+        return "-";
+    }
+
+    snprintf(text, size, "%lld", (long long) pid);
+
+    return text;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Results of the admin protocol for people: lines and tables on stdout.  What
+ * a result lacks is left out; nothing here fails.
+ */
+
+#ifndef SUPERVISOR_ADMIN_PRINT_H
+#define SUPERVISOR_ADMIN_PRINT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+
+void print_status(json_t *result);
+void print_plugins(json_t *result);
+void print_explain(json_t *result);
+void print_restart(json_t *result);
+void print_restart_all(json_t *result);
+void print_install(json_t *result);
+void print_nothing(json_t *result);
+
+/* lines from number "first" on; json: one object a line */
+void print_log_lines(json_t *lines, size_t first, bool json);
+
+/* text of a member, or "" */
+const char *print_text(json_t *object, const char *name);
+
+#endif /* SUPERVISOR_ADMIN_PRINT_H */
