@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of the module share.  All of it belongs to one worker, which
+ * has one thread; other processes are met in the run files only.
+ */
+
+#ifndef NGX_HTTP_MINT_H
+#define NGX_HTTP_MINT_H
+
+#include "ngx_http_mint_compat.h"
+#include "ngx_http_mint_text.h"
+#include "ngx_http_mint_view.h"
+
+#include "contract/mint_token.h"
+
+
+/* ngx_http_mint_module.c: configuration */
+
+typedef struct {
+    ngx_str_t   directory;
+    ngx_uint_t  is_used;            /* "mint on" or "mint_seats" somewhere */
+} ngx_http_mint_main_conf_t;
+
+typedef struct {
+    ngx_uint_t  has_seats;          /* of an upstream: "mint_seats" */
+    ngx_uint_t  is_ready;           /* our init_upstream was called */
+} ngx_http_mint_srv_conf_t;
+
+typedef struct {
+    ngx_flag_t  enable;
+    ngx_uint_t  is_proxied;         /* to an upstream with "mint_seats" */
+} ngx_http_mint_loc_conf_t;
+
+
+/* ngx_http_mint_run.c: one mapped run file */
+
+typedef struct ngx_http_mint_record_s  ngx_http_mint_record_t;
+
+typedef struct {
+    ngx_http_mint_view_t     view;
+    ngx_fd_t                 fd;        /* kept open for "workers" only */
+    dev_t                    device;
+    ino_t                    inode;
+    ngx_http_mint_record_t  *record;    /* "workers": ours */
+} ngx_http_mint_file_t;
+
+/* ngx_http_mint_workers.c: our record, for as long as a request counts in it */
+
+struct ngx_http_mint_record_s {
+    ngx_http_mint_file_t        file;
+    ngx_uint_t                  refs;
+    struct mint_worker         *worker;
+    uint32_t                   *in_flight;
+    uint32_t                    seats;
+    struct mint_worker_plugin  *plugins;
+    uint32_t                    plugin_count;
+    ngx_queue_t                *waiting;    /* a plugin's requests by age */
+};
+
+
+/* what is said to a client that is refused, and in the log */
+
+typedef struct {
+    ngx_uint_t   status;            /* 0: not refused */
+    ngx_int_t    rejection;         /* enum mint_rejection or -1 */
+    const char  *reason;            /* for the log and $mint_reject */
+    ngx_str_t    detail;            /* a sentence; empty: one by status */
+    ngx_uint_t   retry_after_sec;   /* with 503 */
+    ngx_uint_t   has_seat;          /* state and cause are meaningful */
+    unsigned     state;
+    unsigned     cause;
+} ngx_http_mint_refusal_t;
+
+
+/* one main request; freed with its pool, found again after redirects */
+
+typedef struct {
+    ngx_str_t                request_id;
+    ngx_str_t                plugin;        /* name; empty: the platform */
+    ngx_str_t                version;
+    ngx_str_t                user;          /* id, empty: nobody */
+    uint64_t                 user_id;
+    uint32_t                 plugin_id;
+    uint32_t                 seat;          /* index, MINT_SEAT_NONE */
+    unsigned                 slot;
+    uint64_t                 word;          /* the seat's, when counted in */
+    uint32_t                 seat_first;    /* the route's seats */
+    uint32_t                 seat_count;
+    const char              *reject;
+    ngx_http_mint_record_t  *record;        /* counted into this one */
+    uint32_t                *in_flight;     /* NULL: not counted */
+    uint64_t                 started_ms;    /* CLOCK_BOOTTIME */
+    ngx_queue_t              queue;         /* in record->waiting */
+    unsigned                 is_decided:1;
+    unsigned                 is_plugin:1;
+    unsigned                 is_page:1;
+    unsigned                 is_admin:1;
+    unsigned                 is_upgrade:1;
+    unsigned                 is_queued:1;
+} ngx_http_mint_ctx_t;
+
+
+extern ngx_module_t  ngx_http_mint_module;
+extern ngx_module_t  ngx_http_mint_filter_module;
+
+
+/* ngx_http_mint_module.c */
+ngx_http_mint_ctx_t *ngx_http_mint_get_ctx(ngx_http_request_t *r);
+ngx_http_mint_ctx_t *ngx_http_mint_make_ctx(ngx_http_request_t *r);
+
+/* ngx_http_mint_run.c; file and routes are NULL while there is none */
+ngx_int_t ngx_http_mint_run_init(ngx_cycle_t *cycle,
+    ngx_http_mint_main_conf_t *mcf);
+void ngx_http_mint_run_done(void);
+void ngx_http_mint_run_check(void);
+ngx_http_mint_view_t *ngx_http_mint_run_view(enum mint_run_kind kind);
+ngx_http_mint_record_t *ngx_http_mint_run_record(void);
+const ngx_http_mint_table_t *ngx_http_mint_run_routes(void);
+ngx_uint_t ngx_http_mint_run_keys(struct mint_token_key ***keys);
+void ngx_http_mint_run_unmap(ngx_http_mint_file_t *file);
+void ngx_http_mint_run_complain(enum mint_run_kind kind, ngx_err_t err,
+    const char *what);
+
+/* ngx_http_mint_workers.c */
+ngx_http_mint_record_t *ngx_http_mint_workers_claim(
+    ngx_http_mint_file_t *file);
+void ngx_http_mint_workers_release(ngx_http_mint_record_t *record);
+ngx_int_t ngx_http_mint_workers_enter(ngx_http_mint_ctx_t *ctx,
+    uint32_t seat);
+void ngx_http_mint_workers_leave(ngx_http_mint_ctx_t *ctx);
+void ngx_http_mint_workers_rejected(ngx_http_mint_ctx_t *ctx,
+    ngx_int_t rejection);
+ngx_int_t ngx_http_mint_workers_log_handler(ngx_http_request_t *r);
+
+/* ngx_http_mint_headers.c */
+enum ngx_http_mint_header {
+    NGX_HTTP_MINT_HEADER_REQUEST_ID = 0,
+    NGX_HTTP_MINT_HEADER_TOKEN,
+    NGX_HTTP_MINT_HEADER_USER_ID,
+    NGX_HTTP_MINT_HEADER_USERNAME,
+    NGX_HTTP_MINT_HEADER_ROLE,
+    NGX_HTTP_MINT_HEADER_PERMISSIONS,
+    NGX_HTTP_MINT_HEADER_COUNT
+};
+
+void ngx_http_mint_headers_init(void);
+ngx_int_t ngx_http_mint_headers_strip(ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx);
+ngx_int_t ngx_http_mint_headers_upgrade(ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx);
+ngx_int_t ngx_http_mint_headers_drop_authorization(ngx_http_request_t *r);
+ngx_int_t ngx_http_mint_headers_push(ngx_http_request_t *r,
+    enum ngx_http_mint_header header, ngx_str_t *value);
+
+/* ngx_http_mint_access.c */
+ngx_int_t ngx_http_mint_access_handler(ngx_http_request_t *r);
+
+/* ngx_http_mint_auth.c: NGX_OK (identified or anonymous), NGX_DECLINED
+   (refusal filled) or NGX_ERROR */
+ngx_int_t ngx_http_mint_auth(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
+    ngx_http_mint_refusal_t *refusal);
+/* reads a blob into the request's pool; NGX_DECLINED if it is unusable */
+ngx_int_t ngx_http_mint_auth_blob(ngx_http_request_t *r, const uint64_t *ref,
+    ngx_str_t *to);
+
+/* ngx_http_mint_seat.c */
+ngx_int_t ngx_http_mint_seat_choose(ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx, ngx_http_mint_refusal_t *refusal);
+const char *ngx_http_mint_seat_state_word(unsigned state);
+const char *ngx_http_mint_seat_cause_word(unsigned cause);
+
+/* ngx_http_mint_peer.c */
+char *ngx_http_mint_peer_seats(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+ngx_int_t ngx_http_mint_peer_check(ngx_conf_t *cf);
+
+/* ngx_http_mint_error.c */
+ngx_int_t ngx_http_mint_error_send(ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx, ngx_http_mint_refusal_t *refusal);
+ngx_int_t ngx_http_mint_error_handler(ngx_http_request_t *r);
+
+/* ngx_http_mint_variables.c */
+ngx_int_t ngx_http_mint_variables_add(ngx_conf_t *cf);
+
+#endif /* NGX_HTTP_MINT_H */

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The decision about a request, in PREACCESS because "satisfy any" cannot
+ * undo it there: hidden paths, route, path, who asks, seat, counting in.
+ * Made once per client request; redirects inside nginx and subrequests keep
+ * the first verdict.
+ */
+
+#include "ngx_http_mint.h"
+
+
+static ngx_int_t ngx_http_mint_access_decide(ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx, ngx_http_mint_refusal_t *refusal);
+static ngx_int_t ngx_http_mint_access_plugin(ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx, ngx_http_mint_match_t *match,
+    ngx_http_mint_refusal_t *refusal);
+static ngx_int_t ngx_http_mint_access_remember(ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx, ngx_http_mint_match_t *match);
+static ngx_uint_t ngx_http_mint_access_is_same(ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx);
+static void ngx_http_mint_access_stream(ngx_http_request_t *r);
+
+
+ngx_int_t
+ngx_http_mint_access_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                  rc;
+    ngx_http_mint_ctx_t       *ctx;
+    ngx_http_mint_refusal_t    refusal;
+    ngx_http_mint_loc_conf_t  *lcf;
+
+    if (r != r->main) {
+        return NGX_DECLINED;
+    }
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_mint_module);
+
+    if (!lcf->enable || !lcf->is_proxied) {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_mint_get_ctx(r);
+
+    /* "mint on" in the location only: not stripped yet */
+
+    if (ctx == NULL) {
+        ctx = ngx_http_mint_make_ctx(r);
+    }
+
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->is_decided) {
+        return NGX_DECLINED;
+    }
+
+    ctx->is_decided = 1;
+
+    ngx_memzero(&refusal, sizeof(ngx_http_mint_refusal_t));
+    refusal.rejection = -1;
+
+    rc = ngx_http_mint_access_decide(r, ctx, &refusal);
+
+    if (rc == NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    ngx_http_mint_workers_leave(ctx);
+    ctx->seat = MINT_SEAT_NONE;
+
+    if (rc != NGX_DECLINED) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_http_mint_workers_rejected(ctx, refusal.rejection);
+
+    ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                  "mint: refused with %ui: %s, plugin \"%V\", user \"%V\", "
+                  "request id \"%V\"", refusal.status, refusal.reason,
+                  &ctx->plugin, &ctx->user, &ctx->request_id);
+
+    ngx_http_finalize_request(r, ngx_http_mint_error_send(r, ctx, &refusal));
+
+    return NGX_DONE;
+}
+
+
+/* NGX_OK: on to the seat.  NGX_DECLINED: refused.  NGX_ERROR: no memory */
+
+static ngx_int_t
+ngx_http_mint_access_decide(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
+    ngx_http_mint_refusal_t *refusal)
+{
+    ngx_int_t                      rc;
+    ngx_http_mint_match_t          match;
+    const ngx_http_mint_table_t   *routes;
+
+    if (ngx_http_mint_text_hidden(r->uri.data, r->uri.len)) {
+        refusal->status = NGX_HTTP_NOT_FOUND;
+        refusal->reason = "hidden path";
+        return NGX_DECLINED;
+    }
+
+    ngx_http_mint_run_check();
+
+    routes = ngx_http_mint_run_routes();
+
+    if (routes == NULL) {
+        refusal->status = NGX_HTTP_SERVICE_UNAVAILABLE;
+        refusal->rejection = MINT_REJECT_NOT_READY;
+        refusal->reason = "no run file \"routes\"";
+        refusal->retry_after_sec = 2;
+        return NGX_DECLINED;
+    }
+
+    if (ngx_http_mint_headers_upgrade(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_mint_table_find(routes, r->uri.data, r->uri.len, &match)) {
+        rc = ngx_http_mint_access_plugin(r, ctx, &match, refusal);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+    } else {
+        ctx->seat_first = MINT_SEAT_PLATFORM;
+        ctx->seat_count = 2;
+    }
+
+    rc = ngx_http_mint_seat_choose(r, ctx, refusal);
+
+    if (rc == NGX_OK && ctx->is_plugin
+        && !ngx_http_mint_access_is_same(r, ctx))
+    {
+        refusal->status = NGX_HTTP_SERVICE_UNAVAILABLE;
+        refusal->rejection = MINT_REJECT_NOT_READY;
+        refusal->reason = "the route changed meanwhile";
+        refusal->retry_after_sec = 1;
+        return NGX_DECLINED;
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_mint_access_plugin(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
+    ngx_http_mint_match_t *match, ngx_http_mint_refusal_t *refusal)
+{
+    ngx_int_t    rc;
+    ngx_uint_t   is_maintained;
+    const char  *reason;
+
+    if (ngx_http_mint_access_remember(r, ctx, match) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    is_maintained = match->route->flags & MINT_ROUTE_MAINTENANCE;
+
+    /* the plugin gets the target as it was sent: both readings must agree */
+
+    reason = ngx_http_mint_text_ambiguous(r->unparsed_uri.data,
+                                          r->unparsed_uri.len);
+
+    if (reason == NULL
+        && !ngx_http_mint_text_has_head(r->unparsed_uri.data,
+                                        r->unparsed_uri.len, r->uri.data,
+                                        match->head_len))
+    {
+        reason = "the path is not the one that was routed";
+    }
+
+    if (reason != NULL) {
+        refusal->status = NGX_HTTP_BAD_REQUEST;
+        refusal->rejection = MINT_REJECT_BAD_PATH;
+        refusal->reason = reason;
+        ngx_str_set(&refusal->detail, "ambiguous path");
+        return NGX_DECLINED;
+    }
+
+    rc = ngx_http_mint_auth(r, ctx, refusal);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (is_maintained && !ctx->is_admin) {
+        refusal->status = NGX_HTTP_SERVICE_UNAVAILABLE;
+        refusal->rejection = MINT_REJECT_NOT_READY;
+        refusal->reason = "maintenance";
+        refusal->retry_after_sec = 30;
+        ngx_str_set(&refusal->detail, "the plugin is under maintenance");
+        return NGX_DECLINED;
+    }
+
+    ngx_http_mint_access_stream(r);
+
+    return NGX_OK;
+}
+
+
+/* copies what is needed of the route: the table may change */
+
+static ngx_int_t
+ngx_http_mint_access_remember(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
+    ngx_http_mint_match_t *match)
+{
+    u_char                   *p;
+    size_t                    version_len;
+    const struct mint_route  *route;
+
+    route = match->route;
+    version_len = strnlen(route->version, sizeof(route->version));
+
+    p = ngx_pnalloc(r->pool, route->name_len + version_len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ctx->plugin.data = p;
+    ctx->plugin.len = route->name_len;
+    p = ngx_cpymem(p, route->name, route->name_len);
+
+    ctx->version.data = p;
+    ctx->version.len = version_len;
+    ngx_memcpy(p, route->version, version_len);
+
+    ctx->plugin_id = route->plugin_id;
+    ctx->seat_first = route->seat_first;
+    ctx->seat_count = 2 * (uint32_t) route->slot_count;
+    ctx->is_plugin = 1;
+    ctx->is_page = match->is_page;
+
+    return NGX_OK;
+}
+
+
+/* counted in: does the route that led here still lead here? */
+
+static ngx_uint_t
+ngx_http_mint_access_is_same(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
+{
+    ngx_http_mint_match_t          match;
+    const ngx_http_mint_table_t   *routes;
+
+    routes = ngx_http_mint_run_routes();
+
+    return routes != NULL
+           && ngx_http_mint_table_find(routes, r->uri.data, r->uri.len,
+                                       &match)
+           && match.route->plugin_id == ctx->plugin_id
+           && match.route->seat_first == ctx->seat_first;
+}
+
+
+/*
+ * Bodies go to the plugin as they come.  Only where there is one: nginx never
+ * repeats a request of this kind on another connection, not even when an idle
+ * connection turns out to be closed.
+ */
+
+static void
+ngx_http_mint_access_stream(ngx_http_request_t *r)
+{
+    if (r->headers_in.content_length_n > 0 || r->headers_in.chunked) {
+        r->request_body_no_buffering = 1;
+    }
+}

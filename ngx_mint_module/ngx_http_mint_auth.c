@@ -1,0 +1,578 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who asks, and may they use this plugin: credentials are read from the
+ * request, checked against the run file "identity", and become the identity
+ * headers.  What the token itself says of a user besides the id is not used.
+ */
+
+#include "ngx_http_mint.h"
+
+#include <openssl/evp.h>
+
+
+
+#define NGX_HTTP_MINT_COOKIE        "mint_access_token"
+#define NGX_HTTP_MINT_LEEWAY_SEC    5
+#define NGX_HTTP_MINT_BLOB_TRIES    4
+
+
+/* the credentials of a request as found in its headers */
+
+typedef struct {
+    ngx_http_mint_text_t  bearer;       /* ours: a session or personal token */
+    ngx_http_mint_text_t  cookie;
+    ngx_uint_t            cookies;
+    ngx_uint_t            is_pat;
+    ngx_uint_t            is_long;      /* a bearer or cookie beyond limits */
+} ngx_http_mint_credentials_t;
+
+
+/* whom a credential names */
+
+typedef struct {
+    uint64_t    user_id;
+    ngx_uint_t  is_read_only;
+} ngx_http_mint_subject_t;
+
+
+static void ngx_http_mint_auth_find(ngx_http_request_t *r,
+    ngx_http_mint_credentials_t *found);
+static const char *ngx_http_mint_auth_subject(ngx_http_mint_view_t *view,
+    ngx_http_mint_credentials_t *found, ngx_http_mint_subject_t *subject,
+    ngx_int_t *rejection);
+static const char *ngx_http_mint_auth_session(ngx_http_mint_view_t *view,
+    ngx_http_mint_text_t *token, uint64_t *user_id, ngx_int_t *rejection);
+static const char *ngx_http_mint_auth_pat(ngx_http_mint_view_t *view,
+    ngx_http_mint_text_t *token, ngx_http_mint_subject_t *subject,
+    ngx_int_t *rejection);
+static ngx_int_t ngx_http_mint_auth_identify(ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx, ngx_http_mint_view_t *view,
+    ngx_http_mint_subject_t *subject, ngx_http_mint_refusal_t *refusal);
+static const char *ngx_http_mint_auth_may_use(ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx, ngx_http_mint_view_t *view,
+    ngx_http_mint_subject_t *subject,
+    const struct mint_identity_role *role, uint64_t role_word);
+static ngx_int_t ngx_http_mint_auth_inject(ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx, const uint64_t *name_ref,
+    const struct mint_identity_role *role);
+static ngx_int_t ngx_http_mint_auth_token(ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx, ngx_http_mint_view_t *view);
+static void ngx_http_mint_auth_refuse(ngx_http_mint_refusal_t *refusal,
+    ngx_uint_t status, ngx_int_t rejection, const char *reason);
+
+
+ngx_int_t
+ngx_http_mint_auth(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
+    ngx_http_mint_refusal_t *refusal)
+{
+    ngx_int_t                     rc, rejection;
+    const char                   *reason;
+    ngx_http_mint_view_t         *view;
+    ngx_http_mint_subject_t       subject;
+    ngx_http_mint_credentials_t   found;
+
+    view = ngx_http_mint_run_view(MINT_RUN_IDENTITY);
+
+    if (view == NULL) {
+        ngx_http_mint_auth_refuse(refusal, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                  MINT_REJECT_NOT_READY,
+                                  "no run file \"identity\"");
+        return NGX_DECLINED;
+    }
+
+    ngx_memzero(&subject, sizeof(ngx_http_mint_subject_t));
+    ngx_http_mint_auth_find(r, &found);
+
+    rejection = -1;
+    reason = ngx_http_mint_auth_subject(view, &found, &subject, &rejection);
+
+    /* never passed on, also where it does not count */
+
+    if (found.is_pat && ngx_http_mint_headers_drop_authorization(r) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (reason == NULL && subject.user_id != 0) {
+        rc = ngx_http_mint_auth_identify(r, ctx, view, &subject, refusal);
+
+        if (rc == NGX_ERROR || (rc == NGX_DECLINED && !ctx->is_page)
+            || (rc == NGX_DECLINED
+                && refusal->status != NGX_HTTP_UNAUTHORIZED))
+        {
+            return rc;
+        }
+
+        if (rc == NGX_DECLINED) {
+            reason = refusal->reason;
+            ngx_memzero(refusal, sizeof(ngx_http_mint_refusal_t));
+        }
+
+    } else if (reason != NULL && !ctx->is_page) {
+        ngx_http_mint_auth_refuse(refusal, NGX_HTTP_UNAUTHORIZED, rejection,
+                                  reason);
+        return NGX_DECLINED;
+    }
+
+    if (reason != NULL) {
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                      "mint: page of plugin \"%V\" served as anonymous: %s",
+                      &ctx->plugin, reason);
+    }
+
+    if (ngx_http_mint_auth_token(r, ctx, view) != NGX_OK) {
+        ngx_http_mint_auth_refuse(refusal, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                  MINT_REJECT_NOT_READY,
+                                  "no internal token for this plugin");
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_mint_auth_find(ngx_http_request_t *r,
+    ngx_http_mint_credentials_t *found)
+{
+    ngx_table_elt_t       *h;
+    ngx_http_mint_text_t   token;
+
+    ngx_memzero(found, sizeof(ngx_http_mint_credentials_t));
+
+    h = r->headers_in.authorization;
+
+    if (h != NULL
+        && ngx_http_mint_text_bearer(h->value.data, h->value.len, &token))
+    {
+        found->is_pat = ngx_http_mint_text_is_pat(token.data, token.len);
+
+        /* any other bearer is the plugin's own business */
+
+        if (found->is_pat
+            || mint_token_looks_like((const char *) token.data, token.len))
+        {
+            found->bearer = token;
+            found->is_long = token.len > MINT_TOKEN_TEXT_MAX;
+        }
+    }
+
+    for (h = ngx_http_mint_compat_cookie(r, NULL);
+         h != NULL;
+         h = ngx_http_mint_compat_cookie(r, h))
+    {
+        found->cookies += ngx_http_mint_text_cookie(h->value.data,
+                                         h->value.len, NGX_HTTP_MINT_COOKIE,
+                                         sizeof(NGX_HTTP_MINT_COOKIE) - 1,
+                                         &found->cookie);
+    }
+
+    /* what is left of a cookie that was taken back */
+
+    if (found->cookies == 1 && found->cookie.len == 0) {
+        found->cookies = 0;
+    }
+
+    if (found->cookies != 0 && found->cookie.len > MINT_TOKEN_TEXT_MAX) {
+        found->is_long = 1;
+    }
+}
+
+
+/*
+ * NULL if there is no credential of ours (user_id stays 0) or a good one,
+ * else why it is refused.
+ */
+
+static const char *
+ngx_http_mint_auth_subject(ngx_http_mint_view_t *view,
+    ngx_http_mint_credentials_t *found, ngx_http_mint_subject_t *subject,
+    ngx_int_t *rejection)
+{
+    uint64_t     other;
+    const char  *reason;
+
+    *rejection = MINT_REJECT_BAD_TOKEN;
+
+    if (found->cookies > 1) {
+        return "more than one cookie " NGX_HTTP_MINT_COOKIE;
+    }
+
+    if (found->is_long) {
+        return "the token is too long";
+    }
+
+    if (found->bearer.len == 0 && found->cookies == 0) {
+        return NULL;
+    }
+
+    if (found->bearer.len == 0) {
+        return ngx_http_mint_auth_session(view, &found->cookie,
+                                          &subject->user_id, rejection);
+    }
+
+    reason = found->is_pat
+             ? ngx_http_mint_auth_pat(view, &found->bearer, subject, rejection)
+             : ngx_http_mint_auth_session(view, &found->bearer,
+                                          &subject->user_id, rejection);
+
+    if (reason != NULL || found->cookies == 0) {
+        return reason;
+    }
+
+    /* a cookie that only has expired still says whose it was */
+
+    reason = ngx_http_mint_auth_session(view, &found->cookie, &other,
+                                        rejection);
+
+    if (reason != NULL && *rejection != MINT_REJECT_EXPIRED) {
+        return reason;
+    }
+
+    *rejection = MINT_REJECT_BAD_TOKEN;
+
+    return other == subject->user_id
+           ? NULL : "bearer and cookie name different users";
+}
+
+
+/* *user_id is set also if the token has expired */
+
+static const char *
+ngx_http_mint_auth_session(ngx_http_mint_view_t *view,
+    ngx_http_mint_text_t *token, uint64_t *user_id, ngx_int_t *rejection)
+{
+    uint64_t                   word;
+    ngx_uint_t                 count;
+    const uint64_t            *name_ref;
+    struct mint_token_key    **keys;
+    struct mint_token_claims   claims;
+    enum mint_token_result     result;
+
+    *user_id = 0;
+    *rejection = MINT_REJECT_BAD_TOKEN;
+
+    if (!mint_token_looks_like((const char *) token->data, token->len)) {
+        return "not a session token";
+    }
+
+    count = ngx_http_mint_run_keys(&keys);
+
+    result = mint_token_verify(keys, count, (const char *) token->data,
+                               token->len, (uint64_t) ngx_time(),
+                               NGX_HTTP_MINT_LEEWAY_SEC, &claims);
+
+    if (result == MINT_TOKEN_OK || result == MINT_TOKEN_EXPIRED) {
+        *user_id = claims.user_id;
+    }
+
+    if (result != MINT_TOKEN_OK) {
+        if (result == MINT_TOKEN_EXPIRED) {
+            *rejection = MINT_REJECT_EXPIRED;
+        }
+
+        return mint_token_result_text(result);
+    }
+
+    *rejection = MINT_REJECT_REVOKED;
+
+    if (!ngx_http_mint_identity_user(view, claims.user_id, &word, &name_ref)) {
+        return "no such user";
+    }
+
+    if (!(mint_user_flags(word) & MINT_USER_ACTIVE)) {
+        return "the user is not active";
+    }
+
+    if (mint_user_session_version(word) != claims.session_version) {
+        return "the session was ended";
+    }
+
+    if (claims.jti_len != 0
+        && ngx_http_mint_identity_is_denied(view, claims.jti, claims.jti_len,
+                                            (uint64_t) ngx_time()))
+    {
+        return "the session was logged out";
+    }
+
+    return NULL;
+}
+
+
+static const char *
+ngx_http_mint_auth_pat(ngx_http_mint_view_t *view,
+    ngx_http_mint_text_t *token, ngx_http_mint_subject_t *subject,
+    ngx_int_t *rejection)
+{
+    uint64_t      hash[4], word, expires;
+    unsigned int  len;
+
+    *rejection = MINT_REJECT_BAD_TOKEN;
+
+    if (!ngx_http_mint_text_is_whole_pat(token->data, token->len)) {
+        return "not a personal token";
+    }
+
+    len = sizeof(hash);
+
+    if (EVP_Digest(token->data, token->len, (unsigned char *) hash, &len,
+                   EVP_sha256(), NULL)
+        != 1
+        || len != sizeof(hash))
+    {
+        return "the personal token could not be hashed";
+    }
+
+    if (!ngx_http_mint_identity_pat(view, hash, &subject->user_id, &word)) {
+        subject->user_id = 0;
+        *rejection = MINT_REJECT_REVOKED;
+        return "no such personal token";
+    }
+
+    expires = word >> 16;
+
+    if (expires != 0 && expires <= (uint64_t) ngx_time()) {
+        subject->user_id = 0;
+        *rejection = MINT_REJECT_EXPIRED;
+        return "the personal token has expired";
+    }
+
+    subject->is_read_only = word & 1;
+
+    return NULL;
+}
+
+
+/* the user as the identity file has it now: NGX_OK and headers, or refused */
+
+static ngx_int_t
+ngx_http_mint_auth_identify(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
+    ngx_http_mint_view_t *view, ngx_http_mint_subject_t *subject,
+    ngx_http_mint_refusal_t *refusal)
+{
+    u_char                           *p;
+    uint64_t                          word, role_word;
+    ngx_int_t                         rc;
+    const char                       *reason;
+    const uint64_t                   *name_ref;
+    const struct mint_identity_role  *role;
+
+    if (!ngx_http_mint_identity_user(view, subject->user_id, &word, &name_ref)
+        || !(mint_user_flags(word) & MINT_USER_ACTIVE))
+    {
+        ngx_http_mint_auth_refuse(refusal, NGX_HTTP_UNAUTHORIZED,
+                                  MINT_REJECT_REVOKED,
+                                  "the user is unknown or not active");
+        return NGX_DECLINED;
+    }
+
+    p = ngx_pnalloc(r->pool, NGX_INT64_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ctx->user_id = subject->user_id;
+    ctx->user.data = p;
+    ctx->user.len = ngx_sprintf(p, "%uL", subject->user_id) - p;
+
+    if (!ngx_http_mint_identity_role(view, mint_user_role(word), &role,
+                                     &role_word))
+    {
+        ngx_http_mint_auth_refuse(refusal, NGX_HTTP_FORBIDDEN,
+                                  MINT_REJECT_FORBIDDEN,
+                                  "the user's role does not exist");
+        return NGX_DECLINED;
+    }
+
+    reason = ngx_http_mint_auth_may_use(r, ctx, view, subject, role,
+                                        role_word);
+
+    if (reason != NULL) {
+        ngx_http_mint_auth_refuse(refusal, NGX_HTTP_FORBIDDEN,
+                                  MINT_REJECT_FORBIDDEN, reason);
+        return NGX_DECLINED;
+    }
+
+    ctx->is_admin = (role_word & MINT_ROLE_ADMIN) != 0;
+
+    rc = ngx_http_mint_auth_inject(r, ctx, name_ref, role);
+
+    if (rc == NGX_DECLINED) {
+        ngx_http_mint_auth_refuse(refusal, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                  MINT_REJECT_NOT_READY,
+                                  "the user's entry cannot be read");
+    }
+
+    return rc;
+}
+
+
+static const char *
+ngx_http_mint_auth_may_use(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
+    ngx_http_mint_view_t *view, ngx_http_mint_subject_t *subject,
+    const struct mint_identity_role *role, uint64_t role_word)
+{
+    if (subject->is_read_only
+        && !(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_OPTIONS)))
+    {
+        return "the personal token is read-only";
+    }
+
+    if (role_word & MINT_ROLE_ADMIN) {
+        return NULL;
+    }
+
+    if (!(role_word & MINT_ROLE_PLUGINS_USE)) {
+        return "the role lacks permission plugins.use";
+    }
+
+    if (!(role_word & MINT_ROLE_ALL_PLUGINS)
+        && ngx_http_mint_identity_bit(view, &role->plugin_access,
+                                      ctx->plugin_id)
+           != 1)
+    {
+        return "the role has no access to this plugin";
+    }
+
+    return NULL;
+}
+
+
+/* NGX_DECLINED: a blob cannot be used */
+
+static ngx_int_t
+ngx_http_mint_auth_inject(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
+    const uint64_t *name_ref, const struct mint_identity_role *role)
+{
+    size_t      len;
+    ngx_int_t   rc;
+    ngx_str_t   name, slug, permissions, safe;
+
+    rc = ngx_http_mint_auth_blob(r, name_ref, &name);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_mint_auth_blob(r, &role->slug, &slug);
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_mint_auth_blob(r, &role->permissions, &permissions);
+    }
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (!ngx_http_mint_text_is_header_safe(slug.data, slug.len)
+        || !ngx_http_mint_text_is_header_safe(permissions.data,
+                                              permissions.len))
+    {
+        return NGX_DECLINED;
+    }
+
+    len = ngx_http_mint_text_header_value(NULL, name.data, name.len);
+
+    safe.len = len;
+    safe.data = len == name.len ? name.data : ngx_pnalloc(r->pool, len);
+
+    if (safe.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (len != name.len) {
+        (void) ngx_http_mint_text_header_value(safe.data, name.data, name.len);
+    }
+
+    if (ngx_http_mint_headers_push(r, NGX_HTTP_MINT_HEADER_USER_ID, &ctx->user)
+        != NGX_OK
+        || ngx_http_mint_headers_push(r, NGX_HTTP_MINT_HEADER_USERNAME, &safe)
+           != NGX_OK
+        || ngx_http_mint_headers_push(r, NGX_HTTP_MINT_HEADER_ROLE, &slug)
+           != NGX_OK
+        || ngx_http_mint_headers_push(r, NGX_HTTP_MINT_HEADER_PERMISSIONS,
+                                      &permissions)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* the plugin's internal token, by which it knows that the edge is asking */
+
+static ngx_int_t
+ngx_http_mint_auth_token(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
+    ngx_http_mint_view_t *view)
+{
+    ngx_str_t        token;
+    const uint64_t  *ref;
+
+    if (!ngx_http_mint_identity_token(view, ctx->plugin_id, &ref)
+        || ngx_http_mint_auth_blob(r, ref, &token) != NGX_OK
+        || token.len > MINT_TOKEN_MAX
+        || !ngx_http_mint_text_is_header_safe(token.data, token.len))
+    {
+        return NGX_DECLINED;
+    }
+
+    return ngx_http_mint_headers_push(r, NGX_HTTP_MINT_HEADER_TOKEN, &token);
+}
+
+
+ngx_int_t
+ngx_http_mint_auth_blob(ngx_http_request_t *r, const uint64_t *ref,
+    ngx_str_t *to)
+{
+    size_t                 size;
+    int64_t                len;
+    uint64_t              *data;
+    ngx_uint_t             tries;
+    ngx_http_mint_view_t  *view;
+
+    view = ngx_http_mint_run_view(MINT_RUN_IDENTITY);
+
+    if (view == NULL) {
+        return NGX_DECLINED;
+    }
+
+    /* a longer text may be published in between */
+
+    for (tries = 0; tries < NGX_HTTP_MINT_BLOB_TRIES; tries++) {
+        size = ((size_t) mint_blob_length(mint_run_load_acquire(ref)) + 7)
+               & ~(size_t) 7;
+
+        if (size == 0 || size > MINT_BLOB_MAX) {
+            return NGX_DECLINED;
+        }
+
+        data = ngx_palloc(r->pool, size);
+        if (data == NULL) {
+            return NGX_ERROR;
+        }
+
+        len = ngx_http_mint_identity_blob(view, ref, data, size);
+
+        if (len > 0) {
+            to->data = (u_char *) data;
+            to->len = (size_t) len;
+            return NGX_OK;
+        }
+    }
+
+    return NGX_DECLINED;
+}
+
+
+static void
+ngx_http_mint_auth_refuse(ngx_http_mint_refusal_t *refusal, ngx_uint_t status,
+    ngx_int_t rejection, const char *reason)
+{
+    refusal->status = status;
+    refusal->rejection = rejection;
+    refusal->reason = reason;
+
+    if (status == NGX_HTTP_SERVICE_UNAVAILABLE) {
+        refusal->retry_after_sec = 2;
+    }
+}

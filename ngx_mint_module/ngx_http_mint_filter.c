@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The header filter: every answer of a server with "mint" carries the request
+ * id, and a plugin's answer is relieved of what is not the plugin's to say.
+ * It runs before nginx's own headers filter, so "add_header" is not touched.
+ */
+
+#include "ngx_http_mint.h"
+
+
+static ngx_int_t ngx_http_mint_filter_header(ngx_http_request_t *r);
+static void ngx_http_mint_filter_clean(ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx, ngx_uint_t from_plugin);
+static ngx_uint_t ngx_http_mint_filter_is_foreign(ngx_table_elt_t *h);
+static ngx_uint_t ngx_http_mint_filter_is_stream(ngx_http_request_t *r);
+static ngx_int_t ngx_http_mint_filter_init(ngx_conf_t *cf);
+
+
+static ngx_http_module_t  ngx_http_mint_filter_module_ctx = {
+    NULL,                                  /* preconfiguration */
+    ngx_http_mint_filter_init,             /* postconfiguration */
+
+    NULL,                                  /* create main configuration */
+    NULL,                                  /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    NULL,                                  /* create location configuration */
+    NULL                                   /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_mint_filter_module = {
+    NGX_MODULE_V1,
+    &ngx_http_mint_filter_module_ctx,      /* module context */
+    NULL,                                  /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    NULL,                                  /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    NULL,                                  /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+/* cookies that are the platform's alone */
+
+static const ngx_str_t  ngx_http_mint_filter_cookies[] = {
+    ngx_string("mint_access_token"),
+    ngx_string("passkey_session")
+};
+
+
+static ngx_http_output_header_filter_pt  ngx_http_mint_next_header_filter;
+
+
+static ngx_int_t
+ngx_http_mint_filter_header(ngx_http_request_t *r)
+{
+    ngx_uint_t            from_plugin;
+    ngx_table_elt_t      *h;
+    ngx_http_mint_ctx_t  *ctx;
+
+    if (r != r->main) {
+        return ngx_http_mint_next_header_filter(r);
+    }
+
+    ctx = ngx_http_mint_get_ctx(r);
+
+    if (ctx == NULL) {
+        return ngx_http_mint_next_header_filter(r);
+    }
+
+    from_plugin = ctx->is_plugin && ctx->seat != MINT_SEAT_NONE
+                  && r->upstream != NULL;
+
+    ngx_http_mint_filter_clean(r, ctx, from_plugin);
+
+    if (r->upstream != NULL && ngx_http_mint_filter_is_stream(r)) {
+        r->upstream->buffering = 0;
+    }
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->hash = 1;
+    ngx_str_set(&h->key, "X-Request-ID");
+    h->value = ctx->request_id;
+
+    return ngx_http_mint_next_header_filter(r);
+}
+
+
+/* in a response, unlike in a request, hash 0 takes a header out */
+
+static void
+ngx_http_mint_filter_clean(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
+    ngx_uint_t from_plugin)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (ngx_http_mint_text_same_name(h[i].key.data, h[i].key.len,
+                                             "x-request-id",
+                                             sizeof("x-request-id") - 1)
+                || (from_plugin && ngx_http_mint_filter_is_foreign(&h[i])))
+            {
+                h[i].hash = 0;
+            }
+        }
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_mint_filter_is_foreign(ngx_table_elt_t *h)
+{
+    ngx_uint_t        i;
+    const ngx_str_t  *cookie;
+
+    if (ngx_http_mint_text_starts_with(h->key.data, h->key.len,
+                                       "access-control-",
+                                       sizeof("access-control-") - 1)
+        || ngx_http_mint_text_starts_with(h->key.data, h->key.len, "x-accel-",
+                                          sizeof("x-accel-") - 1))
+    {
+        return 1;
+    }
+
+    if (!ngx_http_mint_text_same_name(h->key.data, h->key.len, "set-cookie",
+                                      sizeof("set-cookie") - 1))
+    {
+        return 0;
+    }
+
+    for (i = 0;
+         i < sizeof(ngx_http_mint_filter_cookies) / sizeof(ngx_str_t);
+         i++)
+    {
+        cookie = &ngx_http_mint_filter_cookies[i];
+
+        if (ngx_http_mint_text_sets_cookie(h->value.data, h->value.len,
+                                           (const char *) cookie->data,
+                                           cookie->len))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* nginx looks at u->buffering after the header has been sent */
+
+static ngx_uint_t
+ngx_http_mint_filter_is_stream(ngx_http_request_t *r)
+{
+    ngx_str_t  *type;
+
+    type = &r->headers_out.content_type;
+
+    return ngx_http_mint_text_starts_with(type->data, type->len,
+                                          "text/event-stream",
+                                          sizeof("text/event-stream") - 1);
+}
+
+
+static ngx_int_t
+ngx_http_mint_filter_init(ngx_conf_t *cf)
+{
+    ngx_http_mint_next_header_filter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = ngx_http_mint_filter_header;
+
+    return NGX_OK;
+}

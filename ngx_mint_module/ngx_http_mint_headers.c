@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The request's headers: what clients may not say is taken out, what plugins
+ * are told is put in, the request id is fixed.  The proxy module sends every
+ * element of the list, so headers are spliced out of it; the others keep
+ * their addresses, because nginx holds pointers to some of them.
+ */
+
+#include "ngx_http_mint.h"
+
+#include <openssl/rand.h>
+
+
+typedef ngx_uint_t (*ngx_http_mint_drop_pt)(ngx_table_elt_t *h, void *data);
+
+
+typedef struct {
+    ngx_str_t   name;
+    ngx_str_t   lowcase;
+    ngx_uint_t  hash;
+} ngx_http_mint_header_name_t;
+
+
+/* what one pass over a new request's headers has seen */
+
+typedef struct {
+    ngx_uint_t   request_ids;
+    ngx_str_t    request_id;
+} ngx_http_mint_strip_t;
+
+
+static ngx_int_t ngx_http_mint_headers_remove(ngx_http_request_t *r,
+    ngx_http_mint_drop_pt drop, void *data);
+static ngx_int_t ngx_http_mint_headers_run(ngx_http_request_t *r,
+    ngx_list_part_t **last, ngx_table_elt_t *first, ngx_uint_t n);
+static ngx_uint_t ngx_http_mint_headers_is_forged(ngx_table_elt_t *h,
+    void *data);
+static ngx_uint_t ngx_http_mint_headers_is_upgrade(ngx_table_elt_t *h,
+    void *data);
+static ngx_uint_t ngx_http_mint_headers_is_same(ngx_table_elt_t *h,
+    void *data);
+static ngx_uint_t ngx_http_mint_headers_may_upgrade(ngx_http_request_t *r);
+static ngx_int_t ngx_http_mint_headers_make_id(ngx_http_request_t *r,
+    ngx_str_t *id);
+
+
+#define NGX_HTTP_MINT_NAME(name, lowcase)                                     \
+    { ngx_string(name), ngx_string(lowcase), 0 }
+
+static ngx_http_mint_header_name_t
+    ngx_http_mint_header_names[NGX_HTTP_MINT_HEADER_COUNT] = {
+
+    NGX_HTTP_MINT_NAME("X-Request-ID", "x-request-id"),
+    NGX_HTTP_MINT_NAME("X-MINT-Internal-Token", "x-mint-internal-token"),
+    NGX_HTTP_MINT_NAME("X-MINT-User-Id", "x-mint-user-id"),
+    NGX_HTTP_MINT_NAME("X-MINT-Username", "x-mint-username"),
+    NGX_HTTP_MINT_NAME("X-MINT-User-Role", "x-mint-user-role"),
+    NGX_HTTP_MINT_NAME("X-MINT-User-Permissions", "x-mint-user-permissions")
+};
+
+
+/* the hashes by which "proxy_set_header" finds that it overrides a header */
+
+void
+ngx_http_mint_headers_init(void)
+{
+    ngx_uint_t                    i;
+    ngx_http_mint_header_name_t  *name;
+
+    for (i = 0; i < NGX_HTTP_MINT_HEADER_COUNT; i++) {
+        name = &ngx_http_mint_header_names[i];
+        name->hash = ngx_hash_key(name->lowcase.data, name->lowcase.len);
+    }
+}
+
+
+ngx_int_t
+ngx_http_mint_headers_push(ngx_http_request_t *r,
+    enum ngx_http_mint_header header, ngx_str_t *value)
+{
+    ngx_table_elt_t              *h;
+    ngx_http_mint_header_name_t  *name;
+
+    name = &ngx_http_mint_header_names[header];
+
+    h = ngx_list_push(&r->headers_in.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->hash = name->hash;
+    h->key = name->name;
+    h->lowcase_key = name->lowcase.data;
+    h->value = *value;
+
+    return NGX_OK;
+}
+
+
+/* before anything else sees the request: see the post-read handler */
+
+ngx_int_t
+ngx_http_mint_headers_strip(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
+{
+    ngx_http_mint_strip_t  strip;
+
+    ngx_memzero(&strip, sizeof(ngx_http_mint_strip_t));
+
+    if (ngx_http_mint_headers_remove(r, ngx_http_mint_headers_is_forged,
+                                     &strip)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (strip.request_ids == 1
+        && ngx_http_mint_text_request_id(strip.request_id.data,
+                                         strip.request_id.len))
+    {
+        ctx->request_id = strip.request_id;
+
+    } else if (ngx_http_mint_headers_make_id(r, &ctx->request_id) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_mint_headers_push(r, NGX_HTTP_MINT_HEADER_REQUEST_ID,
+                                      &ctx->request_id);
+}
+
+
+/*
+ * Only a GET over HTTP/1.1 that asks for exactly "websocket" may upgrade: a
+ * tunnel of another protocol would carry requests that nobody has checked.
+ */
+
+ngx_int_t
+ngx_http_mint_headers_upgrade(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
+{
+    if (ngx_http_mint_headers_may_upgrade(r)) {
+        ctx->is_upgrade = 1;
+        return NGX_OK;
+    }
+
+    r->headers_in.upgrade = NULL;
+
+    return ngx_http_mint_headers_remove(r, ngx_http_mint_headers_is_upgrade,
+                                        NULL);
+}
+
+
+ngx_int_t
+ngx_http_mint_headers_drop_authorization(ngx_http_request_t *r)
+{
+    ngx_table_elt_t  *authorization;
+
+    authorization = r->headers_in.authorization;
+    r->headers_in.authorization = NULL;
+
+    return ngx_http_mint_headers_remove(r, ngx_http_mint_headers_is_same,
+                                        authorization);
+}
+
+
+/*
+ * Rebuilds the list without the headers that are to be dropped.  Its parts
+ * become runs of the old arrays; nalloc is set so that the next push begins a
+ * part of its own.  Only the first part may be empty: nginx's loops do not
+ * look at the length of a later one before they use its first element.
+ */
+
+static ngx_int_t
+ngx_http_mint_headers_remove(ngx_http_request_t *r,
+    ngx_http_mint_drop_pt drop, void *data)
+{
+    ngx_uint_t        i, first, dropped;
+    ngx_list_t       *list;
+    ngx_list_t        fresh;
+    ngx_list_part_t  *part, *last;
+    ngx_table_elt_t  *h;
+
+    list = &r->headers_in.headers;
+
+    ngx_memzero(&fresh, sizeof(ngx_list_t));
+    last = &fresh.part;
+    dropped = 0;
+
+    for (part = &list->part; part; part = part->next) {
+        h = part->elts;
+        first = 0;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (!drop(&h[i], data)) {
+                continue;
+            }
+
+            dropped++;
+
+            if (ngx_http_mint_headers_run(r, &last, &h[first], i - first)
+                != NGX_OK)
+            {
+                return NGX_ERROR;
+            }
+
+            first = i + 1;
+        }
+
+        if (ngx_http_mint_headers_run(r, &last, &h[first], i - first)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    if (dropped == 0) {
+        return NGX_OK;
+    }
+
+    if (fresh.part.nelts == 0) {
+        return ngx_list_init(list, r->pool, 8, sizeof(ngx_table_elt_t));
+    }
+
+    list->part = fresh.part;
+    list->last = last == &fresh.part ? &list->part : last;
+    list->nalloc = list->last->nelts;
+
+    return NGX_OK;
+}
+
+
+/* appends a run of n elements; none is no run */
+
+static ngx_int_t
+ngx_http_mint_headers_run(ngx_http_request_t *r, ngx_list_part_t **last,
+    ngx_table_elt_t *first, ngx_uint_t n)
+{
+    ngx_list_part_t  *part;
+
+    if (n == 0) {
+        return NGX_OK;
+    }
+
+    part = *last;
+
+    if (part->nelts != 0) {
+        part = ngx_palloc(r->pool, sizeof(ngx_list_part_t));
+        if (part == NULL) {
+            return NGX_ERROR;
+        }
+
+        (*last)->next = part;
+        *last = part;
+    }
+
+    part->elts = first;
+    part->nelts = n;
+    part->next = NULL;
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_mint_headers_is_forged(ngx_table_elt_t *h, void *data)
+{
+    ngx_http_mint_strip_t  *strip = data;
+
+    if (h->key.len == 0 || (h->key.data[0] | 0x20) != 'x') {
+        return 0;
+    }
+
+    if (ngx_http_mint_text_same_name(h->key.data, h->key.len, "x-request-id",
+                                     sizeof("x-request-id") - 1))
+    {
+        strip->request_ids++;
+        strip->request_id = h->value;
+        return 1;
+    }
+
+    return ngx_http_mint_text_forged_name(h->key.data, h->key.len);
+}
+
+
+static ngx_uint_t
+ngx_http_mint_headers_is_upgrade(ngx_table_elt_t *h, void *data)
+{
+    return ngx_http_mint_text_same_name(h->key.data, h->key.len, "upgrade",
+                                        sizeof("upgrade") - 1)
+           || ngx_http_mint_text_same_name(h->key.data, h->key.len,
+                                           "http2-settings",
+                                           sizeof("http2-settings") - 1);
+}
+
+
+static ngx_uint_t
+ngx_http_mint_headers_is_same(ngx_table_elt_t *h, void *data)
+{
+    return h == data;
+}
+
+
+static ngx_uint_t
+ngx_http_mint_headers_may_upgrade(ngx_http_request_t *r)
+{
+    ngx_uint_t        i, count;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h, *upgrade;
+
+    count = 0;
+    upgrade = NULL;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (ngx_http_mint_headers_is_upgrade(&h[i], NULL)) {
+                upgrade = &h[i];
+                count++;
+            }
+        }
+    }
+
+    return count == 1 && upgrade == r->headers_in.upgrade
+           && r->method == NGX_HTTP_GET
+           && r->http_version == NGX_HTTP_VERSION_11
+           && upgrade->value.len == sizeof("websocket") - 1
+           && ngx_strncasecmp(upgrade->value.data, (u_char *) "websocket",
+                              sizeof("websocket") - 1)
+              == 0;
+}
+
+
+/*
+ * 32 hexadecimal digits, unique but no secret: a counter, mixed with a
+ * random number that each worker takes once.
+ */
+
+static ngx_int_t
+ngx_http_mint_headers_make_id(ngx_http_request_t *r, ngx_str_t *id)
+{
+    u_char           *p;
+    uint64_t          mixed[2];
+    ngx_uint_t        i;
+    static uint64_t   seed[2], counter;
+
+    if (counter == 0
+        && RAND_bytes((u_char *) seed, sizeof(seed)) != 1)
+    {
+        return NGX_ERROR;
+    }
+
+    counter++;
+
+    for (i = 0; i < 2; i++) {
+        /* the finalizer of splitmix64 */
+        mixed[i] = seed[i] + counter * 0x9e3779b97f4a7c15ULL;
+        mixed[i] = (mixed[i] ^ mixed[i] >> 30) * 0xbf58476d1ce4e5b9ULL;
+        mixed[i] = (mixed[i] ^ mixed[i] >> 27) * 0x94d049bb133111ebULL;
+        mixed[i] ^= mixed[i] >> 31;
+    }
+
+    p = ngx_pnalloc(r->pool, 32);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    id->data = p;
+    id->len = 32;
+
+    for (i = 0; i < 2; i++) {
+        p = ngx_sprintf(p, "%016xL", (int64_t) mixed[i]);
+    }
+
+    return NGX_OK;
+}

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Judgements about bytes a client sent.  Nothing here allocates, knows nginx
+ * or decides what follows from a judgement: see ngx_http_mint_access.c.
+ */
+
+#include "ngx_http_mint_text.h"
+
+#include <string.h>
+
+
+#define MINT_LOWER(c)  ((c) >= 'A' && (c) <= 'Z' ? (uint8_t) ((c) | 0x20) : (c))
+
+/* the part of a raw target that is a path */
+#define MINT_PATH_END(c)  ((c) == '?' || (c) == '#')
+
+
+static const char  ngx_http_mint_text_job_session[] = "x-mint-job-session";
+static const char  ngx_http_mint_text_job_definition[]
+    = "x-mint-job-definition";
+
+
+static int ngx_http_mint_text_hex(uint8_t c);
+static int ngx_http_mint_text_decode(const uint8_t *raw, size_t len,
+    size_t *at);
+static ngx_http_mint_text_t ngx_http_mint_text_segment(const uint8_t *path,
+    size_t len, size_t *at);
+
+
+int
+ngx_http_mint_text_same_name(const uint8_t *name, size_t len,
+    const char *lower, size_t lower_len)
+{
+    size_t   i;
+    uint8_t  c;
+
+    if (len != lower_len) {
+        return 0;
+    }
+
+    for (i = 0; i < len; i++) {
+        c = name[i] == '_' ? '-' : MINT_LOWER(name[i]);
+
+        if (c != (uint8_t) lower[i]) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+int
+ngx_http_mint_text_forged_name(const uint8_t *name, size_t len)
+{
+    if (len < sizeof("x-mint-") - 1
+        || !ngx_http_mint_text_same_name(name, sizeof("x-mint-") - 1,
+                                         "x-mint-", sizeof("x-mint-") - 1))
+    {
+        return 0;
+    }
+
+    /* with real dashes only: "x_mint_job_session" is no header of the SDK */
+
+    if (memchr(name, '_', len) != NULL) {
+        return 1;
+    }
+
+    return !ngx_http_mint_text_same_name(name, len,
+                                   ngx_http_mint_text_job_session,
+                                   sizeof(ngx_http_mint_text_job_session) - 1)
+           && !ngx_http_mint_text_same_name(name, len,
+                                ngx_http_mint_text_job_definition,
+                                sizeof(ngx_http_mint_text_job_definition) - 1);
+}
+
+
+int
+ngx_http_mint_text_starts_with(const uint8_t *text, size_t len,
+    const char *lower, size_t lower_len)
+{
+    size_t  i;
+
+    if (len < lower_len) {
+        return 0;
+    }
+
+    for (i = 0; i < lower_len; i++) {
+        if (MINT_LOWER(text[i]) != (uint8_t) lower[i]) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+int
+ngx_http_mint_text_request_id(const uint8_t *text, size_t len)
+{
+    size_t   i;
+    uint8_t  c;
+
+    if (len == 0 || len > NGX_HTTP_MINT_REQUEST_ID_MAX) {
+        return 0;
+    }
+
+    for (i = 0; i < len; i++) {
+        c = MINT_LOWER(text[i]);
+
+        if ((c < 'a' || c > 'z') && (c < '0' || c > '9')
+            && c != '.' && c != '_' && c != '-')
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+static int
+ngx_http_mint_text_hex(uint8_t c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+
+    c = MINT_LOWER(c);
+
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+
+/* the byte at *at, percent-decoded; moves *at behind it */
+
+static int
+ngx_http_mint_text_decode(const uint8_t *raw, size_t len, size_t *at)
+{
+    int     high, low;
+    size_t  i;
+
+    i = *at;
+
+    if (raw[i] == '%' && len - i >= 3) {
+        high = ngx_http_mint_text_hex(raw[i + 1]);
+        low = ngx_http_mint_text_hex(raw[i + 2]);
+
+        if (high >= 0 && low >= 0) {
+            *at = i + 3;
+            return high << 4 | low;
+        }
+    }
+
+    *at = i + 1;
+
+    return raw[i];
+}
+
+
+const char *
+ngx_http_mint_text_ambiguous(const uint8_t *raw, size_t len)
+{
+    int       c, is_encoded;
+    size_t    at, before;
+    unsigned  dots, others;
+
+    dots = 0;
+    others = 1;
+
+    for (at = 0; at < len && !MINT_PATH_END(raw[at]); /* void */ ) {
+        before = at;
+        c = ngx_http_mint_text_decode(raw, len, &at);
+        is_encoded = at - before > 1;
+
+        if (c == '\0') {
+            return "NUL in the path";
+        }
+
+        if (c == '\\') {
+            return "backslash in the path";
+        }
+
+        if (c == '/' && is_encoded) {
+            return "encoded slash in the path";
+        }
+
+        if (c == '/') {
+            if (others == 0 && (dots == 1 || dots == 2)) {
+                return "dot segment in the path";
+            }
+
+            dots = 0;
+            others = 0;
+            continue;
+        }
+
+        if (c == '.') {
+            dots++;
+
+        } else {
+            others++;
+        }
+    }
+
+    if (others == 0 && (dots == 1 || dots == 2)) {
+        return "dot segment in the path";
+    }
+
+    if (at < len && raw[at] == '#') {
+        return "fragment in the request target";
+    }
+
+    return NULL;
+}
+
+
+int
+ngx_http_mint_text_has_head(const uint8_t *raw, size_t len,
+    const uint8_t *head, size_t head_len)
+{
+    size_t  at, i;
+
+    at = 0;
+
+    for (i = 0; i < head_len; i++) {
+        if (at >= len || MINT_PATH_END(raw[at])
+            || ngx_http_mint_text_decode(raw, len, &at) != head[i])
+        {
+            return 0;
+        }
+    }
+
+    return at == len || raw[at] == '/' || MINT_PATH_END(raw[at]);
+}
+
+
+/* the next segment that is not empty; its len is 0 at the end */
+
+static ngx_http_mint_text_t
+ngx_http_mint_text_segment(const uint8_t *path, size_t len, size_t *at)
+{
+    ngx_http_mint_text_t  segment;
+
+    while (*at < len && path[*at] == '/') {
+        (*at)++;
+    }
+
+    segment.data = path + *at;
+
+    while (*at < len && path[*at] != '/') {
+        (*at)++;
+    }
+
+    segment.len = (size_t) (path + *at - segment.data);
+
+    return segment;
+}
+
+
+int
+ngx_http_mint_text_hidden(const uint8_t *path, size_t len)
+{
+    size_t                at;
+    ngx_http_mint_text_t  segment;
+
+    at = 0;
+    segment = ngx_http_mint_text_segment(path, len, &at);
+
+    if (segment.len == 6 && memcmp(segment.data, "__mint", 6) == 0) {
+        return 1;
+    }
+
+    if (segment.len != 3 || memcmp(segment.data, "api", 3) != 0) {
+        return 0;
+    }
+
+    segment = ngx_http_mint_text_segment(path, len, &at);
+
+    return segment.len == 8 && memcmp(segment.data, "internal", 8) == 0;
+}
+
+
+unsigned
+ngx_http_mint_text_cookie(const uint8_t *header, size_t len,
+    const char *name, size_t name_len, ngx_http_mint_text_t *value)
+{
+    unsigned              count;
+    const uint8_t        *end, *p, *next, *equals;
+    ngx_http_mint_text_t  found;
+
+    count = 0;
+    end = header + len;
+
+    for (p = header; p < end; p = next + 1) {
+        next = memchr(p, ';', (size_t) (end - p));
+
+        if (next == NULL) {
+            next = end;
+        }
+
+        while (p < next && (*p == ' ' || *p == '\t')) {
+            p++;
+        }
+
+        equals = memchr(p, '=', (size_t) (next - p));
+
+        if (equals == NULL) {
+            continue;
+        }
+
+        found.data = equals + 1;
+        found.len = (size_t) (next - found.data);
+
+        while (equals > p && (equals[-1] == ' ' || equals[-1] == '\t')) {
+            equals--;
+        }
+
+        if ((size_t) (equals - p) != name_len
+            || memcmp(p, name, name_len) != 0)
+        {
+            continue;
+        }
+
+        while (found.len && (found.data[0] == ' ' || found.data[0] == '\t')) {
+            found.data++;
+            found.len--;
+        }
+
+        while (found.len && (found.data[found.len - 1] == ' '
+                             || found.data[found.len - 1] == '\t'))
+        {
+            found.len--;
+        }
+
+        *value = found;
+        count++;
+    }
+
+    return count;
+}
+
+
+int
+ngx_http_mint_text_sets_cookie(const uint8_t *header, size_t len,
+    const char *name, size_t name_len)
+{
+    size_t                pair;
+    const uint8_t        *end;
+    ngx_http_mint_text_t  value;
+
+    end = memchr(header, ';', len);
+    pair = end == NULL ? len : (size_t) (end - header);
+
+    return ngx_http_mint_text_cookie(header, pair, name, name_len, &value) > 0;
+}
+
+
+int
+ngx_http_mint_text_bearer(const uint8_t *header, size_t len,
+    ngx_http_mint_text_t *token)
+{
+    size_t  at;
+
+    at = sizeof("bearer") - 1;
+
+    if (!ngx_http_mint_text_starts_with(header, len, "bearer", at)
+        || len == at || header[at] != ' ')
+    {
+        return 0;
+    }
+
+    while (at < len && header[at] == ' ') {
+        at++;
+    }
+
+    while (len > at && header[len - 1] == ' ') {
+        len--;
+    }
+
+    token->data = header + at;
+    token->len = len - at;
+
+    return token->len > 0;
+}
+
+
+int
+ngx_http_mint_text_is_pat(const uint8_t *text, size_t len)
+{
+    size_t  prefix;
+
+    prefix = sizeof(NGX_HTTP_MINT_PAT_PREFIX) - 1;
+
+    return len >= prefix && memcmp(text, NGX_HTTP_MINT_PAT_PREFIX, prefix) == 0;
+}
+
+
+int
+ngx_http_mint_text_is_whole_pat(const uint8_t *text, size_t len)
+{
+    size_t   i;
+    uint8_t  c;
+
+    if (len != NGX_HTTP_MINT_PAT_LEN || !ngx_http_mint_text_is_pat(text, len)) {
+        return 0;
+    }
+
+    for (i = sizeof(NGX_HTTP_MINT_PAT_PREFIX) - 1; i < len; i++) {
+        c = MINT_LOWER(text[i]);
+
+        if ((c < 'a' || c > 'z') && (c < '0' || c > '9')
+            && c != '_' && c != '-')
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+size_t
+ngx_http_mint_text_header_value(uint8_t *to, const uint8_t *text, size_t len)
+{
+    size_t             i, n;
+    int                is_plain;
+    static const char  hex[] = "0123456789ABCDEF";
+
+    n = 0;
+
+    for (i = 0; i < len; i++) {
+        is_plain = text[i] > 0x20 && text[i] < 0x7f && text[i] != '%';
+
+        if (text[i] == ' ' && i > 0 && i + 1 < len) {
+            is_plain = 1;
+        }
+
+        if (to != NULL && is_plain) {
+            to[n] = text[i];
+
+        } else if (to != NULL) {
+            to[n] = '%';
+            to[n + 1] = (uint8_t) hex[text[i] >> 4];
+            to[n + 2] = (uint8_t) hex[text[i] & 15];
+        }
+
+        n += is_plain ? 1 : 3;
+    }
+
+    return n;
+}
+
+
+int
+ngx_http_mint_text_is_header_safe(const uint8_t *text, size_t len)
+{
+    size_t  i;
+
+    if (len == 0 || text[0] == ' ' || text[len - 1] == ' ') {
+        return 0;
+    }
+
+    for (i = 0; i < len; i++) {
+        if (text[i] < 0x20 || text[i] > 0x7e) {
+            return 0;
+        }
+    }
+
+    return 1;
+}

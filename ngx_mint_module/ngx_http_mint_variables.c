@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Variables, for the access log and for the proxying location.  In a request
+ * without a verdict all of them are empty.
+ */
+
+#include "ngx_http_mint.h"
+
+
+enum ngx_http_mint_variable {
+    NGX_HTTP_MINT_VARIABLE_PLUGIN = 0,
+    NGX_HTTP_MINT_VARIABLE_USER,
+    NGX_HTTP_MINT_VARIABLE_REQUEST_ID,
+    NGX_HTTP_MINT_VARIABLE_SEAT,
+    NGX_HTTP_MINT_VARIABLE_STATE,
+    NGX_HTTP_MINT_VARIABLE_UPGRADE,
+    NGX_HTTP_MINT_VARIABLE_CONNECTION,
+    NGX_HTTP_MINT_VARIABLE_REJECT
+};
+
+
+static ngx_int_t ngx_http_mint_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_mint_variable_seat(ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx, ngx_str_t *value);
+static void ngx_http_mint_variable_text(ngx_str_t *value, const char *text);
+
+
+static ngx_http_variable_t  ngx_http_mint_variables[] = {
+
+    { ngx_string("mint_plugin"), NULL, ngx_http_mint_variable,
+      NGX_HTTP_MINT_VARIABLE_PLUGIN, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("mint_user"), NULL, ngx_http_mint_variable,
+      NGX_HTTP_MINT_VARIABLE_USER, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("mint_request_id"), NULL, ngx_http_mint_variable,
+      NGX_HTTP_MINT_VARIABLE_REQUEST_ID, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("mint_seat"), NULL, ngx_http_mint_variable,
+      NGX_HTTP_MINT_VARIABLE_SEAT, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("mint_state"), NULL, ngx_http_mint_variable,
+      NGX_HTTP_MINT_VARIABLE_STATE, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("mint_upgrade"), NULL, ngx_http_mint_variable,
+      NGX_HTTP_MINT_VARIABLE_UPGRADE, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("mint_connection"), NULL, ngx_http_mint_variable,
+      NGX_HTTP_MINT_VARIABLE_CONNECTION, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("mint_reject"), NULL, ngx_http_mint_variable,
+      NGX_HTTP_MINT_VARIABLE_REJECT, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+      ngx_http_null_variable
+};
+
+
+ngx_int_t
+ngx_http_mint_variables_add(ngx_conf_t *cf)
+{
+    ngx_http_variable_t  *v, *added;
+
+    for (v = ngx_http_mint_variables; v->name.len; v++) {
+        added = ngx_http_add_variable(cf, &v->name, v->flags);
+        if (added == NULL) {
+            return NGX_ERROR;
+        }
+
+        added->get_handler = v->get_handler;
+        added->data = v->data;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_mint_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    uintptr_t data)
+{
+    ngx_str_t             value;
+    ngx_http_mint_ctx_t  *ctx;
+
+    ctx = ngx_http_mint_get_ctx(r);
+    ngx_str_null(&value);
+
+    switch (ctx != NULL ? (ngx_int_t) data : -1) {
+
+    case NGX_HTTP_MINT_VARIABLE_PLUGIN:
+        value = ctx->plugin;
+        break;
+
+    case NGX_HTTP_MINT_VARIABLE_USER:
+        value = ctx->user;
+        break;
+
+    case NGX_HTTP_MINT_VARIABLE_REQUEST_ID:
+        value = ctx->request_id;
+        break;
+
+    case NGX_HTTP_MINT_VARIABLE_SEAT:
+        if (ngx_http_mint_variable_seat(r, ctx, &value) != NGX_OK) {
+            return NGX_ERROR;
+        }
+        break;
+
+    case NGX_HTTP_MINT_VARIABLE_STATE:
+        if (ctx->is_decided && ctx->word != 0) {
+            ngx_http_mint_variable_text(&value,
+                ngx_http_mint_seat_state_word(mint_seat_state(ctx->word)));
+        }
+        break;
+
+    case NGX_HTTP_MINT_VARIABLE_UPGRADE:
+        ngx_http_mint_variable_text(&value, ctx->is_upgrade ? "websocket"
+                                                            : "");
+        break;
+
+    case NGX_HTTP_MINT_VARIABLE_CONNECTION:
+        ngx_http_mint_variable_text(&value, ctx->is_upgrade ? "upgrade" : "");
+        break;
+
+    case NGX_HTTP_MINT_VARIABLE_REJECT:
+        ngx_http_mint_variable_text(&value, ctx->reject ? ctx->reject : "");
+        break;
+    }
+
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+    v->len = value.len;
+    v->data = value.data;
+
+    return NGX_OK;
+}
+
+
+/* as the seat's socket is named: "<plugin id>-<slot><seat>" */
+
+static ngx_int_t
+ngx_http_mint_variable_seat(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
+    ngx_str_t *value)
+{
+    if (ctx->seat == MINT_SEAT_NONE) {
+        return NGX_OK;
+    }
+
+    value->data = ngx_pnalloc(r->pool, 3 * NGX_INT_T_LEN);
+    if (value->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    value->len = ngx_sprintf(value->data, "%uD-%ud%c", ctx->plugin_id,
+                             ctx->slot,
+                             (ctx->seat - ctx->seat_first) % 2 ? 'b' : 'a')
+                 - value->data;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_mint_variable_text(ngx_str_t *value, const char *text)
+{
+    value->data = (u_char *) text;
+    value->len = strlen(text);
+}

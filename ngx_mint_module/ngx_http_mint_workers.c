@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * This worker's record in the run file "workers": claiming it, counting
+ * requests into seats and out again, and the figures of finished requests.
+ * A request counts out of the record it counted into, also when the file has
+ * been replaced since.
+ */
+
+#include "ngx_http_mint.h"
+
+#include <fcntl.h>
+#include <time.h>
+
+
+static ngx_int_t ngx_http_mint_workers_lock(ngx_fd_t fd, ngx_uint_t i);
+static void ngx_http_mint_workers_wait(ngx_http_mint_ctx_t *ctx);
+static void ngx_http_mint_workers_oldest(ngx_http_mint_record_t *record,
+    uint32_t plugin_id);
+static uint64_t ngx_http_mint_workers_boot_ms(void);
+static void ngx_http_mint_workers_add(uint64_t *counter, uint64_t n);
+static ngx_uint_t ngx_http_mint_workers_bucket(ngx_http_request_t *r);
+
+
+/* takes over the mapping and its descriptor; NULL: no record could be had */
+
+ngx_http_mint_record_t *
+ngx_http_mint_workers_claim(ngx_http_mint_file_t *file)
+{
+    size_t                    i, bytes, words;
+    ngx_time_t               *now;
+    ngx_uint_t                at;
+    ngx_http_mint_record_t   *record;
+    struct mint_run_header   *header;
+
+    header = &file->view.header;
+
+    for (at = 0; at < MINT_WORKERS_MAX; at++) {
+        if (ngx_http_mint_workers_lock(file->fd, at) == NGX_OK) {
+            break;
+        }
+    }
+
+    if (at == MINT_WORKERS_MAX) {
+        ngx_http_mint_run_complain(MINT_RUN_WORKERS, 0,
+                                   "all its records are taken by other "
+                                   "workers");
+        return NULL;
+    }
+
+    record = ngx_calloc(sizeof(ngx_http_mint_record_t), ngx_cycle->log);
+    if (record == NULL) {
+        return NULL;
+    }
+
+    record->seats = header->capacity[MINT_WORKERS_CAPACITY_SEATS];
+    record->plugin_count = header->capacity[MINT_WORKERS_CAPACITY_PLUGINS];
+    record->waiting = ngx_alloc(record->plugin_count * sizeof(ngx_queue_t) + 1,
+                                ngx_cycle->log);
+
+    if (record->waiting == NULL) {
+        ngx_free(record);
+        return NULL;
+    }
+
+    bytes = (size_t) mint_worker_record_bytes(record->seats,
+                                              record->plugin_count);
+
+    record->worker = (struct mint_worker *) (void *)
+                     (file->view.base
+                      + header->section[MINT_WORKERS_SECTION_RECORDS]
+                      + at * bytes);
+    record->in_flight = (uint32_t *) (record->worker + 1);
+    record->plugins = (struct mint_worker_plugin *) (void *)
+                      ((u_char *) record->in_flight
+                       + (((size_t) record->seats * 4 + 7) & ~(size_t) 7));
+
+    words = bytes / 8;
+
+    for (i = 0; i < words; i++) {
+        mint_run_store((uint64_t *) record->worker + i, 0);
+    }
+
+    for (i = 0; i < record->plugin_count; i++) {
+        ngx_queue_init(&record->waiting[i]);
+    }
+
+    now = ngx_timeofday();
+
+    mint_run_store(&record->worker->started_unix_ms,
+                   (uint64_t) now->sec * 1000 + now->msec);
+    mint_run_store_release(&record->worker->pid, (uint64_t) ngx_pid);
+
+    record->file = *file;
+    record->refs = 1;
+
+    return record;
+}
+
+
+/*
+ * Open file description locks: the kernel frees one when its worker dies, and
+ * no other open of the file can free it by accident.
+ */
+
+static ngx_int_t
+ngx_http_mint_workers_lock(ngx_fd_t fd, ngx_uint_t i)
+{
+    struct flock  lock;
+
+    ngx_memzero(&lock, sizeof(struct flock));
+
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    lock.l_start = (off_t) i;
+    lock.l_len = 1;
+
+    if (fcntl(fd, F_OFD_SETLK, &lock) == 0) {
+        return NGX_OK;
+    }
+
+    if (ngx_errno != NGX_EAGAIN && ngx_errno != NGX_EACCES) {
+        ngx_http_mint_run_complain(MINT_RUN_WORKERS, ngx_errno,
+                                   "fcntl(F_OFD_SETLK) failed");
+    }
+
+    return NGX_ERROR;
+}
+
+
+void
+ngx_http_mint_workers_release(ngx_http_mint_record_t *record)
+{
+    if (--record->refs != 0) {
+        return;
+    }
+
+    ngx_http_mint_run_unmap(&record->file);
+    ngx_free(record->waiting);
+    ngx_free(record);
+}
+
+
+/* NGX_DECLINED: there is no record to count in */
+
+ngx_int_t
+ngx_http_mint_workers_enter(ngx_http_mint_ctx_t *ctx, uint32_t seat)
+{
+    ngx_http_mint_record_t  *record;
+
+    record = ngx_http_mint_run_record();
+
+    if (record == NULL || seat >= record->seats) {
+        return NGX_DECLINED;
+    }
+
+    ctx->in_flight = &record->in_flight[seat];
+    mint_seat_enter(ctx->in_flight);
+
+    ctx->record = record;
+    record->refs++;
+
+    ngx_http_mint_workers_wait(ctx);
+
+    return NGX_OK;
+}
+
+
+/* harmless when the request is not counted in */
+
+void
+ngx_http_mint_workers_leave(ngx_http_mint_ctx_t *ctx)
+{
+    ngx_http_mint_record_t  *record;
+
+    record = ctx->record;
+
+    if (record == NULL) {
+        return;
+    }
+
+    if (ctx->is_queued) {
+        ngx_queue_remove(&ctx->queue);
+        ctx->is_queued = 0;
+        ngx_http_mint_workers_add(
+            &record->plugins[ctx->plugin_id].in_flight, (uint64_t) -1);
+        ngx_http_mint_workers_oldest(record, ctx->plugin_id);
+    }
+
+    mint_seat_leave(ctx->in_flight);
+
+    ctx->in_flight = NULL;
+    ctx->record = NULL;
+
+    ngx_http_mint_workers_release(record);
+}
+
+
+static void
+ngx_http_mint_workers_wait(ngx_http_mint_ctx_t *ctx)
+{
+    ngx_http_mint_record_t  *record;
+
+    record = ctx->record;
+
+    if (ctx->plugin_id >= record->plugin_count) {
+        return;
+    }
+
+    ctx->started_ms = ngx_http_mint_workers_boot_ms();
+    ctx->is_queued = 1;
+
+    ngx_queue_insert_tail(&record->waiting[ctx->plugin_id], &ctx->queue);
+    ngx_http_mint_workers_add(&record->plugins[ctx->plugin_id].in_flight, 1);
+    ngx_http_mint_workers_oldest(record, ctx->plugin_id);
+}
+
+
+static void
+ngx_http_mint_workers_oldest(ngx_http_mint_record_t *record,
+    uint32_t plugin_id)
+{
+    uint64_t              oldest_ms;
+    ngx_queue_t          *waiting;
+    ngx_http_mint_ctx_t  *ctx;
+
+    waiting = &record->waiting[plugin_id];
+    oldest_ms = 0;
+
+    if (!ngx_queue_empty(waiting)) {
+        ctx = ngx_queue_data(ngx_queue_head(waiting), ngx_http_mint_ctx_t,
+                             queue);
+        oldest_ms = ctx->started_ms;
+    }
+
+    mint_run_store(&record->plugins[plugin_id].oldest_start_ms, oldest_ms);
+}
+
+
+/* the kernel's time page, no system call */
+
+static uint64_t
+ngx_http_mint_workers_boot_ms(void)
+{
+    struct timespec  now;
+
+    if (clock_gettime(CLOCK_BOOTTIME, &now) == -1) {
+        return 1;
+    }
+
+    return (uint64_t) now.tv_sec * 1000 + (uint64_t) now.tv_nsec / 1000000;
+}
+
+
+/* one writer per record: a plain sum, stored whole */
+
+static void
+ngx_http_mint_workers_add(uint64_t *counter, uint64_t n)
+{
+    mint_run_store(counter, mint_run_load(counter) + n);
+}
+
+
+void
+ngx_http_mint_workers_rejected(ngx_http_mint_ctx_t *ctx, ngx_int_t rejection)
+{
+    ngx_http_mint_record_t  *record;
+
+    record = ngx_http_mint_run_record();
+
+    if (record == NULL || rejection < 0 || rejection >= MINT_REJECT_COUNT
+        || ctx->plugin_id >= record->plugin_count)
+    {
+        return;
+    }
+
+    ngx_http_mint_workers_add(
+        &record->plugins[ctx->plugin_id].rejections[rejection], 1);
+}
+
+
+ngx_int_t
+ngx_http_mint_workers_log_handler(ngx_http_request_t *r)
+{
+    ngx_uint_t                   status;
+    ngx_http_mint_ctx_t         *ctx;
+    ngx_http_mint_record_t      *record;
+    struct mint_worker_plugin   *plugin;
+
+    if (r != r->main) {
+        return NGX_OK;
+    }
+
+    ctx = ngx_http_mint_get_ctx(r);
+
+    if (ctx == NULL || ctx->record == NULL || !ctx->is_queued) {
+        return NGX_OK;
+    }
+
+    record = ctx->record;
+    plugin = &record->plugins[ctx->plugin_id];
+    status = r->err_status ? r->err_status : r->headers_out.status;
+
+    ngx_http_mint_workers_add(&record->worker->requests, 1);
+    ngx_http_mint_workers_add(
+        &plugin->requests[status >= 100 && status < 600 ? status / 100 : 0],
+        1);
+    ngx_http_mint_workers_add(&plugin->bytes_in, (uint64_t) r->request_length);
+    ngx_http_mint_workers_add(&plugin->bytes_out,
+                              (uint64_t) r->connection->sent);
+    ngx_http_mint_workers_add(
+        &plugin->latency[ngx_http_mint_workers_bucket(r)], 1);
+
+    if (status == NGX_HTTP_SWITCHING_PROTOCOLS) {
+        ngx_http_mint_workers_add(&plugin->upgrades, 1);
+    }
+
+    return NGX_OK;
+}
+
+
+/* the clock's grain is 1 ms, so the first bucket used is "< 1 ms" */
+
+static ngx_uint_t
+ngx_http_mint_workers_bucket(ngx_http_request_t *r)
+{
+    ngx_time_t      *now;
+    ngx_uint_t       bucket;
+    ngx_msec_int_t   ms;
+
+    now = ngx_timeofday();
+    ms = (ngx_msec_int_t) ((now->sec - r->start_sec) * 1000
+                           + (now->msec - r->start_msec));
+    bucket = 2;
+
+    while (ms > 0 && bucket < 23) {
+        ms >>= 1;
+        bucket++;
+    }
+
+    return bucket;
+}
