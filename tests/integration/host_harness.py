@@ -119,7 +119,6 @@ class HostProcess:
             "HOME": str(folder),
             "TMPDIR": str(self.tmp),
             "PYTHONPATH": str(site),
-            "PYTHONDONTWRITEBYTECODE": "1",
             "SSL_CERT_DIR": "/etc/ssl/certs",
             "MINT_PLATFORM_URL": platform_url,
             "MINT_PLATFORM_API_VERSION": "1",

@@ -705,7 +705,6 @@ def _run_probe(
             "HOME": str(tmp_path),
             "TMPDIR": str(scratch),
             "PYTHONPATH": str(site),
-            "PYTHONDONTWRITEBYTECODE": "1",
             "MINT_PLUGIN_NAME": f"test-{plugin}",
             "MINT_PLUGIN_ENTRY_POINT": f"test-{plugin}",
             "MINT_PLUGIN_DISTRIBUTION": f"mint-test-{plugin}",
@@ -809,7 +808,6 @@ def test_probe_on_the_report_pipe(site: Path, tmp_path: Path) -> None:
             env={
                 "PATH": os.environ["PATH"],
                 "PYTHONPATH": str(site),
-                "PYTHONDONTWRITEBYTECODE": "1",
                 "MINT_PLUGIN_NAME": "test-echo",
                 "MINT_PLUGIN_ENTRY_POINT": "test-echo",
                 "MINT_PLUGIN_DISTRIBUTION": "mint-test-echo",
