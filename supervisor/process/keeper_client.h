@@ -34,7 +34,7 @@ struct keeper_client;
 struct keeper_listener_info {
     uint32_t     id;
     uint32_t     family;            /* enum mint_keeper_family */
-    int          fd;
+    int          fd;                /* -1: not listening any more */
     const char  *address;           /* as bound: port 0 is resolved */
     const char  *label;
 };
