@@ -16,8 +16,9 @@
  *
  * The fds travel by SCM_RIGHTS in the order given at each message.  Strings
  * follow the struct, each ended by NUL.  A message is at most
- * MINT_KEEPER_MESSAGE_MAX bytes.  Requests are answered in order; "serial" of
- * the answer is that of the request, 0 in what the keeper says by itself.
+ * MINT_KEEPER_MESSAGE_MAX bytes.  Requests are answered in order, WIPE when it
+ * has ended; "serial" of the answer is that of the request, 0 in what the
+ * keeper says by itself.  An answer whose status is not 0 is the header alone.
  *
  * Who may be asked for: uids and gids only within the identities and the
  * range the keeper was started with (see mint-keeper --help).
@@ -46,7 +47,8 @@ enum mint_keeper_type {
     MINT_KEEPER_DRAINED = 5,        /* forget an exited child, close pipes */
     MINT_KEEPER_WIPE = 6,           /* empty a directory below the TMP root */
     MINT_KEEPER_OWN = 7,            /* mkdir + chown below the state roots */
-    MINT_KEEPER_GOODBYE = 8,        /* ordered stop is complete: exit */
+    MINT_KEEPER_GOODBYE = 8,        /* ordered stop is complete: exit, with
+                                       header.status (0-125) */
 
     /* keeper to supervisor */
     MINT_KEEPER_LISTENER = 64,      /* answer to LISTEN, and at attach */
@@ -77,6 +79,7 @@ enum mint_keeper_family {
 /*
  * LISTEN: strings: address, label.  Answer LISTENER with one fd.  Listening
  * twice under one id with the same address answers the socket already held.
+ * It is non-blocking; a uid or gid of UINT32_MAX is left as it is made.
  */
 
 struct mint_keeper_listen {
