@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -233,20 +234,22 @@ log_escape(struct strbuf *line, const char *text)
 
 
 /*
- * A full pipe is waited for a moment only: a daemon must not stand still
- * because nobody reads its log.
+ * A full pipe is waited for a moment, and only once until it moves again: a
+ * daemon must not stand still because nobody reads its log.
  */
 
 static void
 log_emit(const char *data, size_t len)
 {
-    ssize_t        n;
-    struct pollfd  ready;
+    ssize_t             n;
+    struct pollfd       ready;
+    static atomic_bool  is_stuck;
 
     while (len > 0) {
         n = write(STDERR_FILENO, data, len);
 
         if (n >= 0) {
+            atomic_store(&is_stuck, false);
             data += n;
             len -= (size_t) n;
             continue;
@@ -256,7 +259,7 @@ log_emit(const char *data, size_t len)
             continue;
         }
 
-        if (errno != EAGAIN) {
+        if (errno != EAGAIN || atomic_load(&is_stuck)) {
             return;
         }
 
@@ -264,6 +267,7 @@ log_emit(const char *data, size_t len)
         ready.events = POLLOUT;
 
         if (poll(&ready, 1, LOG_WAIT_MS) <= 0) {
+            atomic_store(&is_stuck, true);
             return;
         }
     }
