@@ -11,6 +11,7 @@
 
 static ngx_int_t ngx_http_mint_access_decide(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_http_mint_refusal_t *refusal);
+static ngx_uint_t ngx_http_mint_access_is_hidden(ngx_http_request_t *r);
 static ngx_int_t ngx_http_mint_access_plugin(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_http_mint_match_t *match,
     ngx_http_mint_refusal_t *refusal);
@@ -96,7 +97,7 @@ ngx_http_mint_access_decide(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     ngx_http_mint_match_t          match;
     const ngx_http_mint_table_t   *routes;
 
-    if (ngx_http_mint_text_hidden(r->uri.data, r->uri.len)) {
+    if (ngx_http_mint_access_is_hidden(r)) {
         refusal->status = NGX_HTTP_NOT_FOUND;
         refusal->reason = "hidden path";
         return NGX_DECLINED;
@@ -111,6 +112,7 @@ ngx_http_mint_access_decide(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
         refusal->rejection = MINT_REJECT_NOT_READY;
         refusal->reason = "no run file \"routes\"";
         refusal->retry_after_sec = 2;
+        ngx_str_set(&refusal->detail, "the system has not started yet");
         return NGX_DECLINED;
     }
 
@@ -143,6 +145,25 @@ ngx_http_mint_access_decide(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     }
 
     return rc;
+}
+
+
+/* as nginx reads the path, and as one would that only decodes it */
+
+static ngx_uint_t
+ngx_http_mint_access_is_hidden(ngx_http_request_t *r)
+{
+    ngx_str_t  *raw;
+
+    raw = &r->unparsed_uri;
+
+    return ngx_http_mint_text_hidden(r->uri.data, r->uri.len)
+           || ngx_http_mint_text_has_head(raw->data, raw->len,
+                                          (u_char *) "/__mint",
+                                          sizeof("/__mint") - 1)
+           || ngx_http_mint_text_has_head(raw->data, raw->len,
+                                          (u_char *) "/api/internal",
+                                          sizeof("/api/internal") - 1);
 }
 
 

@@ -10,7 +10,6 @@
 #include <openssl/evp.h>
 
 
-
 #define NGX_HTTP_MINT_COOKIE        "mint_access_token"
 #define NGX_HTTP_MINT_LEEWAY_SEC    5
 #define NGX_HTTP_MINT_BLOB_TRIES    4

@@ -12,7 +12,6 @@
 #include <sys/mman.h>
 
 
-
 #define NGX_HTTP_MINT_KINDS          5          /* enum mint_run_kind + 1 */
 #define NGX_HTTP_MINT_CHECK_MSEC     1000
 #define NGX_HTTP_MINT_RETRY_MSEC     50         /* between retired and new */

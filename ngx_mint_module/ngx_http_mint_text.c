@@ -231,7 +231,8 @@ ngx_http_mint_text_has_head(const uint8_t *raw, size_t len,
         }
     }
 
-    return at == len || raw[at] == '/' || MINT_PATH_END(raw[at]);
+    return at == len || MINT_PATH_END(raw[at])
+           || ngx_http_mint_text_decode(raw, len, &at) == '/';
 }
 
 
