@@ -113,8 +113,10 @@ def _run(
     try:
         from mint_plugin_host.server import Application, create_server
     except ImportError as exc:
-        exc.add_note("the plugin's environment needs mint-sdk[server]")
-        return _fail(reporter, "import", exc)
+        refused = StartRefused(
+            f"the plugin's environment needs mint-sdk[server]: {exc}"
+        )
+        return _fail(reporter, "import", refused)
 
     application = Application(app)
     try:

@@ -249,6 +249,18 @@ def test_shared_database_is_refused_in_words(
     assert "'test-echo' requires a shared database" in failed["error"]
 
 
+def test_environment_without_a_server(
+    host: Starter, tmp_path: Path
+) -> None:
+    site = install(PLUGINS / "echo", tmp_path / "site")
+    (site / "uvicorn.py").write_text("raise ImportError('no uvicorn')\n")
+    process = host("echo", site=site)
+    assert process.wait_exit() == 1
+    failed = process.wait_event("failed")
+    assert failed["stage"] == "import"
+    assert "needs mint-sdk[server]: no uvicorn" in failed["error"]
+
+
 def test_usage() -> None:
     done = subprocess.run(
         [PYTHON, str(HOST), "dance"], capture_output=True, text=True,
