@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Before jansson parses, each number in the text becomes a string that begins
+ * with a mark drawn at random when the process starts, which no outside text
+ * can know; after jansson has written, such strings become numbers again.
+ */
+
+#include "platform/exact_json.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/fs.h"
+
+
+#define EXACT_MARK       16             /* hex characters */
+#define EXACT_MARK_TEXT  (EXACT_MARK + 1)   /* and ':' */
+
+
+static char            exact_mark[EXACT_MARK_TEXT + 1];
+static pthread_once_t  exact_once = PTHREAD_ONCE_INIT;
+
+
+static void exact_init(void);
+static int exact_wrap(const char *text, size_t len, struct strbuf *out);
+static size_t exact_number_length(const char *text, size_t len);
+static size_t exact_digits(const char *text, size_t len);
+static const char *exact_number_text(const json_t *value);
+static bool exact_number_equal(const char *a, const char *b);
+static bool exact_object_equal(const json_t *a, const json_t *b);
+
+
+json_t *
+exact_json_load(const char *text, size_t len, struct error *err)
+{
+    json_t        *value;
+    json_error_t   problem;
+    struct strbuf  wrapped = { 0 };
+
+    (void) pthread_once(&exact_once, exact_init);
+
+    if (exact_wrap(text, len, &wrapped) != 0) {
+        strbuf_free(&wrapped);
+        (void) error_set(err, MINT_ERR_INVALID, "malformed JSON: a number is "
+                         "not valid");
+        return NULL;
+    }
+
+    value = json_loadb(strbuf_text(&wrapped), wrapped.len,
+                       JSON_DECODE_ANY | JSON_ALLOW_NUL, &problem);
+    strbuf_free(&wrapped);
+
+    if (value == NULL) {
+        (void) error_set(err, MINT_ERR_INVALID, "malformed JSON: line %d: "
+                         "%.160s", problem.line, problem.text);
+    }
+
+    return value;
+}
+
+
+void
+exact_json_dump(const json_t *value, struct strbuf *out)
+{
+    char        *text;
+    char        *from;
+    char        *mark;
+    size_t       len;
+    char         quoted[EXACT_MARK_TEXT + 2];
+
+    (void) pthread_once(&exact_once, exact_init);
+
+    text = json_dumps(value,
+                      JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+
+    if (text == NULL) {
+        abort();            /* out of memory: values come from a parser */
+    }
+
+    quoted[0] = '"';
+    memcpy(quoted + 1, exact_mark, EXACT_MARK_TEXT + 1);
+    from = text;
+
+    while ((mark = strstr(from, quoted)) != NULL) {
+        strbuf_append(out, from, (size_t) (mark - from));
+        from = mark + 1 + EXACT_MARK_TEXT;
+        len = strcspn(from, "\"");
+        strbuf_append(out, from, len);
+        from += len + 1;
+    }
+
+    strbuf_puts(out, from);
+    free(text);
+}
+
+
+char *
+exact_json_text(const json_t *value)
+{
+    struct strbuf  text = { 0 };
+
+    exact_json_dump(value, &text);
+
+    return text.data;
+}
+
+
+bool
+exact_json_is_number(const json_t *value)
+{
+    return exact_number_text(value) != NULL;
+}
+
+
+bool
+exact_json_is_string(const json_t *value)
+{
+    return json_is_string(value) && exact_number_text(value) == NULL;
+}
+
+
+int
+exact_json_integer(const json_t *value, int64_t *out)
+{
+    char        *end;
+    long long    number;
+    const char  *text;
+
+    text = exact_number_text(value);
+
+    if (text == NULL) {
+        return -1;
+    }
+
+    errno = 0;
+    number = strtoll(text, &end, 10);
+
+    if (errno != 0 || *end != '\0') {
+        return -1;
+    }
+
+    *out = number;
+
+    return 0;
+}
+
+
+bool
+exact_json_equal(const json_t *a, const json_t *b)
+{
+    size_t       i;
+    const char  *number_a;
+    const char  *number_b;
+
+    number_a = exact_number_text(a);
+    number_b = exact_number_text(b);
+
+    if (number_a != NULL || number_b != NULL) {
+        return number_a != NULL && number_b != NULL
+               && exact_number_equal(number_a, number_b);
+    }
+
+    if (json_typeof(a) != json_typeof(b)) {
+        return false;
+    }
+
+    if (json_is_object(a)) {
+        return exact_object_equal(a, b);
+    }
+
+    if (!json_is_array(a)) {
+        return json_equal(a, b) != 0;
+    }
+
+    if (json_array_size(a) != json_array_size(b)) {
+        return false;
+    }
+
+    for (i = 0; i < json_array_size(a); i++) {
+        if (!exact_json_equal(json_array_get(a, i), json_array_get(b, i))) {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
+static void
+exact_init(void)
+{
+    fs_random_hex(exact_mark, EXACT_MARK / 2);
+    exact_mark[EXACT_MARK] = ':';
+    exact_mark[EXACT_MARK_TEXT] = '\0';
+}
+
+
+/* 0, or -1 when something that begins like a number is none */
+
+static int
+exact_wrap(const char *text, size_t len, struct strbuf *out)
+{
+    bool    in_string;
+    size_t  i;
+    size_t  n;
+    size_t  from;
+
+    in_string = false;
+    from = 0;
+
+    for (i = 0; i < len; i++) {
+
+        if (in_string) {
+            if (text[i] == '\\') {
+                i++;
+            } else if (text[i] == '"') {
+                in_string = false;
+            }
+            continue;
+        }
+
+        if (text[i] == '"') {
+            in_string = true;
+            continue;
+        }
+
+        if (text[i] != '-' && (text[i] < '0' || text[i] > '9')) {
+            continue;
+        }
+
+        n = exact_number_length(text + i, len - i);
+
+        if (n == 0) {
+            return -1;
+        }
+
+        strbuf_append(out, text + from, i - from);
+        strbuf_puts(out, "\"");
+        strbuf_puts(out, exact_mark);
+        strbuf_append(out, text + i, n);
+        strbuf_puts(out, "\"");
+        i += n - 1;
+        from = i + 1;
+    }
+
+    if (from < len) {
+        strbuf_append(out, text + from, len - from);
+    }
+
+    return 0;
+}
+
+
+/* RFC 8259 section 6; 0 if it is not a whole number token */
+
+static size_t
+exact_number_length(const char *text, size_t len)
+{
+    size_t  i;
+    size_t  n;
+
+    i = text[0] == '-';
+    n = exact_digits(text + i, len - i);
+
+    if (n == 0 || (n > 1 && text[i] == '0')) {
+        return 0;
+    }
+
+    i += n;
+
+    if (i < len && text[i] == '.') {
+        n = exact_digits(text + i + 1, len - i - 1);
+        if (n == 0) {
+            return 0;
+        }
+        i += 1 + n;
+    }
+
+    if (i < len && (text[i] == 'e' || text[i] == 'E')) {
+        i++;
+        i += i < len && (text[i] == '+' || text[i] == '-');
+        n = exact_digits(text + i, len - i);
+        if (n == 0) {
+            return 0;
+        }
+        i += n;
+    }
+
+    if (i < len && strchr(",]} \t\r\n", text[i]) == NULL) {
+        return 0;
+    }
+
+    return i;
+}
+
+
+static size_t
+exact_digits(const char *text, size_t len)
+{
+    size_t  n;
+
+    n = 0;
+
+    while (n < len && text[n] >= '0' && text[n] <= '9') {
+        n++;
+    }
+
+    return n;
+}
+
+
+static const char *
+exact_number_text(const json_t *value)
+{
+    const char  *text;
+
+    if (!json_is_string(value)) {
+        return NULL;
+    }
+
+    text = json_string_value(value);
+
+    return strncmp(text, exact_mark, EXACT_MARK_TEXT) == 0
+           && exact_mark[0] != '\0' ? text + EXACT_MARK_TEXT : NULL;
+}
+
+
+static bool
+exact_number_equal(const char *a, const char *b)
+{
+    double  x;
+    double  y;
+    bool    real_a;
+    bool    real_b;
+
+    real_a = strpbrk(a, ".eE") != NULL;
+    real_b = strpbrk(b, ".eE") != NULL;
+
+    if (real_a != real_b) {
+        return false;
+    }
+
+    if (!real_a) {
+        /* without leading zeros equal numbers are equal texts, but for -0 */
+        return strcmp(strcmp(a, "-0") == 0 ? "0" : a,
+                      strcmp(b, "-0") == 0 ? "0" : b) == 0;
+    }
+
+    x = strtod(a, NULL);
+    y = strtod(b, NULL);
+
+    return memcmp(&x, &y, sizeof(double)) == 0;
+}
+
+
+static bool
+exact_object_equal(const json_t *a, const json_t *b)
+{
+    json_t      *value;
+    json_t      *other;
+    const char  *key;
+
+    if (json_object_size(a) != json_object_size(b)) {
+        return false;
+    }
+
+    json_object_foreach((json_t *) (uintptr_t) a, key, value) {
+        other = json_object_get(b, key);
+
+        if (other == NULL || !exact_json_equal(value, other)) {
+            return false;
+        }
+    }
+
+    return true;
+}
