@@ -263,7 +263,7 @@ child_has_uid_alone(const struct child *c)
         }
     }
 
-    return keeper_in_range(c->uid);
+    return identity_in_range(c->uid);
 }
 
 
@@ -324,7 +324,7 @@ child_discard(void)
     struct child  *c;
 
     for (c = keeper.children; c != NULL; c = c->next) {
-        for (i = LOG_READ; i <= REPORT_READ; i += REPORT_READ) {
+        for (i = LOG_READ; i <= REPORT_READ && !c->is_reaped; i += 2) {
             size = fcntl(c->fd[i], F_GETPIPE_SZ);
 
             if (ioctl(c->fd[i], FIONREAD, &held) == -1 || held <= size / 2) {

@@ -101,14 +101,20 @@ extern struct keeper  keeper;
 uint64_t keeper_now_ms(void);
 void keeper_log(const char *level, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-int keeper_may_use(uint32_t uid, uint32_t gid, uint32_t extra_gid);
-int keeper_in_range(uint32_t id);
 int keeper_made(pid_t pid);                 /* not an orphan */
 int keeper_fds_left(int fd);
 void keeper_finish(int status, uint64_t grace_ms) __attribute__((noreturn));
 
+/* identity.c */
+int identity_add(const char *text, int is_supervisor);
+int identity_add_range(const char *text);
+int identity_numbers(const char *text, char separator, uint32_t *list,
+    int max);
+int identity_allowed(uint32_t uid, uint32_t gid, uint32_t extra_gid);
+int identity_in_range(uint32_t id);
+
 /* supervisor.c */
-extern pid_t   supervisor_pid;              /* 0: none */
+extern pid_t     supervisor_pid;            /* 0: none */
 extern unsigned  supervisor_era;            /* grows with each of them */
 int supervisor_poll(short *events);         /* returns its fd or -1 */
 void supervisor_io(short events);

@@ -31,8 +31,6 @@
 
 static void keeper_options(int argc, char **argv);
 static int keeper_option(int option);
-static int keeper_identity(int is_supervisor);
-static int keeper_numbers(char separator, uint32_t *list, int max);
 static void keeper_die(const char *what, int failed)
     __attribute__((noreturn));
 static int keeper_prepare(void);
@@ -72,11 +70,11 @@ static const char  keeper_help[] =
     "  --identity UID:GID[:GID]...   ids that children may have (repeatable)\n"
     "  --uid-range FIRST-LAST        more of them, uids and gids alike\n"
     "\n"
-    "  --tmp-root DIR                directories below may be emptied and given\n"
-    "                                to an owner (repeatable)\n"
-    "  --state-root DIR              ... may be given to an owner (repeatable)\n"
-    "  --pid-file FILE               also a lock: a second keeper refuses\n"
-    "  --stop-timeout SECONDS        from SIGTERM to killing all (default 60)\n"
+    "  --state-root DIR     directories below may be made and given to an\n"
+    "                       owner (repeatable)\n"
+    "  --tmp-root DIR       these may also be emptied (repeatable)\n"
+    "  --pid-file FILE      also a lock: a second keeper refuses\n"
+    "  --stop-timeout SEC   from SIGTERM to killing all (default 60)\n"
     "  --version, --help\n";
 
 
@@ -152,22 +150,17 @@ keeper_options(int argc, char **argv)
 static int
 keeper_option(int option)
 {
-    uint32_t  n[2];
+    int       failed;
+    uint32_t  seconds;
 
     switch (option) {
 
     case 's':
     case 'i':
-        return keeper_identity(option == 's');
+        return identity_add(optarg, option == 's');
 
     case 'u':
-        if (keeper_numbers('-', n, 2) != 2 || n[0] == 0 || n[1] < n[0]) {
-            return EINVAL;
-        }
-
-        keeper.range_first = n[0];
-        keeper.range_last = n[1];
-        return 0;
+        return identity_add_range(optarg);
 
     case 't':
     case 'd':
@@ -178,12 +171,9 @@ keeper_option(int option)
         return 0;
 
     case 'w':
-        if (keeper_numbers('-', n, 1) != 1) {
-            return EINVAL;
-        }
-
-        keeper.stop_timeout_ms = (uint64_t) 1000 * n[0];
-        return 0;
+        failed = identity_numbers(optarg, '\0', &seconds, 1) != 1;
+        keeper.stop_timeout_ms = (uint64_t) 1000 * seconds;
+        return failed ? EINVAL : 0;
 
     case 'h':
     case 'v':
@@ -193,78 +183,6 @@ keeper_option(int option)
     default:
         exit(EXIT_FAILURE);
     }
-}
-
-
-/* root is no identity: what runs as root is the keeper alone */
-
-static int
-keeper_identity(int is_supervisor)
-{
-    int       i, count;
-    uint32_t  n[KEEPER_LIST_MAX];
-
-    count = keeper_numbers(':', n, KEEPER_LIST_MAX);
-
-    if (count < 2 || keeper.uid_count == KEEPER_LIST_MAX
-        || keeper.gid_count + (size_t) count > KEEPER_LIST_MAX)
-    {
-        return count < 2 ? EINVAL : E2BIG;
-    }
-
-    for (i = 0; i < count; i++) {
-        if (n[i] == 0) {
-            return EINVAL;
-        }
-
-        if (i > 0) {
-            keeper.gids[keeper.gid_count++] = n[i];
-        }
-    }
-
-    keeper.uids[keeper.uid_count++] = n[0];
-
-    if (is_supervisor) {
-        keeper.supervisor.uid = n[0];
-        keeper.supervisor.gid = n[1];
-        keeper.supervisor.group_count = (size_t) count - 2;
-        memcpy(keeper.supervisor.groups, n + 2, sizeof(n) - 2 * sizeof(n[0]));
-        keeper.supervisor.flags = MINT_SPAWN_NO_NEW_PRIVS;
-    }
-
-    return 0;
-}
-
-
-/* of optarg; returns how many, 0 if it is not a list of numbers */
-
-static int
-keeper_numbers(char separator, uint32_t *list, int max)
-{
-    int            count;
-    char          *end;
-    const char    *at;
-    unsigned long  number;
-
-    for (count = 0, at = optarg; count < max; at = end + 1) {
-        number = strtoul(at, &end, 10);
-
-        if (*at < '0' || *at > '9' || number >= UINT32_MAX) {
-            break;
-        }
-
-        list[count++] = (uint32_t) number;
-
-        if (*end == '\0') {
-            return count;
-        }
-
-        if (*end != separator) {
-            break;
-        }
-    }
-
-    return 0;
 }
 
 
@@ -302,6 +220,7 @@ keeper_prepare(void)
     sigaddset(&set, SIGCHLD);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGQUIT);
     sigprocmask(SIG_SETMASK, &set, NULL);
     signal(SIGHUP, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
@@ -332,7 +251,8 @@ keeper_lock(void)
     int   fd;
     char  text[16];
 
-    fd = open(keeper_pid_file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    fd = open(keeper_pid_file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+              0644);
 
     if (fd == -1 || flock(fd, LOCK_EX | LOCK_NB) == -1) {
         keeper_die(keeper_pid_file, errno);
@@ -452,38 +372,6 @@ keeper_log(const char *level, const char *format, ...)
         strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
         dprintf(STDERR_FILENO, "%s %-5s keeper: %s\n", stamp, level, text);
     }
-}
-
-
-/* UINT32_MAX changes nothing, so it is always allowed */
-
-int
-keeper_may_use(uint32_t uid, uint32_t gid, uint32_t extra_gid)
-{
-    size_t  i;
-    int     uid_ok, gid_ok, extra_ok;
-
-    uid_ok = uid == UINT32_MAX || uid == keeper.supervisor.uid
-             || keeper_in_range(uid);
-    gid_ok = gid == UINT32_MAX || gid == keeper.supervisor.gid
-             || keeper_in_range(gid);
-    extra_ok = extra_gid == 0 || keeper_in_range(extra_gid);
-
-    for (i = 0; keeper.is_root && i < KEEPER_LIST_MAX; i++) {
-        uid_ok |= i < keeper.uid_count && uid == keeper.uids[i];
-        gid_ok |= i < keeper.gid_count && gid == keeper.gids[i];
-        extra_ok |= i < keeper.gid_count && extra_gid == keeper.gids[i];
-    }
-
-    return uid_ok && gid_ok && extra_ok;
-}
-
-
-int
-keeper_in_range(uint32_t id)
-{
-    return keeper.is_root && id >= keeper.range_first
-           && id <= keeper.range_last;
 }
 
 

@@ -127,7 +127,7 @@ request_listen(struct request *r)
         return EINVAL;
     }
 
-    if (m->family == MINT_KEEPER_UNIX && !keeper_may_use(m->uid, m->gid, 0)) {
+    if (m->family == MINT_KEEPER_UNIX && !identity_allowed(m->uid, m->gid, 0)) {
         return EPERM;
     }
 
@@ -170,12 +170,7 @@ request_spawn(struct request *r)
 
     count = m->argc + 1 + m->envc;
     text = calloc(count + 1, sizeof(*text));
-
-    if (text == NULL) {
-        return ENOMEM;
-    }
-
-    failed = 0;
+    failed = text == NULL ? ENOMEM : 0;
 
     for (i = 0; i < count && failed == 0; i++) {
         if (i != m->argc) {
@@ -191,7 +186,7 @@ request_spawn(struct request *r)
         failed = EINVAL;
     }
 
-    if (failed == 0 && !keeper_may_use(m->uid, m->gid, m->extra_gid)) {
+    if (failed == 0 && !identity_allowed(m->uid, m->gid, m->extra_gid)) {
         failed = EPERM;
     }
 
@@ -242,7 +237,7 @@ request_path(struct request *r)
         return path_wipe(&r->header, path);
     }
 
-    return keeper_may_use(r->path.uid, r->path.gid, 0)
+    return identity_allowed(r->path.uid, r->path.gid, 0)
            ? path_own(&r->path, path) : EPERM;
 }
 

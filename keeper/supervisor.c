@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 
-#define SUPERVISOR_QUEUE_MAX     4096       /* besides one for each thing held */
+#define SUPERVISOR_QUEUE_MAX     4096       /* and one for each thing held */
 #define SUPERVISOR_READS_MAX     64         /* before others have their turn */
 #define SUPERVISOR_SHORT_MS      1000
 #define SUPERVISOR_DELAY_MIN_MS  100

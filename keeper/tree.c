@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 
-#define TREE_CHILDREN_MAX  512              /* of one process, at a time */
+#define TREE_CHILDREN_MAX  4096             /* of one process, at a time */
 #define TREE_DEPTH_MAX     32               /* deeper ones come to us later */
 #define TREE_KILLED_MAX    1024
 
