@@ -88,9 +88,10 @@ const struct config_row  config_rows[] = {
 
     { "auth.enableAuth", CONFIG_BOOLEAN, "true", 0, 0, NULL,
       AT(auth.enable), 0, "people must sign in" },
-    { "auth.jwtSecretKey", CONFIG_TEXT, "", 32, 64, NULL,
+    { "auth.jwtSecretKey", CONFIG_TEXT, "", 16, 1024, NULL,
       AT(auth.jwt_secret), CONFIG_SECRET,
-      "key that signs session tokens; empty = generated and kept" },
+      "key that signs session tokens, 32 random bytes are advised; empty = "
+      "generated and kept" },
     { "auth.tokenExpireMinutes", CONFIG_INTEGER, "10080", 15, 43200, NULL,
       AT(auth.token_expire_minutes), 0, "how long a session lasts" },
     { "auth.failedLoginLimit", CONFIG_INTEGER, "5", 1, 1000, NULL,
