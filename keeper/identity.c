@@ -23,7 +23,7 @@ identity_add(const char *text, int is_supervisor)
     count = identity_numbers(text, ':', n, KEEPER_LIST_MAX);
 
     if (count < 2 || keeper.uid_count == KEEPER_LIST_MAX
-        || keeper.gid_count + (size_t) count > KEEPER_LIST_MAX)
+        || keeper.gid_count + (size_t) count - 1 > KEEPER_LIST_MAX)
     {
         return count < 2 ? EINVAL : E2BIG;
     }
