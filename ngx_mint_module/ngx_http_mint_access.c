@@ -15,6 +15,8 @@ static ngx_uint_t ngx_http_mint_access_is_hidden(ngx_http_request_t *r);
 static ngx_int_t ngx_http_mint_access_plugin(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_http_mint_match_t *match,
     ngx_http_mint_refusal_t *refusal);
+static const char *ngx_http_mint_access_path(ngx_http_request_t *r,
+    size_t head_len);
 static ngx_int_t ngx_http_mint_access_remember(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_http_mint_match_t *match);
 static ngx_uint_t ngx_http_mint_access_is_same(ngx_http_request_t *r,
@@ -181,18 +183,7 @@ ngx_http_mint_access_plugin(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
 
     is_maintained = match->route->flags & MINT_ROUTE_MAINTENANCE;
 
-    /* the plugin gets the target as it was sent: both readings must agree */
-
-    reason = ngx_http_mint_text_ambiguous(r->unparsed_uri.data,
-                                          r->unparsed_uri.len);
-
-    if (reason == NULL
-        && !ngx_http_mint_text_has_head(r->unparsed_uri.data,
-                                        r->unparsed_uri.len, r->uri.data,
-                                        match->head_len))
-    {
-        reason = "the path is not the one that was routed";
-    }
+    reason = ngx_http_mint_access_path(r, match->head_len);
 
     if (reason != NULL) {
         refusal->status = NGX_HTTP_BAD_REQUEST;
@@ -220,6 +211,34 @@ ngx_http_mint_access_plugin(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     ngx_http_mint_access_stream(r);
 
     return NGX_OK;
+}
+
+
+/*
+ * The plugin gets the target as it was sent, so both readings must agree;
+ * after a rewrite or a redirect it gets the path that was routed.
+ */
+
+static const char *
+ngx_http_mint_access_path(ngx_http_request_t *r, size_t head_len)
+{
+    ngx_str_t   *raw;
+    const char  *reason;
+
+    if (!r->valid_unparsed_uri) {
+        return NULL;
+    }
+
+    raw = &r->unparsed_uri;
+    reason = ngx_http_mint_text_ambiguous(raw->data, raw->len);
+
+    if (reason != NULL) {
+        return reason;
+    }
+
+    return ngx_http_mint_text_has_head(raw->data, raw->len, r->uri.data,
+                                       head_len)
+           ? NULL : "the path is not the one that was routed";
 }
 
 

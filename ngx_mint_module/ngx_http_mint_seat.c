@@ -25,7 +25,7 @@ static const char  *ngx_http_mint_seat_states[MINT_SEAT_STATE_COUNT] = {
 };
 
 static const char  *ngx_http_mint_seat_causes[MINT_CAUSE_COUNT] = {
-    "none", "first start", "crashed", "restart", "failed", "stopped",
+    "none", "first_start", "crashed", "restart", "failed", "stopped",
     "installing", "upgrading"
 };
 

@@ -113,22 +113,29 @@ ngx_http_mint_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
         break;
 
     case NGX_HTTP_MINT_VARIABLE_UPGRADE:
-        ngx_http_mint_variable_text(&value, ctx->is_upgrade ? "websocket"
-                                                            : "");
+        if (ctx->is_upgrade) {
+            ngx_str_set(&value, "websocket");
+        }
         break;
 
     case NGX_HTTP_MINT_VARIABLE_CONNECTION:
-        ngx_http_mint_variable_text(&value, ctx->is_upgrade ? "upgrade" : "");
+        if (ctx->is_upgrade) {
+            ngx_str_set(&value, "upgrade");
+        }
         break;
 
     case NGX_HTTP_MINT_VARIABLE_REJECT:
-        ngx_http_mint_variable_text(&value, ctx->reject ? ctx->reject : "");
+        if (ctx->reject != NULL) {
+            ngx_http_mint_variable_text(&value, ctx->reject);
+        }
         break;
     }
 
-    v->valid = 1;
+    /* an access log shows "-" for what is not found */
+
+    v->valid = value.len != 0;
     v->no_cacheable = 0;
-    v->not_found = 0;
+    v->not_found = value.len == 0;
     v->len = value.len;
     v->data = value.data;
 
