@@ -7,15 +7,16 @@ address, administrator and plugins; Ctrl-C stops everything in order.
 
 import argparse
 import os
+import re
 import signal
 import sys
 import time
 from pathlib import Path
 
 import examples
-from state import SetupError, State
+from state import SetupError, State, setting
 from system import (Admin, AdminError, Failed, Stopped, System,
-                    address_is_free, keeper_of)
+                    listen_problem, keeper_of)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -74,25 +75,14 @@ def arguments():
 
 
 def chosen_port(config):
-    """MINT_PORT, else MINT_SERVER__PORT, else config.json, else 8001."""
-    for name in ("MINT_PORT", "MINT_SERVER__PORT"):
-        text = os.environ.get(name)
-        if text:
-            if not (text.isascii() and text.isdigit()
-                    and 1 <= int(text) <= 65535):
-                raise SetupError(f"{name}='{text}': expected a port, "
-                                 "1-65535")
-            return int(text)
-    server = config.get("server")
-    port = server.get("port") if isinstance(server, dict) else None
-    return port if isinstance(port, int) else 8001
-
-
-def chosen_address(config):
-    """MINT_SERVER__ADDRESS, else config.json, else loopback."""
-    server = config.get("server")
-    address = server.get("address") if isinstance(server, dict) else None
-    return os.environ.get("MINT_SERVER__ADDRESS") or address or "127.0.0.1"
+    """MINT_PORT, else what the daemons would read, else 8001."""
+    name = "MINT_PORT" if os.environ.get("MINT_PORT") else "server.port"
+    value = os.environ.get("MINT_PORT") or setting(config, "server", "port",
+                                                   8001)
+    text = str(value)
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
+        raise SetupError(f"{name}: expected a port, 1-65535, got '{text}'")
+    return int(text)
 
 
 def wait_for_previous(directory):
@@ -114,13 +104,14 @@ def prepare(options):
     state = State(os.environ.get("MINT_VAR") or ROOT / "var", say)
     existing = state.existing()
     config = state.read_config(existing) if existing else {}
-    address, port = chosen_address(config), chosen_port(config)
+    address = str(setting(config, "server", "address", "127.0.0.1"))
+    port = chosen_port(config)
     if existing and Admin(existing / "run" / "supervisor.sock").answers():
         raise SetupError(f"already running on {state.wanted} (stop that one "
                          "first, or use another MINT_VAR and MINT_PORT)")
     if existing:
         wait_for_previous(existing)
-    reason = address_is_free(address, port)
+    reason = listen_problem(address, port)
     if reason:
         raise SetupError(f"cannot listen on {address} port {port}: {reason}. "
                          "Nothing was changed. Choose another port by "
@@ -132,14 +123,17 @@ def prepare(options):
 
 
 def overrides(state, options, admin):
-    """Environment of the daemons: what config.json cannot know."""
+    """Environment of the daemons: what a config.json written by hand leaves
+    out, and what has gone since the first start."""
     values = {"ADMIN_USERNAME": admin[0]}
     if admin[1] is not None:
         values["ADMIN_PASSWORD"] = admin[1]
-    # an interpreter that has gone since the first start
-    python = state.setting("environments", "python", "")
-    if "MINT_ENVIRONMENTS__PYTHON" not in os.environ \
-            and not os.access(python, os.X_OK):
+    for section, key, value in state.defaults(options.python, options.cache):
+        if setting(state.config, section, key, None) is None:
+            name = re.sub(r"([A-Z])", r"_\1", key).upper()
+            values[f"MINT_{section.upper()}__{name}"] = value
+    python = str(setting(state.config, "environments", "python", ""))
+    if python and not os.access(python, os.X_OK):
         values["MINT_ENVIRONMENTS__PYTHON"] = options.python
     return values
 

@@ -50,6 +50,24 @@ def is_tmpfs(path):
     return best[1] == "tmpfs" and os.path.isdir(real)
 
 
+def setting(config, section, key, fallback):
+    """A value as the daemons will read it: MINT_<SECTION>__<KEY> of the
+    environment, else the file's, in camelCase or snake_case."""
+    wanted = f"MINT_{section}__{key}".upper()
+    for name, text in os.environ.items():
+        levels = name.upper().replace("MINT_", "", 1).split("__")
+        plain = "MINT_" + "__".join(part.replace("_", "") for part in levels)
+        if plain == wanted and name.startswith("MINT_") and text:
+            return text
+    group = config.get(section)
+    if isinstance(group, dict):
+        for name, value in group.items():
+            if name.replace("_", "").lower() == key.lower() \
+                    and value is not None:
+                return value
+    return fallback
+
+
 class State:
     """The state directory; as root also its owners."""
 
@@ -201,32 +219,29 @@ class State:
             raise SetupError(f"{file}: expected an object")
         return value
 
+    def defaults(self, python, cache):
+        """(section, key, value) of what depends on this machine."""
+        program = self.path / "program"
+        return (
+            ("server", "dataPath", str(self.path / "data")),
+            ("server", "programDirectory", str(program)),
+            ("environments", "uv", str(program / "bin" / "uv")),
+            ("environments", "python", python),
+            ("environments", "cacheDirectory", str(Path(cache) / "uv")),
+        )
+
     def write_config(self, python, cache):
         """Writes config.json if there is none, and reads it."""
         file = self.path / "config.json"
         if not file.exists():
-            self._write(file, json.dumps({
-                "platformName": "MINT",
-                "server": {
-                    "dataPath": str(self.path / "data"),
-                    "runDirectory": str(self._new_run_directory()),
-                    "programDirectory": str(self.path / "program"),
-                    "address": "127.0.0.1",
-                    "port": 8001,
-                },
-                "environments": {
-                    "uv": str(self.path / "program" / "bin" / "uv"),
-                    "python": python,
-                    "cacheDirectory": str(Path(cache) / "uv"),
-                },
-            }, indent=2) + "\n", 0o640, self.owner)
+            value = {"platformName": "MINT",
+                     "server": {"address": "127.0.0.1", "port": 8001}}
+            for section, key, text in self.defaults(python, cache):
+                value.setdefault(section, {})[key] = text
+            value["server"]["runDirectory"] = str(self._new_run_directory())
+            self._write(file, json.dumps(value, indent=2) + "\n", 0o640,
+                        self.owner)
         self.config = self.read_config()
-
-    def setting(self, section, key, fallback):
-        """A value of config.json, or fallback."""
-        group = self.config.get(section)
-        value = group.get(key) if isinstance(group, dict) else None
-        return fallback if value is None else value
 
     def _write(self, file, text, mode, owner=None):
         aside = file.with_name(f".{file.name}.new")
@@ -258,7 +273,7 @@ class State:
 
     def make_run_directory(self):
         """Makes the configured run directory, empty, and links it."""
-        path = Path(self.setting("server", "runDirectory", ""))
+        path = Path(setting(self.config, "server", "runDirectory", ""))
         if not path.is_absolute() or not path.parent.is_dir():
             path = self._new_run_directory()
         mine = self.owner[0] if self.is_root else os.getuid()

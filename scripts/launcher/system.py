@@ -10,6 +10,8 @@ import socket
 import subprocess
 import time
 
+from state import setting
+
 POLL_SEC = 0.05
 SOCKET_DEADLINE_SEC = 30
 QUIET_NOTICE_SEC = 30
@@ -79,7 +81,7 @@ def keeper_of(state_directory):
     return pid if config in argv else None
 
 
-def address_is_free(address, port):
+def listen_problem(address, port):
     """None, or the reason why nginx could not listen there."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family) as probe:
@@ -123,8 +125,8 @@ class System:
                 "--identity", f"{mint[0]}:{mint[1]}",
                 "--identity", f"{edge[0]}:{edge[1]}",
                 "--uid-range", "%d-%d" % (
-                    state.setting("plugins", "uidFirst", 60706),
-                    state.setting("plugins", "uidLast", 61183))]
+                    int(setting(state.config, "plugins", "uidFirst", 60706)),
+                    int(setting(state.config, "plugins", "uidLast", 61183)))]
         command += ["--tmp-root", str(state.path / "tmp"),
                     "--state-root", str(state.path / "data"),
                     "--pid-file", str(state.path / "keeper.pid"),
@@ -159,8 +161,9 @@ class System:
         overrides["MINT_SERVER__PORT"] = str(port)
         if self.state.is_root:
             overrides["MINT_EDGE_IDENTITY"] = "%d:%d" % self.state.edge
-        if str(self.run_directory) != self.state.setting(
-                "server", "runDirectory", ""):
+        if str(self.run_directory) != setting(
+                self.state.config, "server", "runDirectory", ""):
+            # gone since the first start, or never written down
             overrides["MINT_SERVER__RUN_DIRECTORY"] = str(self.run_directory)
         try:
             self.keeper = subprocess.Popen(
