@@ -16,7 +16,7 @@ AR := ar
 ifeq ($(SANITIZE),1)
 B ?= build-asan
 hardening := -fsanitize=address,undefined -fno-sanitize-recover=undefined \
-    -fno-omit-frame-pointer -O1
+    -fno-omit-frame-pointer -O1 -Wno-maybe-uninitialized
 else
 B ?= build
 hardening := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -O2
