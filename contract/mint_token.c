@@ -67,7 +67,7 @@ static int mint_token_claims_json(char *json, size_t size,
     const struct mint_token_claims *claims, const char *role);
 
 
-static const char *const mint_token_texts[MINT_TOKEN_RESULT_COUNT] = {
+static const char *const  mint_token_texts[MINT_TOKEN_RESULT_COUNT] = {
     "valid",
     "not a token of three base64url parts",
     "header is not acceptable",

@@ -68,7 +68,6 @@ static int config_apply_variables(struct config_loader *loader,
     struct error *err);
 static void config_notice(struct config_loader *loader, const char *format,
     ...) __attribute__((format(printf, 2, 3)));
-static void config_wipe(const struct config_row *row, json_t *value);
 static void config_free_loaded(struct config_loaded *loaded);
 
 
@@ -553,18 +552,6 @@ config_notice(struct config_loader *loader, const char *format, ...)
                                sizeof(char *));
     loaded->notices[loaded->notice_count++] = mem_strdup(text);
     loaded->notices[loaded->notice_count] = NULL;
-}
-
-
-/* jansson would leave it in freed memory */
-
-static void
-config_wipe(const struct config_row *row, json_t *value)
-{
-    if ((row->flags & CONFIG_SECRET) && json_is_string(value)) {
-        explicit_bzero((char *) json_string_value(value),
-                       json_string_length(value));
-    }
 }
 
 

@@ -20,6 +20,8 @@
 
 static bool config_key_equals(const char *segment, size_t len,
     const char *key);
+static const struct config_row *config_find_plain(const char *name,
+    size_t len);
 static size_t config_fold(char *to, size_t size, const char *name, size_t len,
     bool with_levels);
 static bool config_is_section(const char *folded);
@@ -111,18 +113,11 @@ config_find_variable(const char *name, size_t len,
     char    path[CONFIG_NAME_MAX];
     size_t  i, n;
 
-    for (i = 0; i < config_row_count; i++) {
-        *row = &config_rows[i];
+    *row = config_find_plain(name, len);
 
-        if (((*row)->flags & CONFIG_PLAIN_ENV)
-            && strlen((*row)->path) == len
-            && memcmp((*row)->path, name, len) == 0)
-        {
-            return CONFIG_VARIABLE_ROW;
-        }
+    if (*row != NULL) {
+        return CONFIG_VARIABLE_ROW;
     }
-
-    *row = NULL;
 
     /* MINT_PLUGIN_<NAME>__<FIELD> are settings of plugins */
 
@@ -167,6 +162,28 @@ config_find_variable(const char *name, size_t len,
     }
 
     return CONFIG_VARIABLE_OTHER;
+}
+
+
+/* ADMIN_USERNAME and ADMIN_PASSWORD are documented without MINT_ */
+
+static const struct config_row *
+config_find_plain(const char *name, size_t len)
+{
+    size_t                    i;
+    const struct config_row  *row;
+
+    for (i = 0; i < config_row_count; i++) {
+        row = &config_rows[i];
+
+        if ((row->flags & CONFIG_PLAIN_ENV) && strlen(row->path) == len
+            && memcmp(row->path, name, len) == 0)
+        {
+            return row;
+        }
+    }
+
+    return NULL;
 }
 
 

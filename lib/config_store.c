@@ -130,6 +130,16 @@ config_free_text(char *text, bool is_secret)
 }
 
 
+void
+config_wipe(const struct config_row *row, json_t *value)
+{
+    if ((row->flags & CONFIG_SECRET) && json_is_string(value)) {
+        explicit_bzero((char *) json_string_value(value),
+                       json_string_length(value));
+    }
+}
+
+
 /* ".." is left alone: above a link it is not what the text suggests */
 
 char *

@@ -115,6 +115,9 @@ void config_store(struct config *config, const struct config_row *row,
 
 void config_release(struct config *config, const struct config_row *row);
 
+/* wipes a secret that jansson would leave in freed memory */
+void config_wipe(const struct config_row *row, json_t *value);
+
 /* absolute, without "." and doubled slashes; to be freed */
 char *config_absolute(const char *folder, const char *path);
 

@@ -35,7 +35,7 @@ static void log_escape(struct strbuf *line, const char *text);
 static void log_emit(const char *data, size_t len);
 
 
-static const char *const log_level_names[] = {
+static const char *const  log_level_names[] = {
     "debug", "info", "warn", "error"
 };
 

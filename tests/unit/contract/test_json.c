@@ -289,6 +289,7 @@ main(void)
 
     suite = suite_create("json");
     tcase = tcase_create("json");
+    tcase_set_timeout(tcase, 60);
 
     tcase_add_loop_test(tcase, test_grammar, 0,
                         sizeof(grammar) / sizeof(grammar[0]));

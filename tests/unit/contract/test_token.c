@@ -35,8 +35,8 @@
 #define FIFTY  "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 
 
-static const uint8_t secret[] = "0123456789abcdef0123456789abcdef";
-static const uint8_t other[] = "another secret of 32 bytes......";
+static const uint8_t  secret[] = "0123456789abcdef0123456789abcdef";
+static const uint8_t  other[] = "another secret of 32 bytes......";
 
 #define SECRET_LEN  (sizeof(secret) - 1)
 

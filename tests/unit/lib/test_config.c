@@ -539,6 +539,7 @@ main(void)
 
     suite = suite_create("config");
     tcase = tcase_create("config");
+    tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, scratch_enter, scratch_leave);
     tcase_add_test(tcase, test_defaults);
     tcase_add_test(tcase, test_file);

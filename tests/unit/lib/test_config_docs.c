@@ -120,6 +120,7 @@ main(void)
 
     suite = suite_create("config_docs");
     tcase = tcase_create("config_docs");
+    tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, read_document, free_document);
     tcase_add_test(tcase, test_every_key_is_documented);
     tcase_add_test(tcase, test_nothing_else_is_documented);

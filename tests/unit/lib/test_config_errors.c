@@ -282,6 +282,7 @@ main(void)
 
     suite = suite_create("config_errors");
     tcase = tcase_create("config_errors");
+    tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, scratch_enter, scratch_leave);
     tcase_add_loop_test(tcase, test_refused, 0,
                         sizeof(refused) / sizeof(refused[0]));

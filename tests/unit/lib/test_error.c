@@ -145,6 +145,7 @@ main(void)
 
     suite = suite_create("error");
     tcase = tcase_create("error");
+    tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, test_set);
     tcase_add_test(tcase, test_set_errno);
     tcase_add_test(tcase, test_prefix);

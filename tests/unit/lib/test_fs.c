@@ -285,6 +285,7 @@ main(void)
 
     suite = suite_create("fs");
     tcase = tcase_create("fs");
+    tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, scratch_enter, scratch_leave);
     tcase_add_test(tcase, test_read);
     tcase_add_test(tcase, test_read_fifo);

@@ -277,12 +277,12 @@ START_TEST(test_full_pipe_does_not_block)
     open_as("text", NULL);
     started = time_boot_ms();
 
-    for (i = 0; i < 20; i++) {
+    for (i = 0; i < 100; i++) {
         log_info("%05000d", i);
     }
 
     dup2(old, STDERR_FILENO);
-    ck_assert_uint_lt(time_boot_ms() - started, 1000);
+    ck_assert_uint_lt(time_boot_ms() - started, 5000);
 
     close(old);
     close(ends[0]);
@@ -301,6 +301,7 @@ main(void)
 
     suite = suite_create("log");
     tcase = tcase_create("log");
+    tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, scratch_enter, scratch_leave);
     tcase_add_test(tcase, test_json);
     tcase_add_test(tcase, test_absent_fields);

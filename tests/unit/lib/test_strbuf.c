@@ -176,6 +176,7 @@ main(void)
 
     suite = suite_create("strbuf");
     tcase = tcase_create("strbuf");
+    tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, test_append);
     tcase_add_test(tcase, test_printf);
     tcase_add_test(tcase, test_consume_and_clear);

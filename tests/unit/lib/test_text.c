@@ -62,6 +62,7 @@ main(void)
 
     suite = suite_create("text");
     tcase = tcase_create("text");
+    tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, test_clean);
     tcase_add_test(tcase, test_is_utf8);
 
