@@ -54,7 +54,7 @@ fuzz_sources := $(wildcard tests/fuzz/fuzz_*.c)
 fuzz_programs := $(patsubst tests/fuzz/%.c,build-fuzz/%,$(fuzz_sources))
 FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined \
     -fno-sanitize-recover=undefined -Wno-error
-archives := $(foreach a,mintlib supervisor platform,$(call archive,$(a)))
+archives := $(foreach a,mintlib keeper supervisor platform,$(call archive,$(a)))
 
 .PHONY: archives fuzz-programs
 
