@@ -16,6 +16,10 @@ from system import Failed
 
 REPLY_TIMEOUT_SEC = 600
 
+# the first plugin that brings a library into the shared environment fixes its
+# version there: the one whose library is newer goes first
+FIRST = "mint-plugin-peak-table"
+
 
 def normalised(name):
     """A distribution's name as PEP 503 compares it."""
@@ -23,12 +27,15 @@ def normalised(name):
 
 
 def find(root):
-    """{distribution: directory} of what is in examples/."""
+    """{distribution: directory} of what is in examples/, in the order of
+    examples/order.txt: the first of two that clash is the shared one."""
+    names = (root / "examples" / "order.txt").read_text("ascii").split()
     found = {}
-    for project in sorted((root / "examples").glob("*/pyproject.toml")):
-        with open(project, "rb") as file:
+    for name in names:
+        project = root / "examples" / name
+        with open(project / "pyproject.toml", "rb") as file:
             name = tomllib.load(file)["project"]["name"]
-        found[normalised(name)] = project.parent
+        found[normalised(name)] = project
     return found
 
 
