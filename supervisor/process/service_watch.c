@@ -71,6 +71,12 @@ service_on_spawned(void *ctx, int status, const struct keeper_child_info *info)
     service_watch_process(service, &process);
     output_note(service->output, "started, pid %d", process.pid);
 
+    /* its pid is news: the platform asks for things before it is ready */
+
+    if (service->hooks->on_state != NULL) {
+        service->hooks->on_state(service->ctx, service);
+    }
+
     if (service->state == SERVICE_STOPPING) {
         service_event(service, EVENT_SPAWNED);
         return;
