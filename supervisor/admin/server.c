@@ -133,6 +133,7 @@ failed:
 void
 admin_server_free(struct admin_server **server)
 {
+    struct evbuffer          *output;
     struct admin_server      *s;
     struct admin_connection  *c;
 
@@ -147,8 +148,9 @@ admin_server_free(struct admin_server **server)
 
         /* the last answers, as far as the socket takes them */
         if (!c->is_dead) {
-            evbuffer_write(bufferevent_get_output(c->bev),
-                           bufferevent_getfd(c->bev));
+            output = bufferevent_get_output(c->bev);
+            evbuffer_unfreeze(output, 1);
+            evbuffer_write(output, bufferevent_getfd(c->bev));
         }
 
         admin_connection_free(c);
