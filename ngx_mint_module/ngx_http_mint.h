@@ -83,6 +83,7 @@ typedef struct {
     uint32_t                 plugin_id;
     uint32_t                 seat;          /* index, MINT_SEAT_NONE */
     unsigned                 slot;
+    ngx_uint_t               http_version;  /* the client's */
     uint64_t                 word;          /* the seat's, when counted in */
     uint32_t                 seat_first;    /* the route's seats */
     uint32_t                 seat_count;

@@ -9,6 +9,8 @@
 
 
 static ngx_int_t ngx_http_mint_filter_header(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_mint_filter_is_raw(ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx);
 static void ngx_http_mint_filter_clean(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_uint_t from_plugin);
 static ngx_uint_t ngx_http_mint_filter_is_foreign(ngx_table_elt_t *h);
@@ -55,6 +57,8 @@ static const ngx_str_t  ngx_http_mint_filter_cookies[] = {
 };
 
 
+static ngx_str_t  ngx_http_mint_filter_platform = ngx_string("the platform");
+
 static ngx_http_output_header_filter_pt  ngx_http_mint_next_header_filter;
 
 
@@ -78,6 +82,10 @@ ngx_http_mint_filter_header(ngx_http_request_t *r)
     from_plugin = ctx->is_plugin && ctx->seat != MINT_SEAT_NONE
                   && r->upstream != NULL;
 
+    if (ctx->seat != MINT_SEAT_NONE && ngx_http_mint_filter_is_raw(r, ctx)) {
+        return NGX_HTTP_BAD_GATEWAY;
+    }
+
     ngx_http_mint_filter_clean(r, ctx, from_plugin);
 
     if (r->upstream != NULL && ngx_http_mint_filter_is_stream(r)) {
@@ -96,6 +104,39 @@ ngx_http_mint_filter_header(ngx_http_request_t *r)
     h->value = ctx->request_id;
 
     return ngx_http_mint_next_header_filter(r);
+}
+
+
+/*
+ * An answer that nginx would hand on byte by byte, past every filter: one
+ * without a valid status line is taken for HTTP/0.9, and 101 ends HTTP also
+ * where no upgrade was passed on.
+ */
+
+static ngx_uint_t
+ngx_http_mint_filter_is_raw(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
+{
+    if (r->upstream == NULL || r->header_sent) {
+        return 0;
+    }
+
+    if (r->http_version < NGX_HTTP_VERSION_10
+        && ctx->http_version >= NGX_HTTP_VERSION_10)
+    {
+        r->http_version = ctx->http_version;
+
+    } else if (r->headers_out.status != NGX_HTTP_SWITCHING_PROTOCOLS
+               || r->upstream->upgrade)
+    {
+        return 0;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "mint: %V did not answer in HTTP",
+                  ctx->plugin.len ? &ctx->plugin
+                                  : &ngx_http_mint_filter_platform);
+
+    return 1;
 }
 
 

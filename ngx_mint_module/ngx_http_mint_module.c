@@ -28,7 +28,7 @@ static char *ngx_http_mint_error_directive(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static ngx_int_t ngx_http_mint_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_mint_init(ngx_conf_t *cf);
-static ngx_int_t ngx_http_mint_init_module(ngx_cycle_t *cycle);
+static void ngx_http_mint_notice(ngx_conf_t *cf);
 static ngx_int_t ngx_http_mint_init_process(ngx_cycle_t *cycle);
 static void ngx_http_mint_exit_process(ngx_cycle_t *cycle);
 
@@ -88,7 +88,7 @@ ngx_module_t  ngx_http_mint_module = {
     ngx_http_mint_commands,                /* module directives */
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
-    ngx_http_mint_init_module,             /* init module */
+    NULL,                                  /* init module */
     ngx_http_mint_init_process,            /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
@@ -170,6 +170,7 @@ ngx_http_mint_make_ctx(ngx_http_request_t *r)
     ctx = cln->data;
     ngx_memzero(ctx, sizeof(ngx_http_mint_ctx_t));
     ctx->seat = MINT_SEAT_NONE;
+    ctx->http_version = r->http_version;
 
     if (ngx_http_mint_headers_strip(r, ctx) != NGX_OK) {
         return NULL;
@@ -356,6 +357,7 @@ ngx_http_mint_init(ngx_conf_t *cf)
     }
 
     ngx_http_mint_headers_init();
+    ngx_http_mint_notice(cf);
 
     return ngx_http_mint_peer_check(cf);
 }
@@ -363,25 +365,21 @@ ngx_http_mint_init(ngx_conf_t *cf)
 
 /* the run files are made by the supervisor: without them nginx starts, too */
 
-static ngx_int_t
-ngx_http_mint_init_module(ngx_cycle_t *cycle)
+static void
+ngx_http_mint_notice(ngx_conf_t *cf)
 {
     ngx_file_info_t             info;
     ngx_http_mint_main_conf_t  *mcf;
 
-    mcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_mint_module);
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mint_module);
 
-    if (mcf == NULL || !mcf->is_used) {
-        return NGX_OK;
-    }
-
-    if (ngx_file_info(mcf->directory.data, &info) == NGX_FILE_ERROR) {
-        ngx_log_error(NGX_LOG_NOTICE, cycle->log, ngx_errno,
+    if (mcf->is_used
+        && ngx_file_info(mcf->directory.data, &info) == NGX_FILE_ERROR)
+    {
+        ngx_log_error(NGX_LOG_NOTICE, cf->log, ngx_errno,
                       "mint: no run directory \"%V\" yet: requests get 503 "
                       "until mint-supervisor has made it", &mcf->directory);
     }
-
-    return NGX_OK;
 }
 
 

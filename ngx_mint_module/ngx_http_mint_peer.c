@@ -256,15 +256,16 @@ ngx_http_mint_peer_free(ngx_peer_connection_t *pc, void *data,
 
 
 /*
- * Copies the record out.  We are counted in, so the process that took our
- * request is still there when its seat is draining; any other process must
- * be ready.
+ * Copies the record out.  We are counted in, so the process our request was
+ * let in for is not told to end before we are done, whatever its seat says
+ * meanwhile; only if it died, or is not the same one, the seat must be ready.
  */
 
 static const char *
 ngx_http_mint_peer_seat(ngx_http_mint_ctx_t *ctx, struct mint_seat *seat)
 {
     uint64_t                 word;
+    unsigned                 state;
     ngx_http_mint_view_t    *view;
     const struct mint_seat  *record;
 
@@ -283,17 +284,22 @@ ngx_http_mint_peer_seat(ngx_http_mint_ctx_t *ctx, struct mint_seat *seat)
         return "it belongs to another plugin";
     }
 
-    if (mint_seat_state(word) == MINT_SEAT_READY) {
+    state = mint_seat_state(word);
+
+    if (state == MINT_SEAT_READY) {
         return NULL;
     }
 
-    if (mint_seat_state(word) == MINT_SEAT_DRAINING
-        && mint_seat_generation(word) == mint_seat_generation(ctx->word))
+    if ((state == MINT_SEAT_DRAINING || state == MINT_SEAT_CLOSED)
+        && mint_seat_generation(word) == mint_seat_generation(ctx->word)
+        && mint_seat_cause(word) != MINT_CAUSE_CRASHED
+        && mint_seat_cause(word) != MINT_CAUSE_FAILED
+        && ctx->in_flight != NULL)
     {
         return NULL;
     }
 
-    return ngx_http_mint_seat_state_word(mint_seat_state(word));
+    return ngx_http_mint_seat_state_word(state);
 }
 
 

@@ -106,7 +106,7 @@ ngx_http_mint_run_done(void)
 
 /*
  * For each request: is a file retired?  One load a file; only when one is, it
- * is opened again, and not more often than every 50 ms.
+ * is opened again; when that fails, not before 50 ms have passed.
  */
 
 void
@@ -129,8 +129,9 @@ ngx_http_mint_run_check(void)
             continue;
         }
 
-        place->retry_at = ngx_current_msec + NGX_HTTP_MINT_RETRY_MSEC;
-        (void) ngx_http_mint_run_open(kind);
+        if (ngx_http_mint_run_open(kind) != NGX_OK) {
+            place->retry_at = ngx_current_msec + NGX_HTTP_MINT_RETRY_MSEC;
+        }
     }
 }
 
@@ -328,6 +329,7 @@ ngx_http_mint_run_adopt(enum mint_run_kind kind, ngx_http_mint_file_t *file)
     }
 
     place->file = *file;
+    place->retry_at = ngx_current_msec;
     place->complained_at = 0;
 
     if (old.record != NULL) {

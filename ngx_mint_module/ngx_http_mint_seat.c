@@ -75,9 +75,10 @@ ngx_http_mint_seat_choose(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     }
 
     start = ngx_http_mint_seat_start(r, ctx);
-    has_best = 0;
 
     for (round = 0; round < NGX_HTTP_MINT_SEAT_ROUNDS; round++) {
+        has_best = 0;
+
         for (i = 0; i < ctx->seat_count; i++) {
             seat = ctx->seat_first + (start + i) % ctx->seat_count;
             rc = ngx_http_mint_seat_try(ctx, view, seat, &word);
@@ -110,12 +111,14 @@ ngx_http_mint_seat_choose(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
             }
         }
 
-        if (!has_best || refusal->state != MINT_SEAT_READY) {
+        /*
+         * Once more: one may have become ready, or ceased to be, while the
+         * other was looked at.
+         */
+
+        if (round > 0 && !(has_best && refusal->state == MINT_SEAT_READY)) {
             break;
         }
-
-        /* one became ready, or ceased to be, while it was looked at */
-        has_best = 0;
     }
 
     refusal->has_seat = has_best;

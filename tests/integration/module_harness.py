@@ -468,7 +468,7 @@ class World:
         """nginx -t: (exit code, what it says)"""
         done = subprocess.run(
             [NGINX, "-t", "-c", str(self.config(**changes)), "-e",
-             str(self.dir / "error.log")], env=sanitizer_env(), text=True,
+             "stderr"], env=sanitizer_env(), text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             timeout=DEADLINE)
         return done.returncode, done.stdout
@@ -481,6 +481,7 @@ class World:
                 env=sanitizer_env(), stderr=log, stdout=log,
                 stdin=subprocess.DEVNULL)
         wait_for(self._is_up, "start of nginx")
+        wait_for(self.worker_pids, "start of a worker")
         return self
 
     def _is_up(self):
