@@ -447,8 +447,9 @@ control_look(const struct control *control, uint64_t deadline_ms, char **step,
     rc = control_call(control, "status", NULL, deadline_ms, true, result,
                   &is_running, err);
     if (rc != 0) {
-        /* it may not have started yet */
-        return !is_running && !*was_running ? 1 : rc;
+        /* it may not have started yet, or be busy until the deadline */
+        return (!is_running && !*was_running) || rc == MINT_ERR_TIMEOUT
+               ? 1 : rc;
     }
 
     *was_running = true;

@@ -1,0 +1,574 @@
+# SPDX-License-Identifier: MIT
+"""mintctl against a supervisor played by this test: output, exit status,
+deadlines, a supervisor that goes away, Ctrl-C."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+BUILD = Path(os.environ.get("MINT_BUILD", "build"))
+MINTCTL = str((BUILD / "mintctl").resolve())
+
+STATUS = {
+    "supervisor_pid": 101,
+    "keeper_pid": 100,
+    "started_at": "2026-01-02T03:04:05.000Z",
+    "version": "0.1.0",
+    "state": "running",
+    "run_directory": "/run/x",
+    "state_directory": "/var/x",
+    "address": "http://127.0.0.1:8001",
+    "step": None,
+    "platform": {"state": "ready", "pid": 103},
+    "nginx": {"state": "ready", "pid": 104, "managed": True},
+    "environment": {"state": "ready"},
+    "identity": {"sequence": 5, "users": 2},
+    "protection": [],
+    "boot_id": "b",
+    "plugins": {"total": 1, "ready": 1},
+}
+
+PLUGIN = {
+    "id": 1,
+    "name": "peak",
+    "version": "1.2.0",
+    "mode": "shared",
+    "state": "ready",
+    "routes_prefix": "/peak",
+    "error": None,
+    "instances": [{"pid": 4711, "state": "ready"}],
+}
+
+
+class Supervisor:
+    """Answers requests by ``answers[op]``: a function of the request that
+    yields answers without id; None closes the connection."""
+
+    def __init__(self, path):
+        self.path = str(path)
+        self.answers = {}
+        self.requests = []
+        self.listener = socket.socket(socket.AF_UNIX)
+        directory = os.open(os.path.dirname(self.path), os.O_PATH)
+        self.listener.bind(f"/proc/self/fd/{directory}/supervisor.sock")
+        os.close(directory)
+        self.listener.listen(64)
+        self.is_closed = False
+        self.thread = threading.Thread(target=self.accept, daemon=True)
+        self.thread.start()
+
+    def accept(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(
+                target=self.serve, args=(connection,), daemon=True
+            ).start()
+
+    def serve(self, connection):
+        with connection, connection.makefile("rb") as lines:
+            for line in lines:
+                request = json.loads(line)
+                self.requests.append(request)
+                for answer in self.answers[request["op"]](request):
+                    if answer is None:
+                        return
+                    text = json.dumps({"id": request["id"], **answer})
+                    try:
+                        connection.sendall(text.encode() + b"\n")
+                    except OSError:
+                        return
+
+    def close(self):
+        if not self.is_closed:
+            self.is_closed = True
+            self.listener.shutdown(socket.SHUT_RDWR)
+            self.listener.close()
+            self.thread.join(5)
+            os.unlink(self.path)
+
+
+def always(result):
+    return lambda request: [{"ok": True, "result": result}]
+
+
+def refuse(code, message):
+    error = {"code": code, "message": message}
+    return lambda request: [{"ok": False, "error": error}]
+
+
+@pytest.fixture
+def supervisor(tmp_path):
+    (tmp_path / "run").mkdir()
+    fake = Supervisor(tmp_path / "run" / "supervisor.sock")
+    fake.answers["status"] = always(STATUS)
+    fake.answers["plugins"] = always({"plugins": [PLUGIN]})
+    yield fake
+    fake.close()
+
+
+@pytest.fixture
+def mintctl(tmp_path):
+    def run(*arguments, **options):
+        environment = {"MINT_VAR": str(tmp_path), "PATH": os.environ["PATH"]}
+        environment.update(options.pop("env", {}))
+        return subprocess.run(
+            [MINTCTL, *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            **options,
+        )
+
+    return run
+
+
+def start(tmp_path, *arguments):
+    return subprocess.Popen(
+        [MINTCTL, *arguments],
+        env={"MINT_VAR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+# ---- usage -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        ([], "usage: mintctl COMMAND"),
+        (["nothing"], "no command nothing"),
+        (["explain"], "missing: PLUGIN"),
+        (["explain", "a", "b"], "too many: b"),
+        (["status", "x"], "too many: x"),
+        (["restart", "--all", "x"], "too many: x"),
+        (["status", "--force"], "does not belong to the command status"),
+        (["status", "-n", "3"], "does not belong"),
+        (["logs", "x", "-n", "0"], "from 1 to 200, not 0"),
+        (["logs", "x", "-n", "9x"], "not 9x"),
+        (["logs", "x", "-n", "201"], "not 201"),
+        (["status", "--timeout", "-1"], "not -1"),
+        (["status", "--unheard"], "unheard"),
+    ],
+)
+def test_wrong_usage(mintctl, arguments, said):
+    result = mintctl(*arguments)
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert said in result.stderr
+
+
+def test_help(mintctl):
+    result = mintctl("--help")
+    assert result.returncode == 0 and result.stderr == ""
+    commands = "status plugins explain logs restart install stop wait"
+    for command in commands.split():
+        assert f"\n  {command} " in result.stdout
+        about = mintctl(command, "--help")
+        assert about.returncode == 0
+        assert about.stdout.startswith(f"usage: mintctl {command}")
+    assert "--force" in mintctl("install", "-h").stdout
+    assert "--force" not in mintctl("status", "-h").stdout
+    assert mintctl("--version").stdout.startswith("mintctl ")
+
+
+def test_not_running(mintctl, tmp_path):
+    for command in (["status"], ["stop"], ["explain", "x"]):
+        result = mintctl(*command)
+        assert result.returncode == 3
+        assert "is not running" in result.stderr
+        assert f"{tmp_path}/run/supervisor.sock" in result.stderr
+
+    # a socket that nobody listens to any more
+    (tmp_path / "run").mkdir()
+    dead = socket.socket(socket.AF_UNIX)
+    dead.bind(str(tmp_path / "run" / "supervisor.sock"))
+    dead.close()
+    assert mintctl("status").returncode == 3
+    result = mintctl("status", "--json")
+    assert result.returncode == 3
+    assert json.loads(result.stdout)["error"]["code"] == "UNAVAILABLE"
+
+
+# ---- where the socket is ---------------------------------------------
+
+
+def test_socket_option_and_place(mintctl, supervisor, tmp_path):
+    elsewhere = {"MINT_VAR": "/nonexistent"}
+    assert mintctl("status").returncode == 0
+    assert mintctl("status", env=elsewhere).returncode == 3
+    path = supervisor.path
+    assert mintctl("status", "--socket", path, env=elsewhere).returncode == 0
+    assert mintctl("--socket", path, "status", env=elsewhere).returncode == 0
+
+    # ./var of a clone
+    clone = tmp_path / "clone"
+    clone.mkdir()
+    (clone / "var").symlink_to(tmp_path)
+    unset = {"MINT_VAR": ""}
+    assert mintctl("status", env=unset, cwd=clone).returncode == 0
+
+
+def test_long_path(mintctl, tmp_path):
+    deep = tmp_path / ("d" * 120)
+    (deep / "run").mkdir(parents=True)
+    fake = Supervisor(deep / "run" / "supervisor.sock")
+    fake.answers["status"] = always(STATUS)
+    try:
+        result = mintctl("status", env={"MINT_VAR": str(deep)})
+        assert result.returncode == 0, result.stderr
+    finally:
+        fake.close()
+
+
+# ---- status and plugins ----------------------------------------------
+
+
+def test_status(mintctl, supervisor):
+    result = mintctl("status")
+    assert result.returncode == 0 and result.stderr == ""
+    lines = result.stdout.splitlines()
+    assert lines[0] == "mint 0.1.0 is running at http://127.0.0.1:8001"
+    assert "supervisor pid 101, keeper pid 100" in result.stdout
+    assert "  nginx     ready, pid 104" in lines
+    assert "  platform  ready, pid 103" in lines
+    assert "  plugins   1 of 1 ready" in lines
+    assert "  users     2" in lines
+    assert "missing" not in result.stdout
+    assert len(lines) <= 10
+
+    supervisor.answers["status"] = always(
+        STATUS
+        | {
+            "state": "starting",
+            "step": "building the environment",
+            "protection": ["no root", "no Landlock"],
+            "nginx": {"state": "not managed", "pid": 0, "managed": False},
+            "platform": {"state": "failed", "pid": 0, "error": "died"},
+        }
+    )
+    text = mintctl("status").stdout
+    assert "mint 0.1.0 is starting at" in text
+    assert "  now       building the environment\n" in text
+    assert "  missing   no root\n            no Landlock\n" in text
+    assert "  nginx     not managed" in text
+    assert "  platform  failed, pid 0: died\n" in text
+
+
+def test_status_json(mintctl, supervisor):
+    result = mintctl("status", "--json")
+    assert json.loads(result.stdout) == STATUS
+    assert supervisor.requests == [{"id": 1, "op": "status"}]
+
+
+def test_plugins(mintctl, supervisor):
+    broken = PLUGIN | {
+        "name": "a-much-longer-name",
+        "mode": "isolated",
+        "state": "failed",
+        "error": "it died 5 times",
+        "instances": [],
+    }
+    supervisor.answers["plugins"] = always({"plugins": [PLUGIN, broken]})
+    lines = mintctl("plugins").stdout.splitlines()
+    assert lines[0].split() == "NAME VERSION MODE STATE PID PREFIX".split()
+    assert lines[1].split() == "peak 1.2.0 shared ready 4711 /peak".split()
+    assert lines[2].split()[3:] == ["failed", "-", "/peak"]
+    assert len({line.index("/peak") for line in lines[1:3]}) == 1
+    assert lines[4] == "a-much-longer-name: it died 5 times"
+
+    supervisor.answers["plugins"] = always({"plugins": []})
+    assert mintctl("plugins").stdout == "no plugins are installed\n"
+
+    many = [PLUGIN | {"name": f"p{i}"} for i in range(150)]
+    supervisor.answers["plugins"] = always({"plugins": many})
+    text = mintctl("plugins").stdout
+    assert all(f"\np{i} " in text for i in range(150))
+
+
+def test_explain(mintctl, supervisor):
+    supervisor.answers["explain"] = always(
+        {
+            "plugin": "iso",
+            "mode": "isolated",
+            "reason": "needs tabulate >= 1",
+            "details": ["tabulate 0.9 is installed"],
+        }
+    )
+    assert mintctl("explain", "iso").stdout == (
+        "iso is isolated: needs tabulate >= 1\n  tabulate 0.9 is installed\n"
+    )
+    assert supervisor.requests[0]["plugin"] == "iso"
+
+
+# ---- failures --------------------------------------------------------
+
+
+def test_a_refusal(mintctl, supervisor):
+    supervisor.answers["explain"] = refuse("NOT_FOUND", "no plugin \"x\"")
+    result = mintctl("explain", "x")
+    assert result.returncode == 1
+    assert result.stderr == "mintctl: no plugin \"x\"\n"
+    assert result.stdout == ""
+
+    result = mintctl("explain", "x", "--json")
+    assert result.returncode == 1
+    assert json.loads(result.stdout) == {
+        "error": {"code": "NOT_FOUND", "message": "no plugin \"x\""}
+    }
+
+    supervisor.answers["explain"] = refuse("UNAVAILABLE", "no process yet")
+    assert mintctl("explain", "x").returncode == 1
+
+
+def test_a_supervisor_that_says_nothing(mintctl, supervisor):
+    wait = threading.Event()
+    supervisor.answers["status"] = lambda request: [wait.wait(20) and None]
+    began = time.monotonic()
+    result = mintctl("status", "--timeout", "1")
+    assert result.returncode == 1
+    assert "did not answer in time" in result.stderr
+    assert 0.9 < time.monotonic() - began < 10
+    wait.set()
+
+
+def test_a_supervisor_that_comes_back(mintctl, supervisor):
+    """Questions are asked again, orders are not."""
+    calls = []
+
+    def twice_gone(request):
+        calls.append(request)
+        if len(calls) < 3:
+            return [None]
+        return [{"ok": True, "result": STATUS}]
+
+    supervisor.answers["status"] = twice_gone
+    assert mintctl("status").returncode == 0
+    assert len(calls) == 3
+
+    calls.clear()
+    supervisor.answers["restart"] = twice_gone
+    result = mintctl("restart", "peak")
+    assert result.returncode == 1
+    assert "went away before it answered" in result.stderr
+    assert len(calls) == 1
+
+
+def test_what_listens_is_no_supervisor(mintctl, supervisor, tmp_path):
+    supervisor.serve = lambda connection: (
+        connection.sendall(b"SSH-2.0\r\n"),
+        connection.close(),
+    )
+    result = mintctl("status")
+    assert result.returncode == 1
+    assert "not the supervisor" in result.stderr
+
+
+# ---- orders ----------------------------------------------------------
+
+
+def test_restart(mintctl, supervisor):
+    supervisor.answers["restart"] = lambda request: [
+        {"progress": "restarting"},
+        {"ok": True, "result": {"plugin": "peak"}},
+    ]
+    result = mintctl("restart", "peak")
+    assert result.returncode == 0
+    assert result.stderr == "restarting\n"
+    assert result.stdout == "peak is ready again\n"
+
+    supervisor.answers["restart_all"] = always({"boot_id": "c"})
+    assert mintctl("restart", "--all").returncode == 0
+    assert supervisor.requests[-1]["op"] == "restart_all"
+
+
+def test_install(mintctl, supervisor, tmp_path):
+    result = mintctl("install", str(tmp_path / "absent.mint"))
+    assert result.returncode == 1
+    assert "absent.mint" in result.stderr
+    assert supervisor.requests == []
+
+    (tmp_path / "p.mint").write_text("x")
+    supervisor.answers["install"] = always(
+        {
+            "name": "peak",
+            "distribution": "peak-plugin",
+            "version": "2.0",
+            "mode": "shared",
+            "reason": "everything fits",
+            "replaced": "1.0",
+        }
+    )
+    result = mintctl("install", "p.mint", "--force", cwd=tmp_path)
+    assert result.returncode == 0
+    assert result.stdout == (
+        "peak 2.0 is installed (was 1.0)\nshared: everything fits\n"
+    )
+    request = supervisor.requests[0]
+    assert request["bundle"] == os.path.realpath(tmp_path / "p.mint")
+    assert request["force"] is True
+    mintctl("install", "p.mint", cwd=tmp_path)
+    assert supervisor.requests[1]["force"] is False
+
+
+def test_stop_waits_until_nobody_listens(tmp_path, supervisor):
+    supervisor.answers["stop"] = always({})
+    process = start(tmp_path, "stop")
+    wait_for(lambda: supervisor.requests)
+    time.sleep(0.3)
+    assert process.poll() is None
+    supervisor.close()
+    out, said = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert out == "stopped\n" and said == "stopping\n"
+
+
+def test_stop_that_does_not_end(mintctl, supervisor):
+    supervisor.answers["stop"] = always({})
+    result = mintctl("stop", "--timeout", "1")
+    assert result.returncode == 1
+    assert "has not stopped in time" in result.stderr
+
+
+# ---- logs ------------------------------------------------------------
+
+
+def entry(i):
+    return {"time": f"t{i:04}", "stream": "log", "text": f"line {i}"}
+
+
+def test_logs(mintctl, supervisor):
+    supervisor.answers["logs"] = lambda request: [
+        {
+            "ok": True,
+            "result": {"lines": [entry(i) for i in range(request["lines"])]},
+        }
+    ]
+    text = mintctl("logs", "peak", "-n", "3").stdout
+    assert text == "t0000  line 0\nt0001  line 1\nt0002  line 2\n"
+    assert len(mintctl("logs", "peak").stdout.splitlines()) == 20
+    result = mintctl("logs", "peak", "--json", "-n", "2")
+    assert json.loads(result.stdout) == {"lines": [entry(0), entry(1)]}
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_logs_follow(tmp_path, supervisor, as_json):
+    """The ring slides; every line is printed once, also one said twice."""
+    ring = [entry(i) for i in range(190)]
+
+    def logs(request):
+        return [{"ok": True, "result": {"lines": ring[-request["lines"]:]}}]
+
+    supervisor.answers["logs"] = logs
+    arguments = ["logs", "peak", "-f", "-n", "2"] + ["--json"] * as_json
+    process = start(tmp_path, *arguments)
+    wait_for(lambda: len(supervisor.requests) >= 2)
+    ring += [entry(i) for i in range(190, 230)]
+    seen = len(supervisor.requests)
+    wait_for(lambda: len(supervisor.requests) >= seen + 2)
+    ring += [entry(229), entry(229)]
+    seen = len(supervisor.requests)
+    wait_for(lambda: len(supervisor.requests) >= seen + 2)
+    process.send_signal(signal.SIGINT)
+    out, said = process.communicate(timeout=20)
+    assert process.returncode == 0 and said == ""
+    expected = [entry(i) for i in range(188, 230)] + [entry(229)] * 2
+    if as_json:
+        assert [json.loads(line) for line in out.splitlines()] == expected
+    else:
+        assert out.splitlines() == [
+            f"{e['time']}  {e['text']}" for e in expected
+        ]
+
+
+# ---- wait ------------------------------------------------------------
+
+
+def test_wait(mintctl, supervisor):
+    steps = iter(["one", "one", "two", None])
+
+    def status(request):
+        step = next(steps)
+        state = "starting" if step else "running"
+        result = STATUS | {"state": state, "step": step}
+        return [{"ok": True, "result": result}]
+
+    supervisor.answers["status"] = status
+    result = mintctl("wait")
+    assert result.returncode == 0
+    assert result.stderr == "one\ntwo\n"
+    assert result.stdout.startswith("mint 0.1.0 is running")
+
+
+def test_wait_names_what_failed(mintctl, supervisor):
+    supervisor.answers["status"] = always(
+        STATUS | {"plugins": {"total": 2, "ready": 1}}
+    )
+    broken = PLUGIN | {"name": "bad", "state": "failed", "error": "no module"}
+    supervisor.answers["plugins"] = always({"plugins": [PLUGIN, broken]})
+    result = mintctl("wait")
+    assert result.returncode == 1
+    assert "bad is failed: no module" in result.stderr
+
+
+def test_wait_gives_up(mintctl, supervisor, tmp_path):
+    supervisor.answers["status"] = always(
+        STATUS | {"state": "starting", "step": "building"}
+    )
+    result = mintctl("wait", "--timeout", "1")
+    assert result.returncode == 1
+    assert "not ready after 1 seconds, at: building" in result.stderr
+
+    supervisor.close()
+    result = mintctl("wait", "--timeout", "1")
+    assert result.returncode == 3
+
+
+def test_wait_for_one_that_starts_later(tmp_path):
+    (tmp_path / "run").mkdir()
+    process = start(tmp_path, "wait")
+    time.sleep(0.3)
+    assert process.poll() is None
+    fake = Supervisor(tmp_path / "run" / "supervisor.sock")
+    fake.answers["status"] = always(STATUS)
+    try:
+        process.communicate(timeout=20)
+        assert process.returncode == 0
+    finally:
+        fake.close()
+
+
+# ---- Ctrl-C ----------------------------------------------------------
+
+
+def test_interrupted(tmp_path, supervisor):
+    wait = threading.Event()
+    supervisor.answers["restart"] = lambda request: [wait.wait(20) and None]
+    process = start(tmp_path, "restart", "peak")
+    wait_for(lambda: supervisor.requests)
+    process.send_signal(signal.SIGINT)
+    out, said = process.communicate(timeout=20)
+    wait.set()
+    assert process.returncode == 130
+    assert out == ""
+    assert said == "what was asked for goes on\nmintctl: interrupted\n"
