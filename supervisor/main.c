@@ -56,11 +56,40 @@ supervisor_free(struct supervisor *s)
 }
 
 
+/* the keeper first: whatever fails afterwards is said to it */
+
+static int
+supervisor_open_keeper(struct supervisor *s, struct error *err)
+{
+    int  fd, rc;
+
+    s->base = event_base_new();
+    if (s->base == NULL) {
+        return error_set(err, MINT_ERR_SYSTEM, "no event loop");
+    }
+
+    fd = keeper_client_fd(err);
+    if (fd < 0) {
+        return fd;
+    }
+
+    rc = keeper_client_open(s->base, fd, &supervisor_keeper_events, s,
+                            &s->keeper, err);
+    if (rc != 0) {
+        return rc;
+    }
+
+    s->table = process_table_new(s->base, s->keeper);
+
+    return 0;
+}
+
+
 static int
 supervisor_open(struct supervisor *s, const char *config_path,
     struct error *err)
 {
-    int                 fd, rc;
+    int                 rc;
     const char *const  *notice;
 
     rc = config_load(&s->config, config_path, environ, err);
@@ -77,30 +106,14 @@ supervisor_open(struct supervisor *s, const char *config_path,
         return rc;
     }
 
-    s->base = event_base_new();
-    if (s->base == NULL) {
-        return error_set(err, MINT_ERR_SYSTEM, "no event loop");
-    }
-
-    fd = keeper_client_fd(err);
-    if (fd < 0) {
-        return fd;
-    }
-
-    rc = keeper_client_open(s->base, fd, &supervisor_keeper_events, s, &s->keeper,
-                            err);
-    if (rc != 0) {
-        return rc;
-    }
-
     rc = http_client_open(&s->http, s->base, err);
     if (rc != 0) {
         return rc;
     }
 
-    s->table = process_table_new(s->base, s->keeper);
     s->pool = service_pool_new(s->table, s->http,
-                     (unsigned) s->config->plugins.starts_at_once + 2);
+                               (unsigned) s->config->plugins.starts_at_once
+                               + 2);
     s->tools = tool_runner_new(s->table);
 
     return 0;
@@ -154,10 +167,14 @@ main(int argc, char **argv)
     log_open("supervisor");
     curl_global_init(CURL_GLOBAL_DEFAULT);
 
-    if (supervisor_open(&s, config_path, &err) != 0) {
+    if (supervisor_open_keeper(&s, &err) != 0) {
         log_error("%s", err.text);
         supervisor_free(&s);
         return 1;
+    }
+
+    if (supervisor_open(&s, config_path, &err) != 0) {
+        s.refusal = err;
     }
 
     event_base_dispatch(s.base);

@@ -55,13 +55,15 @@ struct supervisor {
     int                       admin_fd;
     unsigned                  listening;    /* of the three basic sockets */
     char                     *platform_url;
+    bool                      is_attached;
     bool                      is_started;
+    struct error              refusal;      /* why it cannot start */
     enum stop_phase           stop_phase;
     int                       exit_status;
 };
 
 
-/* takeover.c; fail: logs err and ends the loop with status 1 */
+/* takeover.c; fail: logs err, ends the loop with status 1 */
 void supervisor_fail(struct supervisor *s, const struct error *err);
 
 extern const struct keeper_client_events  supervisor_keeper_events;

@@ -37,12 +37,37 @@ const struct keeper_client_events  supervisor_keeper_events = {
 };
 
 
+static void
+supervisor_on_goodbye(void *ctx, int status)
+{
+    struct supervisor  *s;
+
+    (void) status;
+    s = ctx;
+
+    event_base_loopbreak(s->base);
+}
+
+
+/*
+ * A first start that cannot work ends the keeper too, or it would try for
+ * ever.  With processes in the keeper's care only this supervisor ends: they
+ * go on, and the next one tries again.
+ */
+
 void
 supervisor_fail(struct supervisor *s, const struct error *err)
 {
     log_error("%s", err->text);
-
     s->exit_status = 1;
+
+    if (s->is_attached && s->found == NULL && !s->is_started
+        && keeper_client_goodbye(s->keeper, 1, supervisor_on_goodbye, s, NULL)
+           == 0)
+    {
+        return;
+    }
+
     event_base_loopbreak(s->base);
 }
 
@@ -223,6 +248,12 @@ supervisor_on_attached(void *ctx)
     struct supervisor  *s;
 
     s = ctx;
+    s->is_attached = true;
+
+    if (s->refusal.code != 0) {
+        supervisor_fail(s, &s->refusal);
+        return;
+    }
 
     if (supervisor_make_directories(s, &err) != 0
         || supervisor_listen(s, &err) != 0)

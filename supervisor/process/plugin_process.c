@@ -15,11 +15,11 @@
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/strbuf.h"
+#include "plugin_environment.h"
 #include "plugin_process.h"
 
 
 #define PLUGIN_DRAIN_SEC          30
-#define PLUGIN_KEEPALIVE_SEC      150   /* >= 2 x nginx's keepalive_timeout */
 #define PLUGIN_NOFILE             8192
 
 
@@ -328,98 +328,16 @@ plugin_process_prepare(void *ctx, struct service *service)
 }
 
 
-/* ---- command line and environment ---------------------------------- */
-
-static void
-plugin_process_environment(struct plugin_process *p, uint32_t generation)
-{
-    struct plugin             *plugin;
-    struct environment_block  *e;
-
-    plugin = p->plugin;
-    e = &p->environment;
-
-    environment_clear(e);
-
-    environment_add(e, "PATH", "%s/bin:/usr/local/bin:/usr/bin:/bin",
-                    plugin->environment);
-    environment_add(e, "VIRTUAL_ENV", "%s", plugin->environment);
-    environment_add(e, "HOME", "%s", p->data);
-    environment_add(e, "TMPDIR", "%s", p->tmp);
-    environment_add(e, "LANG", "C.UTF-8");
-    environment_add(e, "PYTHONUNBUFFERED", "1");
-
-    /* two TLS contexts a process: 0.2 ms each this way, 30 ms by bundle */
-    environment_add(e, "SSL_CERT_DIR", "/etc/ssl/certs");
-
-    environment_add(e, "MINT_PLATFORM_URL", "%s", p->all->platform_url);
-    environment_add(e, "MINT_PLATFORM_API_VERSION", "1");
-    environment_add(e, "MINT_PLUGIN_TOKEN", "%s", plugin->token);
-    environment_add(e, "MINT_PLUGIN_NAME", "%s", plugin->name);
-    environment_add(e, "MINT_PLUGIN_ENTRY_POINT", "%s", plugin->entry_point);
-    environment_add(e, "MINT_PLUGIN_DISTRIBUTION", "%s",
-                    plugin->distribution);
-    environment_add(e, "MINT_PLUGIN_VERSION", "%s", plugin->version);
-    environment_add(e, "MINT_PLUGIN_DATA_DIR", "%s", p->data);
-
-    environment_add(e, "MINT_INSTANCE", "%s.0a.%u", plugin->name, generation);
-    environment_add(e, "MINT_HOST_LISTEN_FD", "%d", MINT_KEEPER_FIRST_FD);
-    environment_add(e, "MINT_HOST_REPORT_FD", "%d", MINT_KEEPER_FIRST_FD + 1);
-    environment_add(e, "MINT_HOST_CONTROL_FD", "%d",
-                    MINT_KEEPER_FIRST_FD + 2);
-    environment_add(e, "MINT_HOST_BACKLOG", "%u", p->all->layout->backlog);
-    environment_add(e, "MINT_HOST_KEEPALIVE_SEC", "%d", PLUGIN_KEEPALIVE_SEC);
-    environment_add(e, "MINT_HOST_GRACEFUL_SEC", "%lld",
-                    (long long) p->all->config->plugins.stop_grace_sec > 3
-                    ? (long long) p->all->config->plugins.stop_grace_sec - 2
-                    : 1);
-
-    environment_pass_prefix(e, "MINT_JOB_");
-    environment_pass(e, "MINT_RSCRIPT");
-    environment_pass(e, "TZ");
-}
-
-
-/* settings of this plugin only: MINT_PLUGIN_<NAME>__<FIELD> */
-
-static void
-plugin_process_settings(struct plugin_process *p)
-{
-    char           c;
-    size_t         i;
-    const char    *name;
-    struct strbuf  prefix;
-
-    memset(&prefix, 0, sizeof(prefix));
-    strbuf_puts(&prefix, "MINT_PLUGIN_");
-    name = p->plugin->name;
-
-    for (i = 0; name[i] != '\0'; i++) {
-        c = name[i];
-
-        if (c >= 'a' && c <= 'z') {
-            c = (char) (c - 'a' + 'A');
-
-        } else if (!(c >= '0' && c <= '9')) {
-            c = '_';
-        }
-
-        strbuf_append(&prefix, &c, 1);
-    }
-
-    strbuf_puts(&prefix, "__");
-    environment_pass_prefix(&p->environment, strbuf_text(&prefix));
-    strbuf_free(&prefix);
-}
-
+/* ---- command line --------------------------------------------------- */
 
 static int
 plugin_process_fill(void *ctx, struct service *service,
     struct keeper_spawn_request *request, struct error *err)
 {
-    size_t                  i;
-    struct plugin          *plugin;
-    struct plugin_process  *p;
+    size_t                    i;
+    struct plugin            *plugin;
+    struct plugin_process    *p;
+    struct plugin_place       where;
 
     (void) err;
     p = ctx;
@@ -438,8 +356,13 @@ plugin_process_fill(void *ctx, struct service *service,
                             p->all->config->server.program_directory);
     p->argv[2] = mem_strdup("serve");
 
-    plugin_process_environment(p, service_generation(service));
-    plugin_process_settings(p);
+    where.data = p->data;
+    where.tmp = p->tmp;
+    where.platform_url = p->all->platform_url;
+    where.backlog = p->all->layout->backlog;
+    where.stop_grace_sec = p->all->config->plugins.stop_grace_sec;
+    plugin_environment_make(&p->environment, plugin,
+                            service_generation(service), &where);
 
     request->flags = MINT_SPAWN_REPORT | MINT_SPAWN_CONTROL
                      | MINT_SPAWN_SUBREAPER | MINT_SPAWN_NO_NEW_PRIVS;

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The environment variables of a plugin's process: the SDK's contract, the
+ * host's (contract/mint_host.h) and the plugin's settings.
+ */
+
+#ifndef SUPERVISOR_PROCESS_PLUGIN_ENVIRONMENT_H
+#define SUPERVISOR_PROCESS_PLUGIN_ENVIRONMENT_H
+
+#include <stdint.h>
+
+#include "environment_block.h"
+#include "supervisor/plugin/registry.h"
+
+
+struct plugin_place {
+    const char  *data;              /* MINT_PLUGIN_DATA_DIR, HOME */
+    const char  *tmp;
+    const char  *platform_url;
+    unsigned     backlog;
+    int64_t      stop_grace_sec;
+};
+
+
+/* clears the block first */
+void plugin_environment_make(struct environment_block *e,
+    const struct plugin *plugin, uint32_t generation,
+    const struct plugin_place *place);
+
+#endif /* SUPERVISOR_PROCESS_PLUGIN_ENVIRONMENT_H */
