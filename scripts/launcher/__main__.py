@@ -106,10 +106,12 @@ def prepare(options):
     config = state.read_config(existing) if existing else {}
     address = str(setting(config, "server", "address", "127.0.0.1"))
     port = chosen_port(config)
-    if existing and Admin(existing / "run" / "supervisor.sock").answers():
-        raise SetupError(f"already running on {state.wanted} (stop that one "
-                         "first, or use another MINT_VAR and MINT_PORT)")
     if existing:
+        admin = Admin(existing / "run" / "supervisor.sock")
+        if admin.state() not in (None, "stopping"):
+            raise SetupError(
+                f"already running on {state.wanted} (stop that one first, or "
+                "use another MINT_VAR and MINT_PORT)")
         wait_for_previous(existing)
     reason = listen_problem(address, port)
     if reason:
@@ -191,6 +193,18 @@ def serve(system, options, address, port, started):
         system.pause(1)
 
 
+def report(system, error):
+    """Why it does not run: the supervisor's own words if there are any."""
+    lines = system.log_lines()
+    words = [line.split(" error supervisor: ", 1)[1] for line in lines
+             if " error supervisor: " in line]
+    for text in words[-3:] or [str(error)]:
+        print(f"mint: error: {text}", file=sys.stderr)
+    if not words:
+        for line in lines[-25:]:
+            print(f"    {line}", file=sys.stderr)
+
+
 def run(options, terminal):
     """Exit status."""
     started = time.monotonic()
@@ -206,13 +220,10 @@ def run(options, terminal):
         say("Stopping...")
         result = 0
     except Failed as error:
-        say(f"error: {error}")
-        for line in system.log_tail():
-            print(f"    {line}", file=sys.stderr)
+        report(system, error)
     status = system.stop()
     if status != 0:
-        say(f"The keeper ended with exit status {status}, see "
-            f"{system.log_path}")
+        say(f"Stopped, exit status {status}; the log is {system.log_path}")
         return 1
     say("Stopped")
     return result

@@ -58,15 +58,14 @@ class Admin:
                     raise AdminError(answer["error"]["message"])
         raise ConnectionResetError("the supervisor closed the connection")
 
-    def answers(self):
-        """True if a supervisor is there."""
+    def state(self):
+        """"starting", "running" or "stopping"; None if nobody is there."""
         try:
-            self.call("status", timeout_sec=2)
+            return self.call("status", timeout_sec=2)["state"]
         except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
-            return False
+            return None
         except (OSError, ValueError, KeyError, AdminError):
-            return True
-        return True
+            return "running"
 
 
 def keeper_of(state_directory):
@@ -228,7 +227,7 @@ class System:
                 if status.get("state") == "running" and self.healthy():
                     return status
                 if step and step != last_step:
-                    self.say(step[0].upper() + step[1:] + "...")
+                    self.say(step[0].upper() + step[1:])
                     last_step, said = step, now
             elif not attached and now - started > SOCKET_DEADLINE_SEC:
                 raise Failed("the supervisor did not answer within "
@@ -255,12 +254,11 @@ class System:
                 return plugins
             self.pause()
 
-    def log_tail(self, count=25):
-        """The last lines written since this start."""
+    def log_lines(self):
+        """What has been written since this start."""
         with open(self.log_path, "rb") as log:
             log.seek(self._log_start)
-            lines = log.read().decode("utf-8", "replace").splitlines()
-        return lines[-count:]
+            return log.read().decode("utf-8", "replace").splitlines()
 
     # ---- stop -------------------------------------------------------
 
