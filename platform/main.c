@@ -25,6 +25,7 @@
 #endif
 
 #define MAIN_DRAIN_MS               5000
+#define MAIN_LAST_WORDS_MS          500
 #define MAIN_PUBLIC_CONNECTIONS     1024
 #define MAIN_INTERNAL_CONNECTIONS   1024
 /* longer than the idle time of nginx's and httpx's pools: they hang up */
@@ -292,8 +293,14 @@ main_run(const struct options *options, const struct config *config,
         http_server_drain(servers[HTTP_INTERNAL], MAIN_DRAIN_MS);
     }
 
-    /* whoever still waits for the supervisor is answered by this */
+    /* whoever still waits for the supervisor is answered by this, and gets
+       the time to be told */
     link_stop(api.link);
+
+    if (servers[HTTP_PUBLIC] != NULL) {
+        http_server_drain(servers[HTTP_PUBLIC], MAIN_LAST_WORDS_MS);
+    }
+
     http_server_stop(&servers[HTTP_PUBLIC]);
     http_server_stop(&servers[HTTP_INTERNAL]);
     link_free(&api.link);

@@ -122,7 +122,8 @@ router_match(const struct route *route, const char *path,
         pattern++;
         path++;
         want = strcspn(pattern, "/");
-        have = strcspn(path, "/");
+        have = pattern[0] == '{' && pattern[1] == '+' ? strlen(path)
+                                                      : strcspn(path, "/");
 
         if (*pattern == '{') {
             if (have == 0

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Route tables: method and path pattern to handler.  A pattern is matched
- * segment by segment; "{name}" takes one whole segment, percent-decoded, and
- * "{#name}" one of digits.  Rows are tried in order: literal rows stand before
- * "{name}" rows.
+ * segment by segment; "{name}" takes one whole segment, percent-decoded,
+ * "{#name}" one of digits and "{+name}" all that is left.  Rows are tried in
+ * order: literal rows stand before "{name}" rows.
  */
 
 #ifndef PLATFORM_ROUTER_H

@@ -86,7 +86,7 @@ static const struct route  routes_internal[] = {
 
     { "GET", "/api/internal/users", 0, NULL, 0, users_internal_list,
       "users, in pages" },
-    { "GET", "/api/internal/users/by-username/{username}", 0, NULL, 0,
+    { "GET", "/api/internal/users/by-username/{+username}", 0, NULL, 0,
       users_internal_by_name, "one user by name" },
     { "GET", "/api/internal/users/{user_id}", 0, NULL, 0, users_internal_get,
       "one user" }

@@ -1,0 +1,797 @@
+# SPDX-License-Identifier: MIT
+"""mint-platform as plugins see it: raw callbacks, and the SDK's own
+RemotePlatformContext."""
+
+import asyncio
+import concurrent.futures
+import contextlib
+import http.client
+import json
+import os
+import random
+import socket
+import subprocess
+import time
+
+import pytest
+from mint_sdk import remote_context
+from mint_sdk.exceptions import (DesignDataOwnershipConflictException,
+                                 PermissionException,
+                                 UnsupportedExperimentTypeException,
+                                 ValidationException)
+from platform_harness import platform, plugin, wait_for
+
+
+def capabilities(name, plugin_type, **stated):
+    return plugin(name, metadata={"plugin_type": plugin_type,
+                                  "capabilities": stated})
+
+
+PLUGINS = [
+    plugin("full"), plugin("other"),
+    capabilities("static", "static"), capabilities("analysis", "analysis"),
+    capabilities("design", "experiment_design"),
+    capabilities("workflow", "workflow", experiment_crud=True),
+    capabilities("readonly", "full", experiment_crud=False,
+                 design_data_write=None),
+    plugin("typed", metadata={"allowed_experiment_types": ["lcms", "gcms"]}),
+    plugin("blocked", metadata={"allowed_experiment_types": []}),
+    # what a probe reports has the plugin's own fields one level below
+    plugin("probed", metadata={"plugin_type": "static", "metadata": {
+        "plugin_type": "full", "capabilities": {},
+        "allowed_experiment_types": ["lcms"]}})]
+
+
+@pytest.fixture(scope="module")
+def shared():
+    with platform(plugins=PLUGINS) as it:
+        it.admin = it.login()
+        it.member = it.create_user(it.admin, "member")["id"]
+        it.viewer = it.create_user(it.admin, "viewer", role="viewer")["id"]
+        yield it
+
+
+@contextlib.contextmanager
+def context(it, name, user=None):
+    """The SDK's context, for code that runs within a request of user."""
+    saved = {key: os.environ.get(key) for key in (
+        "MINT_PLATFORM_URL", "MINT_PLUGIN_TOKEN", "MINT_PLUGIN_NAME",
+        "MINT_PLATFORM_API_VERSION")}
+    os.environ.update(MINT_PLATFORM_URL=it.internal,
+                      MINT_PLUGIN_TOKEN=f"token-of-{name}",
+                      MINT_PLUGIN_NAME=name, MINT_PLATFORM_API_VERSION="1")
+    headers = None if user is None else {
+        "x-mint-user-id": str(user), "x-mint-username": "somebody",
+        "x-mint-user-role": "admin",
+        "x-mint-user-permissions": '["experiments.delete"]'}
+    token = remote_context._forwarded_user_headers.set(headers)
+    try:
+        yield remote_context.RemotePlatformContext()
+    finally:
+        remote_context._forwarded_user_headers.reset(token)
+        for key, value in saved.items():
+            if value is None:
+                os.environ.pop(key, None)
+            else:
+                os.environ[key] = value
+
+
+def run(it, name, work, user=None):
+    """work(experiment repository, context) as plugin name for user."""
+    async def main():
+        with context(it, name, user) as ctx:
+            return await work(ctx.get_experiment_repository(), ctx)
+    return asyncio.run(main())
+
+
+def failure(reply, status, code):
+    body = reply.json()
+    assert (reply.status_code, body["code"]) == (status, code), reply.text
+    assert body["status"] == status and body["message"] == body["detail"]
+    assert body["request_id"] == reply.headers["X-Request-ID"]
+    return body
+
+
+# ---- who may call ---------------------------------------------------------
+
+
+def test_handshake(shared):
+    with shared.plugin_client("full") as client:
+        assert client.get("/platform").json() == {
+            "api_version": "1", "platform_version": "1.2.10",
+            "min_sdk_version": "1.2.0", "cross_plugin_object_writes": False}
+
+
+@pytest.mark.parametrize("headers", [
+    {"X-MINT-Internal-Token": "token-of-other"},
+    {"X-MINT-Internal-Token": "wrong"}, {"X-MINT-Internal-Token": ""},
+    {"X-MINT-Internal-Token": "token-of-ful"},
+    {"X-MINT-Plugin-Name": "nobody"}, {"X-MINT-Plugin-Name": ""}])
+def test_wrong_credentials(shared, headers):
+    with shared.plugin_client("full", **headers) as client:
+        failure(client.get("/platform"), 403, "PERMISSION_DENIED")
+        failure(client.get("/nothing"), 403, "PERMISSION_DENIED")
+
+
+def raw_status(it, *headers):
+    """Status of a request with exactly these headers."""
+    with socket.create_connection(it.internal_socket.getsockname(), 10) as s:
+        s.sendall("\r\n".join((
+            "GET /api/internal/platform HTTP/1.1", "Host: x",
+            "Connection: close", *headers, "", "")).encode())
+        reply = http.client.HTTPResponse(s)
+        reply.begin()
+        return reply.status
+
+
+def test_no_or_doubled_credentials(shared):
+    name = "X-MINT-Plugin-Name: full"
+    token = "x-mint-internal-token: token-of-full"
+    assert raw_status(shared, name, token) == 200
+    for headers in ((name,), (token,), (), (name, token, name),
+                    (name, token, token),
+                    (name, token, "X-MINT-Internal-Token: wrong")):
+        assert raw_status(shared, *headers) == 403, headers
+    user = "x-mint-user-id: 1"
+    assert raw_status(shared, name, token, user) == 200
+    assert raw_status(shared, name, token, user, user) == 403
+
+
+def test_api_version(shared):
+    with shared.plugin_client("full") as client:
+        body = failure(client.get("/platform", headers={
+            "X-MINT-Platform-API-Version": "2"}), 426,
+            "plugin.api_version_mismatch")
+        assert "version 2" in body["message"]
+
+
+def test_new_plugin_is_known_at_its_first_call():
+    with platform(plugins=[plugin("old")]) as it:
+        it.supervisor.plugins.append(plugin("new"))
+        with it.plugin_client("new") as client:
+            assert client.get("/platform").status_code == 200
+        it.supervisor.plugins[0]["token"] = "another"
+        with it.plugin_client("old", "another") as client:
+            assert client.get("/platform").status_code == 200
+        with it.plugin_client("old") as client:
+            failure(client.get("/platform"), 403, "PERMISSION_DENIED")
+
+
+def test_wrong_tokens_do_not_flood_the_supervisor(shared):
+    before = shared.supervisor.count("directory")
+    begun = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        def call(i):
+            with shared.plugin_client("full", f"wrong-{i}") as client:
+                return client.get("/platform").status_code
+        assert set(pool.map(call, range(48))) == {403}
+    took = time.monotonic() - begun
+    assert shared.supervisor.count("directory") - before <= took / 0.2 + 2
+
+
+def test_supervisor_away():
+    """Known plugins are served; about others it cannot be known."""
+    with platform(plugins=[plugin("old")]) as it:
+        it.supervisor.stop()
+        with it.plugin_client("old") as client:
+            assert client.get("/platform").status_code == 200
+        with it.plugin_client("new") as client:
+            failure(client.get("/platform"), 503, "UNAVAILABLE")
+        # it comes back while a call waits
+        with concurrent.futures.ThreadPoolExecutor(1) as pool, \
+                it.plugin_client("new") as client:
+            reply = pool.submit(client.get, "/platform")
+            it.supervisor.plugins.append(plugin("new"))
+            it.supervisor.start()
+            assert reply.result().status_code == 200
+
+
+def test_not_built(shared):
+    with shared.plugin_client("full") as client:
+        for method, path in (("GET", "/experiments/1/results"),
+                             ("PUT", "/experiments/1/objects/a/b"),
+                             ("POST", "/notifications/events"),
+                             ("GET", "/plugin-roles"),
+                             ("GET", "/users/1/plugin-roles"),
+                             ("PUT", "/plugin-roles/1")):
+            body = failure(client.request(method, path), 501,
+                           "NOT_IMPLEMENTED")
+            assert f"{method} /api/internal{path}" in body["message"]
+
+
+# ---- on whose behalf --------------------------------------------------------
+
+
+@pytest.mark.parametrize("user", ["999", "x", "0", "-1", "", "1 2",
+                                  "99999999999999999999"])
+def test_unknown_user(shared, user):
+    with shared.plugin_client("full", user=user) as client:
+        failure(client.get("/experiments"), 403, "PERMISSION_DENIED")
+
+
+def test_inactive_user():
+    with platform(plugins=[plugin("full")]) as it:
+        admin = it.login()
+        bob = it.create_user(admin, "bob")["id"]
+        with it.plugin_client("full", user=bob) as client:
+            assert client.get("/experiments").status_code == 200
+            with it.client(admin) as as_admin:
+                as_admin.post(f"/api/admin/users/{bob}/deactivate")
+            failure(client.get("/experiments"), 403, "PERMISSION_DENIED")
+
+
+def test_claimed_role_and_permissions_are_not_believed(shared):
+    headers = {"x-mint-user-role": "admin", "x-mint-username": "admin",
+               "x-mint-user-permissions": '["experiments.create"]'}
+    with shared.plugin_client("full", user=shared.viewer,
+                              **headers) as client:
+        body = failure(client.post("/experiments", json={
+            "name": "n", "experiment_type": "t"}), 403, "PERMISSION_DENIED")
+        assert body["details"]["required_permission"] == "experiments.create"
+
+
+def test_member_may_what_the_plugin_may(shared):
+    with shared.plugin_client("full", user=shared.member) as client:
+        made = client.post("/experiments", json={
+            "name": "n", "experiment_type": "t"}).json()
+        assert made["created_by"] == shared.member
+        url = f"/experiments/{made['id']}"
+        assert client.patch(url, json={"name": "m"}).json()["name"] == "m"
+    with shared.plugin_client("full", user=shared.viewer) as client:
+        failure(client.patch(url, json={"name": "x"}), 403,
+                "PERMISSION_DENIED")
+        failure(client.delete(url), 403, "PERMISSION_DENIED")
+        failure(client.put(url + "/data", json={
+            "plugin_id": "full", "data": {}}), 403, "PERMISSION_DENIED")
+        assert client.get(url).json()["name"] == "m"
+
+
+CAPABLE = [("full", True, True), ("static", False, False),
+           ("analysis", False, False), ("design", True, True),
+           ("workflow", True, False), ("readonly", False, True),
+           ("probed", True, True)]
+
+
+@pytest.mark.parametrize("name, crud, design", CAPABLE)
+def test_capabilities(shared, name, crud, design):
+    with shared.plugin_client("full") as client:
+        url = "/experiments/" + str(client.post("/experiments", json={
+            "name": "n", "experiment_type": "lcms"}).json()["id"])
+    for user in (None, 1, shared.member):
+        with shared.plugin_client(name, user=user) as client:
+            replies = [
+                (crud, client.post("/experiments", json={
+                    "name": "n", "experiment_type": "lcms"})),
+                (crud, client.patch(url, json={"name": "x"})),
+                (design, client.put(url + "/data", json={
+                    "plugin_id": name, "data": {}})),
+                (design, client.delete(url + "/data"))]
+            for allowed, reply in replies:
+                if allowed:
+                    assert reply.status_code == 200, reply.text
+                else:
+                    failure(reply, 403, "PERMISSION_DENIED")
+            assert client.get(url).status_code == 200
+
+
+def test_plugin_role_is_404_and_from_memory(shared):
+    with shared.plugin_client("full", user=shared.member) as client:
+        failure(client.get(f"/plugin-roles/{shared.member}"), 404,
+                "NOT_FOUND")
+        begun = time.monotonic()
+        for _ in range(200):
+            assert client.get("/plugin-roles/1").status_code == 404
+        assert time.monotonic() - begun < 2
+
+    async def role(_, ctx):
+        roles = ctx.get_plugin_role_repository()
+        return await roles.get_role("full", shared.member)
+    assert run(shared, "full", role, shared.member) is None
+
+
+def test_stored_plugin_role():
+    with platform(plugins=[plugin("full"), plugin("other")]) as it:
+        bob = it.create_user(it.login(), "bob")["id"]
+        it.stop()
+        subprocess.run(["sqlite3", it.data / "mint.db",
+                        "INSERT INTO plugin_roles (plugin_id, user_id, role,"
+                        f" created_at, updated_at) VALUES ('full', {bob},"
+                        " 'editor', 0, 0)"], check=True)
+        it.start()
+        with it.plugin_client("full", user=bob) as client:
+            assert client.get(f"/plugin-roles/{bob}").json() == {
+                "role": "editor"}
+        with it.plugin_client("other", user=bob) as client:
+            failure(client.get(f"/plugin-roles/{bob}"), 404, "NOT_FOUND")
+
+
+# ---- users ----------------------------------------------------------------
+
+
+def test_users(shared):
+    async def work(_, ctx):
+        users = ctx.get_user_repository()
+        everyone = await users.list_all()
+        member = await users.get_by_id(shared.member)
+        assert member == await users.get_by_username("MEMBER")
+        assert await users.get_by_id(99999) is None
+        assert await users.get_by_username("no one/at all") is None
+        page = await users.list_all(skip=1, limit=1)
+        assert [u.username for u in page] == ["member"]
+        return [u.username for u in everyone], member
+    names, member = run(shared, "static", work)
+    assert names == ["admin", "member", "viewer"]
+    assert (member.role, member.is_active) == ("member", True)
+    assert member.created_at.year >= 2024
+    with shared.plugin_client("full") as client:
+        assert "password" not in client.get("/users").text
+
+
+# ---- experiments by the SDK -------------------------------------------------
+
+
+def test_experiments_by_the_sdk():
+    with platform(plugins=[plugin("full")]) as it:
+        bob = it.create_user(it.login(), "bob")["id"]
+
+        async def work(repo, _):
+            made = await repo.create("One", "lcms", created_by=bob,
+                                     project="P", notes="Some Notes",
+                                     tags={"a": [1, {"b": None}], "n": 1.5})
+            assert (made.name, made.status, made.project) == (
+                "One", "planned", "P")
+            assert made.tags == {"a": [1, {"b": None}], "n": 1.5}
+            assert made.created_by == bob and made.created_at.tzinfo
+            child = await repo.create("Two", "gcms", notes="x",
+                                      parent_experiment_id=made.id)
+            assert child.parent_experiment_id == made.id
+            assert await repo.get_by_id(made.id) == made
+            assert await repo.get_by_id(10 ** 6) is None
+            assert await repo.update(10 ** 6, name="x") is None
+            assert await repo.delete(10 ** 6) is False
+
+            changed = await repo.update(made.id, status="ongoing",
+                                        tags={"z": 1}, notes="more")
+            assert (changed.name, changed.status, changed.tags,
+                    changed.notes) == ("One", "ongoing", {"z": 1}, "more")
+            assert changed.updated_at >= made.updated_at
+
+            async def ids(**filters):
+                rows, total = await repo.list_all(**filters)
+                assert total == len(rows)
+                return [row.id for row in rows]
+            assert await ids() == [made.id, child.id]
+            assert await ids(status="ongoing") == [made.id]
+            assert await ids(experiment_type="gcms") == [child.id]
+            assert await ids(project="P") == [made.id]
+            assert await ids(created_by=bob) == [made.id]
+            assert await ids(parent_experiment_id=made.id) == [child.id]
+            assert await ids(search="MORE") == [made.id]
+            rows, total = await repo.list_all(skip=1, limit=1)
+            assert ([row.id for row in rows], total) == ([child.id], 2)
+            rows, total = await repo.list_all(skip=5)
+            assert (rows, total) == ([], 2)
+
+            with pytest.raises(ValidationException) as caught:
+                await repo.update(made.id, parent_experiment_id=child.id)
+            assert caught.value.field == "parent_experiment_id"
+            with pytest.raises(ValidationException):
+                await repo.update(made.id, parent_experiment_id=made.id)
+            with pytest.raises(ValidationException):
+                await repo.update(made.id, status="lost")
+            with pytest.raises(ValidationException) as caught:
+                await repo.create("n", "t", created_by=999)
+            assert caught.value.field == "created_by"
+
+            assert await repo.delete(made.id) is True
+            assert await repo.get_by_id(made.id) is None
+            left = await repo.get_by_id(child.id)
+            assert left.parent_experiment_id is None
+            return True
+        assert run(it, "full", work, 1)
+
+
+def test_visibility_for_jobs_pages_through_everything(shared):
+    with shared.plugin_client("full") as client:
+        for i in range(105):
+            client.post("/experiments", json={"name": f"page {i}",
+                                              "experiment_type": "t"})
+
+    async def work(repo, ctx):
+        return await ctx._collect_visible_experiment_ids(repo)
+    found = run(shared, "full", work, shared.member)
+    with shared.plugin_client("full") as client:
+        assert len(found) == client.get("/experiments").json()["total"] > 105
+
+
+def test_experiment_types(shared):
+    with shared.plugin_client("full") as client:
+        made = {kind: client.post("/experiments", json={
+            "name": kind, "experiment_type": kind}).json()["id"]
+            for kind in ("lcms", "gcms", "nmr")}
+
+    async def work(repo, _):
+        assert await repo.get_by_id(made["nmr"]) is None
+        assert (await repo.get_by_id(made["gcms"])).id == made["gcms"]
+        rows, total = await repo.list_all(limit=1000)
+        assert {row.experiment_type for row in rows} == {"lcms", "gcms"}
+        assert total == len(rows)
+        assert (await repo.list_all(experiment_type="nmr")) == ([], 0)
+        assert await repo.update(made["nmr"], name="x") is None
+        assert await repo.delete(made["nmr"]) is False
+        assert await repo.get_design_data(made["nmr"]) is None
+        with pytest.raises(UnsupportedExperimentTypeException) as caught:
+            await repo.create("n", "nmr")
+        assert caught.value.allowed_experiment_types == ["lcms", "gcms"]
+        with pytest.raises(UnsupportedExperimentTypeException):
+            await repo.update(made["lcms"], experiment_type="nmr")
+        return True
+    assert run(shared, "typed", work)
+
+    async def nothing(repo, _):
+        assert await repo.get_by_id(made["lcms"]) is None
+        return await repo.list_all()
+    assert run(shared, "blocked", nothing) == ([], 0)
+
+
+def test_platform_setting_of_types_goes_first(shared):
+    with platform(plugins=[plugin("typed", metadata={
+            "allowed_experiment_types": ["lcms"]}), plugin("free")]) as it:
+        it.stop()
+        for name, value in (("typed", '["nmr"]'), ("free", "null")):
+            subprocess.run(["sqlite3", it.data / "mint.db", "INSERT INTO "
+                            "plugin_settings VALUES ("
+                            f"'{name}', 'allowed_experiment_types', "
+                            f"'{value}')"], check=True)
+        it.start()
+
+        async def allowed(repo, ctx):
+            await ctx.get_plugin_config()
+            return ctx.get_allowed_experiment_types()
+        assert run(it, "typed", allowed) == ["nmr"]
+        assert run(it, "free", allowed) is None
+        with it.plugin_client("typed") as client:
+            assert client.post("/experiments", json={
+                "name": "n", "experiment_type": "nmr"}).status_code == 200
+            failure(client.post("/experiments", json={
+                "name": "n", "experiment_type": "lcms"}), 403,
+                "EXPERIMENT_TYPE_NOT_ALLOWED")
+
+
+# ---- design data ------------------------------------------------------------
+
+
+def test_design_data_by_the_sdk(shared):
+    async def work(repo, _):
+        made = await repo.create("Designed", "lcms")
+        assert await repo.get_design_data(made.id) is None
+        assert await repo.has_design_data(made.id) is False
+        assert await repo.delete_design_data(made.id) is False
+        data = {"plates": [{"id": 1, "v": 0.1}], "ü": "✓", "big": 2 ** 80}
+        saved = await repo.save_design_data(made.id, "full", data, "2.0")
+        assert (saved.experiment_id, saved.plugin_id, saved.data,
+                saved.schema_version) == (made.id, "full", data, "2.0")
+        assert await repo.get_design_data(made.id) == saved
+        again = await repo.get_by_id(made.id)
+        assert again.design_owner_plugin_id == "full"
+        changed = await repo.save_design_data(made.id, "full", {})
+        assert changed.data == {} and changed.created_at == saved.created_at
+        return made.id
+    number = run(shared, "full", work, shared.member)
+
+    async def foreign(repo, _):
+        assert (await repo.get_design_data(number)).plugin_id == "full"
+        with pytest.raises(DesignDataOwnershipConflictException) as caught:
+            await repo.save_design_data(number, "other", {})
+        assert caught.value.details["current_owner_plugin_id"] == "full"
+        with pytest.raises(DesignDataOwnershipConflictException):
+            await repo.delete_design_data(number)
+        with pytest.raises(PermissionException):
+            await repo.save_design_data(number, "full", {})
+        return True
+    assert run(shared, "other", foreign)
+
+    async def gone(repo, _):
+        assert await repo.delete_design_data(number) is True
+        assert await repo.get_design_data(number) is None
+        return True
+    assert run(shared, "full", gone, shared.member)
+    with shared.plugin_client("other") as client:
+        failure(client.put(f"/experiments/{number}/data", json={
+            "plugin_id": "full", "data": {}}), 403, "PERMISSION_DENIED")
+        failure(client.put(f"/experiments/{number}/data", json={
+            "plugin_id": "other", "data": []}), 400, "VALIDATION_ERROR")
+        failure(client.put(f"/experiments/{number}/data", json={
+            "plugin_id": "other"}), 400, "VALIDATION_ERROR")
+        failure(client.put("/experiments/1000000/data", json={
+            "plugin_id": "other", "data": {}}), 404, "NOT_FOUND")
+        large = {"x": "y" * 5_000_000}
+        assert client.put(f"/experiments/{number}/data", json={
+            "plugin_id": "other", "data": large}).json()["data"] == large
+        failure(client.put(f"/experiments/{number}/data", json={
+            "plugin_id": "other", "data": {"x": "y" * 9_000_000}}), 413,
+            "VALIDATION_ERROR")
+
+
+def test_design_numbers_keep_their_text(shared):
+    with shared.plugin_client("full") as client:
+        url = "/experiments/%d/data" % client.post("/experiments", json={
+            "name": "n", "experiment_type": "t"}).json()["id"]
+        text = '{"a":1.0,"b":1e5,"c":0.1,"d":12345678901234567890,"e":-0.0}'
+        for _ in range(2):
+            reply = client.put(url, headers={
+                "Content-Type": "application/json"},
+                content='{"plugin_id":"full","data":' + text + '}')
+            assert reply.text.endswith(',"data":' + text + '}')
+        assert client.get(url).text == reply.text
+
+
+# ---- settings ---------------------------------------------------------------
+
+
+def swap(client, name, expected, settings, owned=("a", "b")):
+    reply = client.post(
+        f"/plugin-config/{name}/compare-and-swap",
+        headers={"Content-Type": "application/json"},
+        content='{"expected":%s,"settings":%s,"owned_keys":%s}' % (
+            expected, settings, json.dumps(sorted(owned))))
+    assert reply.status_code == 200, reply.text
+    committed = reply.json()["committed"]
+    assert committed is True or committed is False
+    return committed
+
+
+def snapshot(client, name, owned=("a", "b")):
+    reply = client.post(f"/plugin-config/{name}/snapshot",
+                        json={"owned_keys": sorted(owned)})
+    assert reply.status_code == 200, reply.text
+    head, tail = '{"settings":', "}"
+    assert reply.text.startswith(head) and reply.text.endswith(tail)
+    return reply.text[len(head):-1]
+
+
+@pytest.fixture
+def fresh():
+    with platform(plugins=[plugin("full"), plugin("other"), plugin(
+            "typed", metadata={"allowed_experiment_types": ["x"]})]) as it:
+        yield it
+
+
+def test_settings_of_a_new_plugin(fresh):
+    with fresh.plugin_client("full") as client:
+        assert client.get("/plugin-config/full").json() == {}
+        assert snapshot(client, "full") == "{}"
+    with fresh.plugin_client("typed") as client:
+        assert client.get("/plugin-config/typed").json() == {
+            "allowed_experiment_types": ["x"]}
+        assert snapshot(client, "typed") == "{}"
+
+
+def test_settings_are_ones_own(fresh):
+    with fresh.plugin_client("full") as client:
+        for method, path in (("GET", ""), ("PUT", ""), ("POST", "/snapshot"),
+                             ("POST", "/compare-and-swap")):
+            failure(client.request(method, "/plugin-config/other" + path,
+                                   json={}), 403, "PERMISSION_DENIED")
+
+
+def test_numbers_keep_their_text(fresh):
+    values = ("1.0", "1", "1e5", "1E+05", "0.1", "12345678901234567890",
+              "-0.0", "0.30000000000000004", "1.7976931348623157e308",
+              "123456789012345678901234567890.123456789", "5e-324")
+    with fresh.plugin_client("full") as client:
+        before = "{}"
+        for value in values:
+            text = ('{"a":%s,"b":{"deep":[%s,"%s",null,true]}}' %
+                    (value, value, value))
+            assert swap(client, "full", before, text)
+            assert snapshot(client, "full") == text
+            assert client.get("/plugin-config/full").text == text
+            before = text
+        fresh.stop()
+        fresh.start()
+        assert snapshot(client, "full") == before
+
+
+@pytest.mark.parametrize("stored, expected, equal", [
+    ('{"a":1}', '{"a":1}', True), ('{"a":1}', '{"a":1.0}', False),
+    ('{"a":100000.0}', '{"a":1e5}', True), ('{"a":100000}', '{"a":1e5}', False),
+    ('{"a":-0.0}', '{"a":0.0}', False), ('{"a":0.1}', '{"a":0.10}', True),
+    ('{"a":12345678901234567890}', '{"a":12345678901234567891}', False),
+    ('{"a":[1,2]}', '{"a":[2,1]}', False),
+    ('{"a":{"x":1,"y":2}}', '{ "a" : {"y":2, "x":1} }', True),
+    ('{"a":"é"}', '{"a":"\\u00e9"}', True), ('{"a":"1"}', '{"a":1}', False),
+    ('{"a":null}', '{}', False), ('{}', '{}', True),
+    ('{"a":true}', '{"a":1}', False), ('{"a":""}', '{"a":null}', False),
+    ('{"a":1}', '{"a":1,"c":2}', False), ('{"a":1,"b":2}', '{"a":1}', False)])
+def test_swap_compares_as_python_does(shared, stored, expected, equal):
+    with shared.plugin_client("other") as client:
+        assert swap(client, "other", snapshot(client, "other"), stored)
+        assert swap(client, "other", expected, '{"b":"new"}') is equal
+        assert snapshot(client, "other") == (
+            '{"b":"new"}' if equal else stored)
+
+
+def test_swap_replaces_the_scope_and_nothing_else(fresh):
+    with fresh.plugin_client("full") as client:
+        assert swap(client, "full", "{}", '{"c":3}', owned=["c"])
+        assert swap(client, "full", "{}", '{"a":1,"b":2}')
+        assert swap(client, "full", '{"a":1,"b":2}', '{"b":5}')
+        assert snapshot(client, "full") == '{"b":5}'
+        assert client.get("/plugin-config/full").json() == {"b": 5, "c": 3}
+        # a replay of what is done changes nothing
+        assert not swap(client, "full", '{"a":1,"b":2}', '{"b":5}')
+        assert snapshot(client, "full") == '{"b":5}'
+
+
+def test_platform_keys_survive(fresh):
+    fresh.stop()
+    subprocess.run(["sqlite3", fresh.data / "mint.db", "INSERT INTO "
+                    "plugin_settings VALUES ('full', "
+                    "'allowed_experiment_types', '[\"lcms\"]')"], check=True)
+    fresh.start()
+    with fresh.plugin_client("full") as client:
+        assert swap(client, "full", "{}", '{"a":1}')
+        assert client.put("/plugin-config/full", json={
+            "settings": {"b": 2}, "owned_keys": ["a", "b"]}).status_code == 200
+        assert snapshot(client, "full") == '{"b":2}'
+        assert client.get("/plugin-config/full").json() == {
+            "b": 2, "allowed_experiment_types": ["lcms"]}
+        for key in ("settings", "owned_keys"):
+            body = {"settings": {}, "expected": {}, "owned_keys": ["a"]}
+            if key == "settings":
+                body["settings"] = {"allowed_experiment_types": None}
+            else:
+                body["owned_keys"] = ["allowed_experiment_types"]
+            for method, path in (("PUT", ""), ("POST", "/compare-and-swap")):
+                failure(client.request(method, "/plugin-config/full" + path,
+                                       json=body), 400, "VALIDATION_ERROR")
+
+
+def test_secrets(fresh):
+    one = '{"sec_1":"s3cr3t"}'
+    with fresh.plugin_client("full") as client:
+        text = '{"__secrets__":%s,"a":{"$secret":"sec_1"}}' % one
+        assert swap(client, "full", "{}", text, owned=["a"])
+        assert snapshot(client, "full", owned=["a"]) == text
+        assert snapshot(client, "full", owned=[]) == (
+            '{"__secrets__":%s}' % one)
+        assert "s3cr3t" not in client.get("/plugin-config/full").text
+        assert not swap(client, "full", '{"a":{"$secret":"sec_1"}}', "{}",
+                        owned=["a"])
+        # PUT without them keeps them
+        client.put("/plugin-config/full", json={
+            "settings": {"a": {"$secret": "sec_1"}}, "owned_keys": ["a"]})
+        assert snapshot(client, "full", owned=["a"]) == text
+        assert swap(client, "full", text, "{}", owned=["a"])
+        assert snapshot(client, "full", owned=["a"]) == "{}"
+    assert "s3cr3t" not in fresh.log()
+
+
+@pytest.mark.parametrize("body", [
+    {}, {"settings": {}}, {"settings": {}, "owned_keys": "a"},
+    {"settings": {}, "owned_keys": [1]}, {"settings": [], "owned_keys": []},
+    {"settings": {"z": 1}, "owned_keys": ["a"]},
+    {"settings": {}, "owned_keys": ["k" * 256]},
+    {"settings": {}, "owned_keys": ["a"] * 1001}])
+def test_bad_settings(shared, body):
+    with shared.plugin_client("full") as client:
+        failure(client.put("/plugin-config/full", json=body), 400,
+                "VALIDATION_ERROR")
+        failure(client.post("/plugin-config/full/compare-and-swap",
+                            json=body | {"expected": {}}), 400,
+                "VALIDATION_ERROR")
+
+
+@pytest.mark.parametrize("text", [
+    '{"settings":{"a":01},"owned_keys":["a"]}',
+    '{"settings":{"a":NaN},"owned_keys":["a"]}',
+    '{"settings":{"a":1.},"owned_keys":["a"]}',
+    '{"settings":{"a":-},"owned_keys":["a"]}',
+    '{"settings":{"a":1 2},"owned_keys":["a"]}',
+    '{"settings":{"a":1},"owned_keys":["a"]}x',
+    '{"settings":{"a":"\\ud800"},"owned_keys":["a"]}',
+    '{"settings":{1:2},"owned_keys":["a"]}', '', '1',
+    '[' * 100000])
+def test_malformed_json(shared, text):
+    with shared.plugin_client("full") as client:
+        failure(client.put("/plugin-config/full", content=text, headers={
+            "Content-Type": "application/json"}), 400, "VALIDATION_ERROR")
+
+
+def test_swaps_at_a_time(fresh):
+    """As many increments as commits, none lost."""
+    with fresh.plugin_client("full") as client:
+        assert swap(client, "full", "{}", '{"a":0}')
+
+    def work(_):
+        done = 0
+        with fresh.plugin_client("full") as client:
+            while done < 10:
+                now = json.loads(snapshot(client, "full"))["a"]
+                done += swap(client, "full", '{"a":%d}' % now,
+                             '{"a":%d}' % (now + 1))
+        return done
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        total = sum(pool.map(work, range(6)))
+    with fresh.plugin_client("full") as client:
+        assert snapshot(client, "full") == '{"a":%d}' % total
+
+
+def test_settings_by_the_sdk(fresh):
+    with context(fresh, "full") as ctx:
+        adapter = ctx.get_plugin_settings_cas_adapter(owned_keys=["a", "b"])
+        assert adapter.load() == {}
+        assert adapter.compare_and_swap({}, {"a": 1.0, "b": 2 ** 70}) is True
+        assert adapter.compare_and_swap({}, {"a": 2}) is False
+        assert adapter.load() == {"a": 1.0, "b": 2 ** 70}
+        assert repr(adapter.load()["a"]) == "1.0"
+
+    async def put(_, ctx):
+        await ctx.set_plugin_config({"a": 7}, owned_keys=["a", "b"])
+        return await ctx.get_plugin_config()
+    assert run(fresh, "full", put, 1) == {"a": 7}
+
+
+def test_random_documents_come_back_exactly(fresh):
+    chance = random.Random(20260101)
+
+    def value(depth):
+        kind = chance.randrange(8 if depth else 5)
+        if kind == 0:
+            return chance.choice([True, False, None])
+        if kind == 1:
+            return chance.randrange(-10 ** 30, 10 ** 30)
+        if kind == 2:
+            return chance.uniform(-1, 1) * 10 ** chance.randrange(-300, 300)
+        if kind in (3, 4):
+            return "".join(chance.choice('ab"\\/\n\t\x01é✓😀{}[]:,0-9')
+                           for _ in range(chance.randrange(12)))
+        if kind == 5:
+            return [value(depth - 1) for _ in range(chance.randrange(4))]
+        return {f"k{i}{chance.choice('é✓ ')}": value(depth - 1)
+                for i in range(chance.randrange(4))}
+
+    def canonical(document):
+        return json.dumps(document, ensure_ascii=False, sort_keys=True,
+                          separators=(",", ":"))
+    with context(fresh, "full") as ctx:
+        adapter = ctx.get_plugin_settings_cas_adapter(owned_keys=["a", "b"])
+        before = {}
+        for _ in range(60):
+            after = {"a": value(3), "b": value(3)}
+            assert adapter.compare_and_swap(before, after) is True
+            assert canonical(adapter.load()) == canonical(after)
+            before = after
+
+
+def test_restart_under_callbacks(fresh):
+    """The socket is held by others: no callback fails while the platform is
+    replaced, and none is done twice."""
+    made = []
+    stop = False
+
+    def work(worker):
+        with fresh.plugin_client("full") as client:
+            while not stop:
+                reply = client.post("/experiments", json={
+                    "name": f"{worker}-{len(made)}", "experiment_type": "t"},
+                    headers={"Connection": "close"})
+                assert reply.status_code == 200, reply.text
+                made.append(reply.json()["id"])
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        jobs = [pool.submit(work, i) for i in range(4)]
+        try:
+            for _ in range(3):
+                have = len(made)
+                wait_for(lambda: len(made) > have + 10, "progress")
+                assert fresh.stop() == 0
+                fresh.start()
+        finally:
+            stop = True
+        for job in jobs:
+            job.result()
+    with fresh.plugin_client("full") as client:
+        assert client.get("/experiments").json()["total"] == len(set(made))
+    assert len(made) == len(set(made))
