@@ -16,10 +16,6 @@ from system import Failed
 
 REPLY_TIMEOUT_SEC = 600
 
-# the first plugin that brings a library into the shared environment fixes its
-# version there: the one whose library is newer goes first
-FIRST = "mint-plugin-peak-table"
-
 
 def normalised(name):
     """A distribution's name as PEP 503 compares it."""
