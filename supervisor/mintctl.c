@@ -12,13 +12,9 @@
 #include <unistd.h>
 
 #include "admin/control.h"
+#include "contract/mint_version.h"
 #include "contract/mint_admin.h"
 #include "lib/strbuf.h"
-
-
-#ifndef MINT_VERSION
-#define MINT_VERSION  "0.1.0"
-#endif
 
 
 /* options that only some commands have */
@@ -50,6 +46,7 @@ struct command_line {
 
 
 static int mintctl_options(int argc, char **argv, struct command_line *line);
+static void mintctl_flag(struct command_line *line, int opt);
 static int mintctl_command(int argc, char **argv, struct command_line *line);
 static char *mintctl_socket(void);
 static long mintctl_number(const char *text, long most);
@@ -145,10 +142,6 @@ mintctl_options(int argc, char **argv, struct command_line *line)
             line->socket = mem_strdup(optarg);
             break;
 
-        case 'j':
-            control->json = true;
-            break;
-
         case 't':
             control->timeout_sec = mintctl_number(optarg, 86400);
             if (control->timeout_sec == 0) {
@@ -165,35 +158,49 @@ mintctl_options(int argc, char **argv, struct command_line *line)
             }
             break;
 
-        case 'f':
-            control->follow = true;
-            line->given |= MAY_FOLLOW;
-            break;
-
-        case 'a':
-            control->all = true;
-            line->given |= MAY_ALL;
-            break;
-
-        case 'F':
-            control->force = true;
-            line->given |= MAY_FORCE;
-            break;
-
-        case 'h':
-            line->help = true;
-            break;
-
-        case 'v':
-            line->version = true;
-            break;
+        case '?':
+            return CONTROL_USAGE;
 
         default:
-            return CONTROL_USAGE;
+            mintctl_flag(line, opt);
         }
     }
 
     return -1;
+}
+
+
+static void
+mintctl_flag(struct command_line *line, int opt)
+{
+    switch (opt) {
+
+    case 'j':
+        line->control.json = true;
+        break;
+
+    case 'f':
+        line->control.follow = true;
+        line->given |= MAY_FOLLOW;
+        break;
+
+    case 'a':
+        line->control.all = true;
+        line->given |= MAY_ALL;
+        break;
+
+    case 'F':
+        line->control.force = true;
+        line->given |= MAY_FORCE;
+        break;
+
+    case 'h':
+        line->help = true;
+        break;
+
+    default:
+        line->version = true;
+    }
 }
 
 

@@ -23,6 +23,8 @@ static void identity_model_index(struct identity_model *model,
 static bool identity_printable(const char *text);
 static int identity_encode_role(struct identity_role *to,
     const struct publisher_role *role, struct error *err);
+static int identity_encode_permissions(struct identity_role *to,
+    const struct publisher_role *role, struct error *err);
 static void identity_free_role(struct identity_role *role);
 static void identity_wipe(char **text);
 
@@ -468,8 +470,8 @@ static int
 identity_encode_role(struct identity_role *to,
     const struct publisher_role *role, struct error *err)
 {
-    size_t    i, len;
-    json_t   *list;
+    int     rc;
+    size_t  i, len;
 
     len = strlen(role->slug);
     if (len == 0 || len > IDENTITY_SLUG_MAX || !identity_printable(role->slug))
@@ -482,6 +484,43 @@ identity_encode_role(struct identity_role *to,
     to->slug = mem_strdup(role->slug);
     to->flags = (role->admin ? MINT_ROLE_ADMIN : 0)
                 | (role->all_plugins ? MINT_ROLE_ALL_PLUGINS : 0);
+
+    rc = identity_encode_permissions(to, role, err);
+    if (rc != 0) {
+        return rc;
+    }
+
+    if (role->all_plugins) {
+        return 0;
+    }
+
+    for (i = 0; i < role->plugin_count; i++) {
+        if (role->plugin_ids[i] >= IDENTITY_PLUGIN_IDS_MAX) {
+            return error_set(err, MINT_ERR_INVALID,
+                             "role \"%s\": plugin id %u is out of bounds",
+                             role->slug, role->plugin_ids[i]);
+        }
+
+        len = role->plugin_ids[i] / 8 + 1;
+        if (len > to->access_len) {
+            to->access = mem_grow(to->access, len, 1);
+            memset(&to->access[to->access_len], 0, len - to->access_len);
+            to->access_len = len;
+        }
+
+        to->access[len - 1] |= (uint8_t) (1 << role->plugin_ids[i] % 8);
+    }
+
+    return 0;
+}
+
+
+static int
+identity_encode_permissions(struct identity_role *to,
+    const struct publisher_role *role, struct error *err)
+{
+    size_t   i;
+    json_t  *list;
 
     list = json_array();
     for (i = 0; i < role->permission_count; i++) {
@@ -506,27 +545,6 @@ identity_encode_role(struct identity_role *to,
         return error_set(err, MINT_ERR_INVALID,
                          "role \"%s\": the permissions are longer than %d "
                          "bytes", role->slug, MINT_BLOB_MAX);
-    }
-
-    if (role->all_plugins) {
-        return 0;
-    }
-
-    for (i = 0; i < role->plugin_count; i++) {
-        if (role->plugin_ids[i] >= IDENTITY_PLUGIN_IDS_MAX) {
-            return error_set(err, MINT_ERR_INVALID,
-                             "role \"%s\": plugin id %u is out of bounds",
-                             role->slug, role->plugin_ids[i]);
-        }
-
-        len = role->plugin_ids[i] / 8 + 1;
-        if (len > to->access_len) {
-            to->access = mem_grow(to->access, len, 1);
-            memset(&to->access[to->access_len], 0, len - to->access_len);
-            to->access_len = len;
-        }
-
-        to->access[len - 1] |= (uint8_t) (1 << role->plugin_ids[i] % 8);
     }
 
     return 0;

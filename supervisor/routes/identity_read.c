@@ -71,10 +71,10 @@ identity_file_read(const struct run_file *file, struct identity_model *model,
 static int
 identity_read_shape(const struct run_file *file, struct error *err)
 {
-    unsigned                       i;
-    uint64_t                       end, used;
-    const uint32_t                *capacity;
-    const struct mint_run_header  *h;
+    unsigned                          i;
+    uint64_t                          end, used;
+    const uint32_t                   *capacity;
+    const struct mint_run_header     *h;
     const struct mint_identity_misc  *misc;
 
     static const struct {

@@ -25,6 +25,8 @@ static bool routes_check_entry(const struct mint_route *entry);
 static int routes_compare(const void *a, const void *b);
 static int routes_duplicates(const struct mint_route *entries, size_t count,
     struct error *err);
+static bool routes_same(const struct routes_writer *writer,
+    const struct mint_route *entries, size_t count);
 static int routes_replace(struct routes_writer *writer, uint32_t capacity,
     struct mint_route *entries, uint32_t count, struct error *err);
 static void routes_fill(struct run_file *file, uint64_t generation,
@@ -131,11 +133,7 @@ routes_writer_set(struct routes_writer *writer,
         goto failed;
     }
 
-    if (count == writer->count
-        && (count == 0
-            || memcmp(entries, writer->entries, count * sizeof(*entries))
-               == 0))
-    {
+    if (routes_same(writer, entries, count)) {
         free(entries);
         return 0;
     }
@@ -374,6 +372,17 @@ routes_duplicates(const struct mint_route *entries, size_t count,
     }
 
     return 0;
+}
+
+
+static bool
+routes_same(const struct routes_writer *writer,
+    const struct mint_route *entries, size_t count)
+{
+    return count == writer->count
+           && (count == 0
+               || memcmp(entries, writer->entries, count * sizeof(*entries))
+                  == 0);
 }
 
 

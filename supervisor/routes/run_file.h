@@ -77,6 +77,9 @@ int run_file_open(struct run_file **out, const char *directory,
     enum mint_run_kind kind, bool writable, struct error *err);
 void run_file_free(struct run_file **file);
 
+/* maps all of file->fd, which may be one that is just being made */
+int run_file_map(struct run_file *file, bool writable, struct error *err);
+
 /* count of changes, for readers who want to know that something is new */
 void run_file_changed(struct run_file *file);
 void run_file_heartbeat(struct run_file *file, uint64_t now_ms);

@@ -321,10 +321,10 @@ seats_replace(struct seats_writer *writer, uint32_t capacity,
 static int
 seats_family(const char *address)
 {
-    int             port;
-    char           *end, host[64];
-    size_t          len;
-    const char     *colon, *start;
+    int              port;
+    char            *end, host[64];
+    size_t           len;
+    const char      *colon, *start;
     struct in6_addr  ignored;
 
     len = strlen(address);

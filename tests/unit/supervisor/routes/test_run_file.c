@@ -217,9 +217,9 @@ static const struct {
 
 START_TEST(a_damaged_file_is_replaced)
 {
-    int         fd;
-    ino_t       before;
-    struct stat st;
+    int          fd;
+    ino_t        before;
+    struct stat  st;
 
     make_one(&small);
     make_one(&small);
