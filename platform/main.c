@@ -14,15 +14,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "contract/mint_version.h"
 #include "contract/mint_admin.h"
 #include "lib/log.h"
 #include "lib/strbuf.h"
 #include "platform/setup.h"
 
-
-#ifndef MINT_VERSION
-#define MINT_VERSION  "0.1.0"
-#endif
 
 #define MAIN_DRAIN_MS               5000
 #define MAIN_LAST_WORDS_MS          500

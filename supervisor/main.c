@@ -13,13 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "contract/mint_version.h"
 #include "lib/log.h"
 #include "supervisor.h"
-
-
-#ifndef MINT_VERSION
-#define MINT_VERSION  "0.1.0"
-#endif
 
 
 static void

@@ -7,14 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "contract/mint_version.h"
 #include "lib/fs.h"
 #include "lib/strbuf.h"
 #include "operations_private.h"
 
-
-#ifndef MINT_VERSION
-#define MINT_VERSION  "0.1.0"
-#endif
 
 #define OPERATIONS_LOG_LINES  50
 
