@@ -93,6 +93,12 @@ class MisbehavingPlugin(AnalysisPlugin):
         await asyncio.sleep(seconds)
         return {"slept": seconds, "pid": os.getpid()}
 
+    @endpoint.post("/slow")
+    async def slow_post(self, seconds: float = 1.0) -> dict[str, Any]:
+        """Not idempotent: nobody may send it a second time."""
+        self.calls += 1
+        return await self.slow(seconds)
+
     @endpoint.get("/slow-sync")
     def slow_sync(self, seconds: float = 1.0) -> dict[str, Any]:
         """Takes a thread of the pool."""
