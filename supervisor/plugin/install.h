@@ -20,7 +20,8 @@ struct installer;
 
 typedef void (*install_progress_fn)(void *ctx, const char *text);
 
-/* err->code 0: success, *plugin is registered; replaced = old version or NULL */
+/* err->code 0: success, *plugin is registered (NULL after a preparation);
+   replaced = old version or NULL */
 typedef void (*install_done_fn)(void *ctx, const struct error *err,
     struct plugin *plugin, const char *replaced);
 

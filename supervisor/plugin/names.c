@@ -74,6 +74,25 @@ names_plugin_is_valid(const char *name)
 
 
 bool
+names_plugin_is_reserved(const char *name)
+{
+    size_t  i;
+
+    static const char *const  reserved[] = {
+        "platform", "nginx", "supervisor", "keeper"
+    };
+
+    for (i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++) {
+        if (strcmp(reserved[i], name) == 0) {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
+bool
 names_distribution_is_valid(const char *name)
 {
     size_t  i;

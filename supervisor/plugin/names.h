@@ -21,6 +21,9 @@
 /* [a-z0-9][a-z0-9._-]{0,63} */
 bool names_plugin_is_valid(const char *name);
 
+/* names that mean something else to mintctl, in paths or in logs */
+bool names_plugin_is_reserved(const char *name);
+
 /* a distribution's name as PEP 508 allows it, at most 128 bytes */
 bool names_distribution_is_valid(const char *name);
 

@@ -11,7 +11,8 @@
 #include "supervisor/plugin/names.h"
 
 
-#define LONG_64   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define LONG_16  "aaaaaaaaaaaaaaaa"
+#define LONG_64  LONG_16 LONG_16 LONG_16 LONG_16
 
 
 static const struct {

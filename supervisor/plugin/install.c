@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The installer's outside: its directories and tools, and the line of
+ * requests, of which one is under way at a time.
+ */
+
+#include "supervisor/plugin/install_private.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/fs.h"
+#include "lib/log.h"
+#include "lib/strbuf.h"
+#include "supervisor/plugin/environment.h"
+
+
+extern char  **environ;
+
+
+static int install_directories(struct installer *installer,
+    struct error *err);
+static void install_enqueue(struct installer *installer, const char *bundle,
+    bool force, install_progress_fn progress, install_done_fn done,
+    void *ctx);
+static void install_kick(struct installer *installer);
+static void install_next(evutil_socket_t fd, short events, void *ctx);
+
+
+int
+installer_open(struct installer **out, struct event_base *base,
+    const struct config *config, struct registry *registry,
+    const struct runner *runner, struct error *err)
+{
+    int                rc;
+    const char        *data;
+    struct installer  *installer;
+
+    data = config->server.data_path;
+
+    installer = mem_alloc(sizeof(struct installer));
+    installer->base = base;
+    installer->registry = registry;
+    installer->tools.config = config;
+    installer->tools.runner = runner;
+    installer->tools.environments = mem_printf("%s/environments", data);
+    installer->tools.bundles = mem_printf("%s/bundles", data);
+    installer->tools.locks = mem_printf("%s/locks", data);
+    installer->tools.empty = mem_printf("%s/environments/.empty", data);
+    installer->tools.uv = uv_new(config, environ);
+    installer->tools.cleanup = cleanup_new(runner);
+    installer->core_lock = mem_printf("%s/locks/core.lock", data);
+    installer->kick = event_new(base, -1, 0, install_next, installer);
+
+    rc = install_directories(installer, err);
+
+    if (rc == 0 && installer->kick == NULL) {
+        rc = error_set(err, MINT_ERR_MEMORY, "event_new() failed");
+    }
+
+    if (rc != 0) {
+        installer_free(&installer);
+        return rc;
+    }
+
+    *out = installer;
+
+    return 0;
+}
+
+
+/* modes are set whatever the umask is: plugin users must reach environments */
+
+static int
+install_directories(struct installer *installer, struct error *err)
+{
+    int      rc;
+    size_t   i;
+
+    const struct {
+        const char  *path;
+        mode_t       mode;
+    } directories[] = {
+        { installer->tools.environments, 0755 },
+        { installer->tools.empty,        0755 },
+        { installer->tools.bundles,      0700 },
+        { installer->tools.locks,        0700 },
+    };
+
+    for (i = 0; i < sizeof(directories) / sizeof(directories[0]); i++) {
+        rc = fs_mkdir_all(directories[i].path, directories[i].mode, err);
+
+        if (rc != 0) {
+            return rc;
+        }
+
+        if (chmod(directories[i].path, directories[i].mode) == -1) {
+            return error_set_errno(err, "chmod(\"%s\") failed",
+                                   directories[i].path);
+        }
+    }
+
+    return 0;
+}
+
+
+void
+installer_free(struct installer **installer)
+{
+    struct installer        *s;
+    struct install_request  *request;
+
+    s = *installer;
+
+    if (s == NULL) {
+        return;
+    }
+
+    install_job_cancel(&s->job);
+    prepare_cancel(&s->prepare);
+
+    while ((request = s->first) != NULL) {
+        s->first = request->next;
+        free(request->bundle);
+        free(request);
+    }
+
+    if (s->kick != NULL) {
+        event_free(s->kick);
+    }
+
+    cleanup_free(&s->tools.cleanup);
+    uv_free(&s->tools.uv);
+    free(s->tools.environments);
+    free(s->tools.bundles);
+    free(s->tools.locks);
+    free(s->tools.empty);
+    free(s->core_lock);
+    free(s->platform);
+    free(s);
+
+    *installer = NULL;
+}
+
+
+void
+installer_prepare(struct installer *installer, install_progress_fn progress,
+    install_done_fn done, void *ctx)
+{
+    install_enqueue(installer, NULL, false, progress, done, ctx);
+}
+
+
+void
+installer_install(struct installer *installer, const char *bundle,
+    bool force, install_progress_fn progress, install_done_fn done, void *ctx)
+{
+    install_enqueue(installer, bundle, force, progress, done, ctx);
+}
+
+
+static void
+install_enqueue(struct installer *installer, const char *bundle, bool force,
+    install_progress_fn progress, install_done_fn done, void *ctx)
+{
+    struct install_request  *request, **last;
+
+    request = mem_alloc(sizeof(struct install_request));
+    request->bundle = bundle != NULL ? mem_strdup(bundle) : NULL;
+    request->force = force;
+    request->progress = progress;
+    request->done = done;
+    request->ctx = ctx;
+
+    for (last = &installer->first; *last != NULL; last = &(*last)->next) {
+        /* void */
+    }
+
+    *last = request;
+    install_kick(installer);
+}
+
+
+/* from the loop, so that nobody is called back from inside their own call */
+
+static void
+install_kick(struct installer *installer)
+{
+    if (!installer->is_running && installer->first != NULL) {
+        event_active(installer->kick, EV_TIMEOUT, 0);
+    }
+}
+
+
+static void
+install_next(evutil_socket_t fd, short events, void *ctx)
+{
+    int                      rc;
+    struct error             err;
+    struct installer        *installer = ctx;
+    struct install_request  *request;
+
+    (void) fd;
+    (void) events;
+
+    request = installer->first;
+
+    if (request == NULL || installer->is_running) {
+        return;
+    }
+
+    memset(&err, 0, sizeof(err));
+    installer->is_running = true;
+
+    if (request->bundle == NULL) {
+        rc = prepare_start(installer, &err);
+
+    } else if (request->bundle[0] != '/') {
+        rc = error_set(&err, MINT_ERR_INVALID,
+                       "bundle: expected an absolute path");
+
+    } else if (installer->platform == NULL) {
+        rc = error_set(&err, MINT_ERR_UNAVAILABLE,
+                       "the platform environment is not there yet");
+
+    } else {
+        rc = install_job_start(installer, &err);
+    }
+
+    if (rc != 0) {
+        install_finished(installer, &err, NULL, NULL);
+    }
+}
+
+
+void
+install_finished(struct installer *installer, const struct error *err,
+    struct plugin *plugin, const char *replaced)
+{
+    struct install_request  *request;
+
+    request = installer->first;
+    installer->first = request->next;
+    installer->is_running = false;
+
+    request->done(request->ctx, err, plugin, replaced);
+
+    free(request->bundle);
+    free(request);
+
+    install_kick(installer);
+}
+
+
+void
+install_progress(struct installer *installer, const char *format, ...)
+{
+    va_list                        args;
+    struct strbuf                  text;
+    const struct install_request  *request;
+
+    memset(&text, 0, sizeof(text));
+
+    va_start(args, format);
+    strbuf_vprintf(&text, format, args);
+    va_end(args);
+
+    request = installer->first;
+
+    if (request != NULL && request->progress != NULL) {
+        request->progress(request->ctx, strbuf_text(&text));
+    }
+
+    strbuf_free(&text);
+}
+
+
+void
+install_set_platform(struct installer *installer, const char *environment)
+{
+    char  *copy;
+
+    copy = mem_strdup(environment);
+    free(installer->platform);
+    installer->platform = copy;
+}
+
+
+struct plugin **
+install_shared(struct installer *installer, const char *but, size_t *count)
+{
+    size_t           i;
+    struct plugin   *plugin, **shared;
+
+    *count = 0;
+    shared = mem_grow(NULL, registry_count(installer->registry) + 1,
+                      sizeof(struct plugin *));
+
+    for (i = 0; i < registry_count(installer->registry); i++) {
+        plugin = registry_at(installer->registry, i);
+
+        if (plugin->mode == PLUGIN_SHARED
+            && (but == NULL || strcmp(plugin->name, but) != 0))
+        {
+            shared[(*count)++] = plugin;
+        }
+    }
+
+    return shared;
+}
+
+
+json_t *
+install_contents(struct plugin *const *plugins, size_t count,
+    const char *distribution, const char *version, const char *wheel)
+{
+    size_t   i;
+    json_t  *list;
+
+    list = json_array();
+
+    for (i = 0; i < count; i++) {
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s}",
+                              "distribution", plugins[i]->distribution,
+                              "version", plugins[i]->version,
+                              "wheel", plugins[i]->wheel));
+    }
+
+    if (distribution != NULL) {
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s}",
+                              "distribution", distribution,
+                              "version", version, "wheel", wheel));
+    }
+
+    return list;
+}
+
+
+const char *
+installer_platform_environment(const struct installer *installer)
+{
+    return installer->platform;
+}
+
+
+void
+installer_collect(struct installer *installer,
+    bool (*in_use)(void *ctx, const char *directory), void *ctx)
+{
+    bool               keep;
+    size_t             i, k;
+    const char        *path;
+    struct plugin     *plugin;
+    struct text_list   all;
+
+    /* what is being built or decided now may look unused */
+
+    if (installer->is_running || installer->first != NULL) {
+        return;
+    }
+
+    memset(&all, 0, sizeof(all));
+    environment_list_all(installer->tools.environments, &all);
+
+    for (i = 0; i < all.count; i++) {
+        path = all.item[i];
+        keep = installer->platform == NULL
+               || strcmp(path, installer->platform) == 0
+               || in_use(ctx, path);
+
+        for (k = 0; k < registry_count(installer->registry) && !keep; k++) {
+            plugin = registry_at(installer->registry, k);
+            keep = strcmp(plugin->environment, path) == 0;
+        }
+
+        if (!keep) {
+            log_info("environment \"%s\" is not used any more, removing it",
+                     path);
+            environment_discard(&installer->tools, path);
+        }
+    }
+
+    text_list_clear(&all);
+}

@@ -1,0 +1,669 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Installing one bundle: unpack, read, check, decide, build, probe, register.
+ * Until the registry has been saved nothing that is in use has changed.
+ */
+
+#include "supervisor/plugin/install_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/fs.h"
+#include "lib/log.h"
+#include "lib/strbuf.h"
+#include "supervisor/plugin/bundle.h"
+#include "supervisor/plugin/decision.h"
+#include "supervisor/plugin/environment.h"
+#include "supervisor/plugin/keep.h"
+#include "supervisor/plugin/names.h"
+#include "supervisor/plugin/probe.h"
+#include "supervisor/plugin/wheel.h"
+
+
+struct install_job {
+    struct installer           *installer;
+    const struct install_request *request;
+
+    struct event               *step;           /* unpacking */
+    struct bundle              *bundle;
+    char                       *work;
+    struct wheel                wheel;
+    struct keep                 kept;
+    uint32_t                    uid;
+    char                       *replaced;       /* old version, or NULL */
+
+    struct plugin             **others;         /* shared plugins but this */
+    size_t                      other_count;
+
+    struct command_run         *requires;
+    struct decision_run        *deciding;
+    struct environment_build   *building;
+    struct probe_run           *probing;
+
+    struct decision             decision;
+    char                       *environment;
+};
+
+
+static void install_unpack(evutil_socket_t fd, short events, void *ctx);
+static int install_check(struct install_job *job, bool *is_there,
+    struct error *err);
+static int install_check_names(struct install_job *job, struct error *err);
+static int install_requires(struct install_job *job, struct error *err);
+static void install_requires_done(void *ctx,
+    const struct command_result *result);
+static int install_decide(struct install_job *job, struct error *err);
+static void install_decided(void *ctx, const struct error *err,
+    struct decision *decision);
+static int install_build(struct install_job *job, struct error *err);
+static struct environment_import *install_imports(struct install_job *job,
+    size_t *count, struct wheel **wheels);
+static void install_building(void *ctx, const char *text);
+static void install_built(void *ctx, const struct error *err,
+    const char *directory);
+static void install_probed(void *ctx, const struct error *err,
+    json_t *report);
+static int install_register(struct install_job *job, json_t *report,
+    struct plugin **plugin, struct error *err);
+static void install_fill(struct install_job *job, json_t *report,
+    struct plugin *plugin);
+static void install_end(struct install_job *job, const struct error *err,
+    struct plugin *plugin);
+static void install_job_free(struct install_job *job);
+
+
+int
+install_job_start(struct installer *installer, struct error *err)
+{
+    int                  rc;
+    char                 random[17];
+    struct install_job  *job;
+
+    job = mem_alloc(sizeof(struct install_job));
+    job->installer = installer;
+    job->request = installer->first;
+
+    fs_random_hex(random, 8);
+    job->work = mem_printf("%s/%s%s", installer->tools.bundles,
+                           ENVIRONMENT_TEMPORARY, random);
+    rc = 0;
+
+    if (mkdir(job->work, 0700) == -1) {
+        rc = error_set_errno(err, "mkdir(\"%s\") failed", job->work);
+    }
+
+    if (rc == 0) {
+        install_progress(installer, "reading \"%s\"",
+                         strrchr(job->request->bundle, '/') + 1);
+        rc = bundle_open(&job->bundle, job->request->bundle, job->work, err);
+    }
+
+    if (rc == 0) {
+        job->step = event_new(installer->base, -1, 0, install_unpack, job);
+
+        if (job->step == NULL) {
+            rc = error_set(err, MINT_ERR_MEMORY, "event_new() failed");
+        }
+    }
+
+    if (rc != 0) {
+        install_job_free(job);
+        return rc;
+    }
+
+    installer->job = job;
+    event_active(job->step, EV_TIMEOUT, 0);
+
+    return 0;
+}
+
+
+void
+install_job_cancel(struct install_job **job)
+{
+    struct install_job  *j;
+
+    j = *job;
+
+    if (j == NULL) {
+        return;
+    }
+
+    *job = NULL;
+    command_cancel(&j->requires);
+    decision_cancel(&j->deciding);
+    environment_cancel(&j->building);
+    probe_cancel(&j->probing);
+
+    if (j->environment != NULL) {
+        environment_discard(&j->installer->tools, j->environment);
+    }
+
+    keep_undo(&j->kept, &j->installer->tools);
+    install_job_free(j);
+}
+
+
+static void
+install_job_free(struct install_job *job)
+{
+    cleanup_remove(job->installer->tools.cleanup, job->work);
+
+    if (job->step != NULL) {
+        event_free(job->step);
+    }
+
+    bundle_free(&job->bundle);
+    wheel_clear(&job->wheel);
+    keep_clear(&job->kept);
+    decision_clear(&job->decision);
+    free(job->others);
+    free(job->environment);
+    free(job->replaced);
+    free(job->work);
+    free(job);
+}
+
+
+/* err->code 0: installed */
+
+static void
+install_end(struct install_job *job, const struct error *err,
+    struct plugin *plugin)
+{
+    struct error       why;
+    char              *replaced;
+    struct installer  *installer;
+
+    why = *err;
+    installer = job->installer;
+    replaced = job->replaced;
+    job->replaced = NULL;
+    installer->job = NULL;
+
+    if (why.code != 0) {
+        if (job->environment != NULL) {
+            environment_discard(&installer->tools, job->environment);
+        }
+
+        keep_undo(&job->kept, &installer->tools);
+    }
+
+    install_job_free(job);
+    install_finished(installer, &why, plugin,
+                     why.code == 0 ? replaced : NULL);
+    free(replaced);
+}
+
+
+/* one piece, then the loop gets its turn */
+
+static void
+install_unpack(evutil_socket_t fd, short events, void *ctx)
+{
+    int                  rc;
+    bool                 is_there;
+    struct error         err;
+    struct install_job  *job = ctx;
+
+    (void) fd;
+    (void) events;
+
+    memset(&err, 0, sizeof(err));
+    rc = bundle_step(job->bundle, &err);
+
+    if (rc == 1) {
+        event_active(job->step, EV_TIMEOUT, 0);
+        return;
+    }
+
+    is_there = false;
+
+    if (rc == 0) {
+        rc = install_check(job, &is_there, &err);
+    }
+
+    if (rc == 0 && is_there) {
+        install_end(job, &err, registry_find(job->installer->registry,
+                                             job->wheel.plugin_name));
+        return;
+    }
+
+    if (rc == 0) {
+        rc = install_requires(job, &err);
+    }
+
+    if (rc != 0) {
+        install_end(job, &err, NULL);
+    }
+}
+
+
+static int
+install_check(struct install_job *job, bool *is_there, struct error *err)
+{
+    int             rc;
+    char           *path;
+    struct plugin  *old;
+
+    path = mem_printf("%s/%s", job->work, bundle_wheel(job->bundle));
+    rc = wheel_read(&job->wheel, path, err);
+    free(path);
+
+    if (rc == 0 && bundle_name(job->bundle)[0] != '\0'
+        && !names_same_distribution(bundle_name(job->bundle),
+                                    job->wheel.distribution))
+    {
+        rc = error_set(err, MINT_ERR_INVALID, "manifest.json: plugin.name is "
+                       "\"%.100s\", the main wheel is \"%.100s\"",
+                       bundle_name(job->bundle), job->wheel.distribution);
+    }
+
+    if (rc != 0) {
+        error_prefix(err, "%s", bundle_complaint(job->bundle));
+        return rc;
+    }
+
+    rc = install_check_names(job, err);
+
+    if (rc != 0) {
+        return rc;
+    }
+
+    old = registry_find(job->installer->registry, job->wheel.plugin_name);
+
+    if (old == NULL) {
+        return 0;
+    }
+
+    if (strcmp(old->version, job->wheel.version) == 0
+        && !job->request->force)
+    {
+        install_progress(job->installer, "%s %s is installed already",
+                         old->name, old->version);
+        *is_there = true;
+        return 0;
+    }
+
+    job->replaced = mem_strdup(old->version);
+
+    return 0;
+}
+
+
+static int
+install_check_names(struct install_job *job, struct error *err)
+{
+    uint32_t                id;
+    const char             *name;
+    const struct plugin    *other;
+    struct registry        *registry;
+
+    name = job->wheel.plugin_name;
+    registry = job->installer->registry;
+
+    if (names_plugin_is_reserved(name)) {
+        return error_set(err, MINT_ERR_CONFLICT, "a plugin cannot be called "
+                         "\"%s\": the platform uses that name itself", name);
+    }
+
+    other = registry_find(registry, name);
+
+    if (other != NULL
+        && !names_same_distribution(other->distribution,
+                                    job->wheel.distribution))
+    {
+        return error_set(err, MINT_ERR_CONFLICT, "the plugin name \"%s\" is "
+                         "taken: it comes from package \"%s\", this one from "
+                         "\"%s\"", name, other->distribution,
+                         job->wheel.distribution);
+    }
+
+    other = registry_find_distribution(registry, job->wheel.distribution);
+
+    if (other != NULL && strcmp(other->name, name) != 0) {
+        return error_set(err, MINT_ERR_CONFLICT, "package \"%s\" is installed "
+                         "as plugin \"%s\"; this version calls itself \"%s\"",
+                         job->wheel.distribution, other->name, name);
+    }
+
+    if (registry_next(registry, name, &id, &job->uid, err) != 0) {
+        return MINT_ERR_FULL;
+    }
+
+    if (id >= job->installer->tools.config->plugins.capacity) {
+        return error_set(err, MINT_ERR_FULL, "plugins.capacity (%lld) is used "
+                         "up: make it larger",
+                         (long long)
+                         job->installer->tools.config->plugins.capacity);
+    }
+
+    return 0;
+}
+
+
+/* does the bundle want this platform at all? */
+
+static int
+install_requires(struct install_job *job, struct error *err)
+{
+    char             *requirement;
+    const char       *specifier;
+    struct command   *command;
+
+    specifier = bundle_requires_mint(job->bundle);
+
+    if (specifier[strspn(specifier, " ")] == '\0' || job->request->force) {
+        return install_decide(job, err);
+    }
+
+    requirement = mem_printf("mint-sdk%s", specifier);
+    command = uv_judge_command(job->installer->tools.uv,
+                               job->installer->platform, requirement);
+    free(requirement);
+
+    return command_start(&job->requires, job->installer->tools.runner,
+                         &command, NULL, install_requires_done, job, err);
+}
+
+
+static void
+install_requires_done(void *ctx, const struct command_result *result)
+{
+    int                  rc;
+    struct error         err;
+    const char          *specifier;
+    struct install_job  *job = ctx;
+
+    memset(&err, 0, sizeof(err));
+    specifier = bundle_requires_mint(job->bundle);
+
+    if (result->error.code == 0 && result->exit_code == 0) {
+        rc = install_decide(job, &err);
+
+    } else if (uv_is_conflict(result)) {
+        rc = error_set(&err, MINT_ERR_CONFLICT,
+                       "%s %s needs MINT %s and this platform is %s",
+                       job->wheel.plugin_name, job->wheel.version, specifier,
+                       job->installer->tools.config
+                       ->environments.platform_version);
+
+    } else if (result->error.code == 0 && result->exit_code == 2) {
+        rc = error_set(&err, MINT_ERR_INVALID, "%s: manifest.json: plugin."
+                       "requires_mint: \"%s\" is not a version specifier",
+                       bundle_complaint(job->bundle), specifier);
+
+    } else {
+        rc = uv_failed(result, &err, "what it requires of MINT could not be "
+                       "judged");
+    }
+
+    if (rc != 0) {
+        install_end(job, &err, NULL);
+    }
+}
+
+
+static int
+install_decide(struct install_job *job, struct error *err)
+{
+    int                     rc;
+    struct decision_input   input;
+
+    rc = keep_wheels(&job->kept, &job->installer->tools, job->bundle,
+                     &job->wheel, job->work, job->installer->core_lock, err);
+
+    if (rc != 0) {
+        return rc;
+    }
+
+    job->others = install_shared(job->installer, job->wheel.plugin_name,
+                                 &job->other_count);
+
+    memset(&input, 0, sizeof(input));
+    input.wheel = &job->wheel;
+    input.wheel_path = job->kept.wheel;
+    input.work = job->work;
+    input.platform = job->installer->platform;
+    input.core_lock = job->installer->core_lock;
+    input.others = job->others;
+    input.other_count = job->other_count;
+
+    install_progress(job->installer, "resolving what %s %s needs",
+                     job->wheel.plugin_name, job->wheel.version);
+
+    return decision_start(&job->deciding, &job->installer->tools, &input,
+                          install_decided, job, err);
+}
+
+
+static void
+install_decided(void *ctx, const struct error *err,
+    struct decision *decision)
+{
+    struct error         why;
+    struct install_job  *job = ctx;
+
+    why = *err;
+
+    if (why.code == 0) {
+        job->decision = *decision;
+        memset(decision, 0, sizeof(struct decision));
+        install_progress(job->installer, "%s will be %s",
+                         job->wheel.plugin_name, job->decision.reason);
+
+        if (install_build(job, &why) == 0) {
+            return;
+        }
+    }
+
+    error_prefix(&why, "%s %s", job->wheel.plugin_name, job->wheel.version);
+    install_end(job, &why, NULL);
+}
+
+
+static int
+install_build(struct install_job *job, struct error *err)
+{
+    int                         rc;
+    bool                        is_shared;
+    size_t                      i, count;
+    json_t                     *contents;
+    struct wheel               *wheels;
+    struct environment_plan     plan;
+    struct environment_import  *imports;
+
+    is_shared = job->decision.mode == PLUGIN_SHARED;
+    imports = install_imports(job, &count, &wheels);
+    contents = install_contents(job->others,
+                                is_shared ? job->other_count : 0,
+                                job->wheel.distribution, job->wheel.version,
+                                job->kept.wheel);
+
+    memset(&plan, 0, sizeof(plan));
+    plan.name = is_shared ? "platform" : job->wheel.plugin_name;
+    plan.lock = job->decision.lock;
+    plan.find_links = &job->decision.find_links;
+    plan.plugins = contents;
+    plan.imports = imports;
+    plan.import_count = count;
+
+    rc = environment_build(&job->building, &job->installer->tools, &plan,
+                           install_building, install_built, job, err);
+
+    for (i = 0; i < job->other_count; i++) {
+        wheel_clear(&wheels[i]);
+    }
+
+    json_decref(contents);
+    free(wheels);
+    free(imports);
+
+    return rc;
+}
+
+
+/* the others are imported too when packages have moved under them */
+
+static struct environment_import *
+install_imports(struct install_job *job, size_t *count,
+    struct wheel **wheels)
+{
+    size_t                      i;
+    struct environment_import  *imports;
+
+    imports = mem_alloc((job->other_count + 1)
+                        * sizeof(struct environment_import));
+    *wheels = mem_alloc((job->other_count + 1) * sizeof(struct wheel));
+
+    imports[0].module = job->wheel.plugin_module;
+    imports[0].uid = job->uid;
+    *count = 1;
+
+    for (i = 0; job->decision.moves && i < job->other_count; i++) {
+        if (wheel_read(&(*wheels)[i], job->others[i]->wheel, NULL) == 0) {
+            imports[*count].module = (*wheels)[i].plugin_module;
+            imports[*count].uid = job->others[i]->uid;
+            (*count)++;
+        }
+    }
+
+    return imports;
+}
+
+
+static void
+install_building(void *ctx, const char *text)
+{
+    struct install_job  *job = ctx;
+
+    install_progress(job->installer, "%s", text);
+}
+
+
+static void
+install_built(void *ctx, const struct error *err, const char *directory)
+{
+    struct error         why;
+    struct install_job  *job = ctx;
+    struct probe_input   input;
+
+    why = *err;
+
+    if (why.code == 0) {
+        job->environment = mem_strdup(directory);
+
+        input.environment = directory;
+        input.name = job->wheel.plugin_name;
+        input.distribution = job->wheel.distribution;
+        input.version = job->wheel.version;
+        input.uid = job->uid;
+
+        install_progress(job->installer, "asking %s about itself",
+                         job->wheel.plugin_name);
+
+        if (probe_start(&job->probing, &job->installer->tools, &input,
+                        install_probed, job, &why) == 0)
+        {
+            return;
+        }
+    }
+
+    error_prefix(&why, "%s %s", job->wheel.plugin_name, job->wheel.version);
+    install_end(job, &why, NULL);
+}
+
+
+static void
+install_probed(void *ctx, const struct error *err, json_t *report)
+{
+    int                  rc;
+    struct error         why;
+    struct plugin       *plugin;
+    struct install_job  *job = ctx;
+
+    why = *err;
+    plugin = NULL;
+    rc = why.code;
+
+    if (rc == 0) {
+        rc = install_register(job, report, &plugin, &why);
+    }
+
+    if (rc != 0) {
+        error_prefix(&why, "%s %s", job->wheel.plugin_name,
+                     job->wheel.version);
+    }
+
+    install_end(job, &why, rc == 0 ? plugin : NULL);
+}
+
+
+static int
+install_register(struct install_job *job, json_t *report,
+    struct plugin **plugin, struct error *err)
+{
+    int                  rc;
+    const char          *prefix;
+    struct plugin        fresh;
+    const struct plugin *other;
+
+    prefix = json_string_value(json_object_get(report, "routes_prefix"));
+    other = registry_find_prefix(job->installer->registry, prefix);
+
+    if (other != NULL && strcmp(other->name, job->wheel.plugin_name) != 0) {
+        return error_set(err, MINT_ERR_CONFLICT, "its routes prefix \"%s\" is "
+                         "that of plugin \"%s\"", prefix, other->name);
+    }
+
+    install_fill(job, report, &fresh);
+
+    if (job->decision.mode == PLUGIN_SHARED) {
+        rc = registry_put_shared(job->installer->registry, &fresh, plugin,
+                                 err);
+    } else {
+        rc = registry_put(job->installer->registry, &fresh, plugin, err);
+    }
+
+    if (rc != 0) {
+        plugin_clear(&fresh);
+        return rc;
+    }
+
+    if (job->decision.mode == PLUGIN_SHARED) {
+        install_set_platform(job->installer, job->environment);
+    }
+
+    log_info("plugin \"%s\" %s is installed, %s", (*plugin)->name,
+             (*plugin)->version, (*plugin)->reason);
+
+    return 0;
+}
+
+
+static void
+install_fill(struct install_job *job, json_t *report, struct plugin *plugin)
+{
+    memset(plugin, 0, sizeof(struct plugin));
+
+    plugin->name = mem_strdup(job->wheel.plugin_name);
+    plugin->distribution = mem_strdup(job->wheel.distribution);
+    plugin->version = mem_strdup(job->wheel.version);
+    plugin->entry_point = mem_strdup(job->wheel.plugin_name);
+    plugin->entry_group = mem_strdup(job->wheel.entry_group);
+    plugin->routes_prefix = mem_strdup(
+        json_string_value(json_object_get(report, "routes_prefix")));
+    plugin->plugin_type = mem_strdup(
+        json_string_value(json_object_get(report, "plugin_type")));
+    plugin->mode = job->decision.mode;
+    plugin->reason = mem_strdup(job->decision.reason);
+    plugin->details = json_incref(job->decision.details);
+    plugin->environment = mem_strdup(job->environment);
+    plugin->wheel = mem_strdup(job->kept.wheel);
+    plugin->probe = json_incref(report);
+    plugin->has_frontend = json_is_string(json_object_get(report,
+                                                          "frontend_dir"));
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What install.c (the line of requests), prepare.c (the platform environment)
+ * and install_job.c (one bundle) share.
+ */
+
+#ifndef SUPERVISOR_PLUGIN_INSTALL_PRIVATE_H
+#define SUPERVISOR_PLUGIN_INSTALL_PRIVATE_H
+
+#include "supervisor/plugin/install.h"
+#include "supervisor/plugin/toolset.h"
+
+
+struct install_request {
+    struct install_request  *next;
+    char                    *bundle;        /* NULL: prepare */
+    bool                     force;
+    install_progress_fn      progress;
+    install_done_fn          done;
+    void                    *ctx;
+};
+
+
+struct install_job;
+struct prepare;
+
+
+struct installer {
+    struct event_base       *base;
+    struct registry         *registry;
+    struct toolset           tools;
+
+    char                    *platform;      /* environment, or NULL */
+    char                    *core_lock;     /* path */
+
+    struct install_request  *first;         /* the one under way */
+    bool                     is_running;
+    struct event            *kick;
+    struct install_job      *job;
+    struct prepare          *prepare;
+};
+
+
+void install_progress(struct installer *installer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* the request under way has ended; plugin and replaced as for
+   install_done_fn.  The caller's job is freed by itself before or after */
+void install_finished(struct installer *installer, const struct error *err,
+    struct plugin *plugin, const char *replaced);
+
+void install_set_platform(struct installer *installer,
+    const char *environment);
+
+/* the shared plugins but the one named (NULL: all); free the array */
+struct plugin **install_shared(struct installer *installer, const char *but,
+    size_t *count);
+
+/* the list that goes into an environment's marker; a new reference */
+json_t *install_contents(struct plugin *const *plugins, size_t count,
+    const char *distribution, const char *version, const char *wheel);
+
+int install_job_start(struct installer *installer, struct error *err);
+void install_job_cancel(struct install_job **job);
+
+int prepare_start(struct installer *installer, struct error *err);
+void prepare_cancel(struct prepare **prepare);
+
+#endif /* SUPERVISOR_PLUGIN_INSTALL_PRIVATE_H */

@@ -1,0 +1,714 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The platform environment at start: the lock of the core, compiled once, and
+ * an environment with the core and the shared plugins.  Environments that are
+ * missing are built again from their locks.
+ */
+
+#include "supervisor/plugin/install_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/fs.h"
+#include "lib/log.h"
+#include "lib/strbuf.h"
+#include "supervisor/plugin/environment.h"
+#include "supervisor/plugin/lock.h"
+#include "supervisor/plugin/requirements_file.h"
+
+
+#define PREPARE_LOCK_MAX  (16 * 1024 * 1024)
+
+
+struct prepare {
+    struct installer           *installer;
+    struct command_run         *run;
+    struct environment_build   *building;
+    char                       *work;
+
+    struct plugin             **shared;
+    size_t                      shared_count;
+    bool                        core_only;      /* shared plugins stay behind */
+    struct text_list            find_links;
+    char                       *lock;
+
+    size_t                      next;           /* plugin to look at */
+    struct plugin              *rebuilt;
+};
+
+
+static bool prepare_core_is_there(struct prepare *prepare);
+static int prepare_core(struct prepare *prepare, struct error *err);
+static void prepare_core_done(void *ctx, const struct command_result *result);
+static int prepare_platform(struct prepare *prepare, struct error *err);
+static char *prepare_find_platform(struct prepare *prepare);
+static bool prepare_fits(struct prepare *prepare, const char *directory,
+    const json_t *wanted, const struct lock *core);
+static int prepare_compile(struct prepare *prepare, struct error *err);
+static void prepare_compiled(void *ctx, const struct command_result *result);
+static int prepare_build(struct prepare *prepare, struct error *err);
+static void prepare_building(void *ctx, const char *text);
+static void prepare_built(void *ctx, const struct error *err,
+    const char *directory);
+static int prepare_adopt(struct prepare *prepare, const char *directory,
+    struct error *err);
+static int prepare_plugins(struct prepare *prepare, struct error *err);
+static int prepare_rebuild(struct prepare *prepare, struct plugin *plugin,
+    const struct error *why, struct error *err);
+static void prepare_rebuilt(void *ctx, const struct error *err,
+    const char *directory);
+static void prepare_give_up(struct prepare *prepare, struct plugin *plugin,
+    const char *text);
+static void prepare_end(struct prepare *prepare, const struct error *err);
+static void prepare_free(struct prepare *prepare);
+
+
+int
+prepare_start(struct installer *installer, struct error *err)
+{
+    int              rc;
+    char             random[17];
+    struct prepare  *prepare;
+
+    environment_remove_leftovers(&installer->tools);
+
+    prepare = mem_alloc(sizeof(struct prepare));
+    prepare->installer = installer;
+    prepare->shared = install_shared(installer, NULL, &prepare->shared_count);
+    fs_random_hex(random, 8);
+    prepare->work = mem_printf("%s/%s%s", installer->tools.bundles,
+                               ENVIRONMENT_TEMPORARY, random);
+    rc = 0;
+
+    if (mkdir(prepare->work, 0700) == -1) {
+        rc = error_set_errno(err, "mkdir(\"%s\") failed", prepare->work);
+    }
+
+    if (rc == 0) {
+        installer->prepare = prepare;
+        rc = prepare_core_is_there(prepare) ? prepare_platform(prepare, err)
+                                            : prepare_core(prepare, err);
+    }
+
+    if (rc != 0) {
+        installer->prepare = NULL;
+        prepare_free(prepare);
+    }
+
+    return rc;
+}
+
+
+void
+prepare_cancel(struct prepare **prepare)
+{
+    struct prepare  *p;
+
+    p = *prepare;
+
+    if (p == NULL) {
+        return;
+    }
+
+    *prepare = NULL;
+    command_cancel(&p->run);
+    environment_cancel(&p->building);
+    prepare_free(p);
+}
+
+
+static void
+prepare_free(struct prepare *prepare)
+{
+    cleanup_remove(prepare->installer->tools.cleanup, prepare->work);
+    text_list_clear(&prepare->find_links);
+    free(prepare->shared);
+    free(prepare->lock);
+    free(prepare->work);
+    free(prepare);
+}
+
+
+static void
+prepare_end(struct prepare *prepare, const struct error *err)
+{
+    struct error       why;
+    struct installer  *installer;
+
+    why = *err;
+    installer = prepare->installer;
+    installer->prepare = NULL;
+
+    prepare_free(prepare);
+    install_finished(installer, &why, NULL, NULL);
+}
+
+
+/* another version or interpreter in the configuration is another core */
+
+static char *
+prepare_core_title(const struct prepare *prepare)
+{
+    const struct config  *config;
+
+    config = prepare->installer->tools.config;
+
+    return mem_printf("# core: mint-sdk[server]==%s, %s\n",
+                      config->environments.platform_version,
+                      config->environments.python);
+}
+
+
+static bool
+prepare_core_is_there(struct prepare *prepare)
+{
+    bool            is_there;
+    char           *title;
+    struct strbuf   text;
+
+    memset(&text, 0, sizeof(text));
+    title = prepare_core_title(prepare);
+
+    is_there = fs_read(prepare->installer->core_lock, PREPARE_LOCK_MAX, &text,
+                       NULL) == 0
+               && strncmp(strbuf_text(&text), title, strlen(title)) == 0;
+
+    strbuf_free(&text);
+    free(title);
+
+    return is_there;
+}
+
+
+static int
+prepare_core(struct prepare *prepare, struct error *err)
+{
+    int                 rc;
+    char               *input, *output, *text;
+    const char         *version;
+    struct command     *command;
+    struct toolset     *tools;
+    struct uv_compile   compile;
+
+    tools = &prepare->installer->tools;
+    version = tools->config->environments.platform_version;
+
+    input = mem_printf("%s/core.in", prepare->work);
+    output = mem_printf("%s/core.lock", prepare->work);
+    text = mem_printf("mint-sdk[server]==%s\n", version);
+
+    install_progress(prepare->installer,
+                     "resolving the platform's packages (mint-sdk %s)",
+                     version);
+    rc = fs_write_atomic(input, text, strlen(text), 0600, err);
+
+    if (rc == 0) {
+        memset(&compile, 0, sizeof(compile));
+        compile.input = input;
+        compile.output = output;
+
+        command = uv_compile_command(tools->uv, &compile);
+        rc = command_start(&prepare->run, tools->runner, &command, NULL,
+                           prepare_core_done, prepare, err);
+    }
+
+    free(text);
+    free(output);
+    free(input);
+
+    return rc;
+}
+
+
+static void
+prepare_core_done(void *ctx, const struct command_result *result)
+{
+    int              rc;
+    char            *path, *title;
+    struct error     err;
+    struct lock      lock;
+    struct strbuf    text, whole;
+    struct prepare  *prepare = ctx;
+
+    memset(&err, 0, sizeof(err));
+
+    if (result->error.code != 0 || result->exit_code != 0) {
+        uv_failed(result, &err, "the platform's packages cannot be resolved");
+        prepare_end(prepare, &err);
+        return;
+    }
+
+    memset(&text, 0, sizeof(text));
+    memset(&whole, 0, sizeof(whole));
+    path = mem_printf("%s/core.lock", prepare->work);
+    title = prepare_core_title(prepare);
+
+    rc = fs_read(path, PREPARE_LOCK_MAX, &text, &err);
+
+    if (rc == 0) {
+        rc = lock_parse(&lock, &text, &err);
+    }
+
+    if (rc == 0) {
+        lock_clear(&lock);
+        strbuf_puts(&whole, title);
+        strbuf_append(&whole, strbuf_text(&text), text.len);
+        rc = fs_write_atomic(prepare->installer->core_lock, whole.data,
+                             whole.len, 0600, &err);
+    }
+
+    free(title);
+    free(path);
+    strbuf_free(&text);
+    strbuf_free(&whole);
+
+    if (rc == 0) {
+        rc = prepare_platform(prepare, &err);
+    }
+
+    if (rc != 0) {
+        prepare_end(prepare, &err);
+    }
+}
+
+
+static int
+prepare_platform(struct prepare *prepare, struct error *err)
+{
+    int    rc;
+    char  *directory;
+
+    directory = prepare_find_platform(prepare);
+
+    if (directory != NULL) {
+        rc = prepare_adopt(prepare, directory, err);
+        free(directory);
+        return rc;
+    }
+
+    install_progress(prepare->installer, "building the platform environment");
+
+    if (prepare->shared_count == 0) {
+        prepare->lock = mem_strdup(prepare->installer->core_lock);
+        return prepare_build(prepare, err);
+    }
+
+    return prepare_compile(prepare, err);
+}
+
+
+/* the newest complete one that holds this core and just the shared plugins */
+
+static char *
+prepare_find_platform(struct prepare *prepare)
+{
+    char             *directory, *prefix;
+    size_t            i;
+    unsigned          number, best;
+    json_t           *wanted;
+    struct lock       core;
+    struct text_list  all;
+
+    if (lock_read(&core, prepare->installer->core_lock, NULL) != 0) {
+        return NULL;
+    }
+
+    memset(&all, 0, sizeof(all));
+    best = 0;
+    prefix = mem_printf("%s/platform-",
+                        prepare->installer->tools.environments);
+    wanted = install_contents(prepare->shared, prepare->shared_count, NULL,
+                              NULL, NULL);
+    environment_list_all(prepare->installer->tools.environments, &all);
+
+    for (i = 0; i < all.count; i++) {
+        if (strncmp(all.item[i], prefix, strlen(prefix)) != 0) {
+            continue;
+        }
+
+        number = (unsigned) strtoul(all.item[i] + strlen(prefix), NULL, 10);
+
+        if (number > best
+            && prepare_fits(prepare, all.item[i], wanted, &core))
+        {
+            best = number;
+        }
+    }
+
+    directory = best > 0 ? mem_printf("%s%u", prefix, best) : NULL;
+
+    text_list_clear(&all);
+    json_decref(wanted);
+    free(prefix);
+    lock_clear(&core);
+
+    return directory;
+}
+
+
+static bool
+prepare_has_all(const json_t *list, const json_t *wanted)
+{
+    size_t  i, k;
+
+    for (i = 0; i < json_array_size(wanted); i++) {
+        for (k = 0; k < json_array_size(list); k++) {
+            if (json_equal(json_array_get(wanted, i),
+                           json_array_get(list, k)))
+            {
+                break;
+            }
+        }
+
+        if (k == json_array_size(list)) {
+            return false;
+        }
+    }
+
+    return json_array_size(list) == json_array_size(wanted);
+}
+
+
+static bool
+prepare_fits(struct prepare *prepare, const char *directory,
+    const json_t *wanted, const struct lock *core)
+{
+    bool                        fits;
+    char                       *path;
+    size_t                      i;
+    json_t                     *marker;
+    struct lock                 lock;
+    const struct lock_package  *package;
+
+    (void) prepare;
+
+    if (environment_read(directory, &marker, NULL) != 0) {
+        return false;
+    }
+
+    fits = prepare_has_all(json_object_get(marker, "plugins"), wanted);
+    json_decref(marker);
+
+    path = mem_printf("%s/%s", directory, ENVIRONMENT_LOCK);
+
+    if (!fits || lock_read(&lock, path, NULL) != 0) {
+        free(path);
+        return false;
+    }
+
+    for (i = 0; i < core->count && fits; i++) {
+        package = lock_find(&lock, core->packages[i].name);
+        fits = package != NULL
+               && strcmp(package->version, core->packages[i].version) == 0;
+    }
+
+    lock_clear(&lock);
+    free(path);
+
+    return fits;
+}
+
+
+static int
+prepare_compile(struct prepare *prepare, struct error *err)
+{
+    int                 rc;
+    char               *input;
+    size_t              i;
+    struct strbuf       text;
+    struct command     *command;
+    struct toolset     *tools;
+    struct uv_compile   compile;
+
+    tools = &prepare->installer->tools;
+    memset(&text, 0, sizeof(text));
+
+    strbuf_printf(&text, "mint-sdk[server]==%s\n",
+                  tools->config->environments.platform_version);
+
+    for (i = 0; i < prepare->shared_count; i++) {
+        requirements_add_wheel(&text, prepare->shared[i]->distribution,
+                               prepare->shared[i]->wheel);
+        requirements_find_links(&prepare->find_links,
+                                prepare->shared[i]->wheel, false);
+    }
+
+    input = mem_printf("%s/platform.in", prepare->work);
+    prepare->lock = mem_printf("%s/platform.lock", prepare->work);
+
+    rc = fs_write_atomic(input, text.data, text.len, 0600, err);
+    strbuf_free(&text);
+
+    if (rc == 0) {
+        rc = requirements_copy_lock(prepare->installer->core_lock,
+                                    prepare->lock, err);
+    }
+
+    if (rc == 0) {
+        memset(&compile, 0, sizeof(compile));
+        compile.input = input;
+        compile.output = prepare->lock;
+        compile.constraints = prepare->installer->core_lock;
+        compile.find_links = &prepare->find_links;
+
+        command = uv_compile_command(tools->uv, &compile);
+        rc = command_start(&prepare->run, tools->runner, &command, NULL,
+                           prepare_compiled, prepare, err);
+    }
+
+    free(input);
+
+    return rc;
+}
+
+
+/* a new core that shared plugins do not fit: they stay where they are */
+
+static void
+prepare_compiled(void *ctx, const struct command_result *result)
+{
+    int              rc;
+    struct error     err;
+    struct strbuf    why;
+    struct prepare  *prepare = ctx;
+
+    memset(&err, 0, sizeof(err));
+    memset(&why, 0, sizeof(why));
+    rc = 0;
+
+    if (uv_is_conflict(result)) {
+        uv_explanation(result->output, true, &why);
+        install_progress(prepare->installer, "the shared plugins stay in "
+                         "their environment, they do not fit the new "
+                         "platform: %s", strbuf_text(&why));
+        log_warn("shared plugins do not fit the new platform environment: %s",
+                 strbuf_text(&why));
+        strbuf_free(&why);
+
+        prepare->core_only = true;
+        text_list_clear(&prepare->find_links);
+        free(prepare->lock);
+        prepare->lock = mem_strdup(prepare->installer->core_lock);
+
+    } else if (result->error.code != 0 || result->exit_code != 0) {
+        rc = uv_failed(result, &err, "the platform's packages cannot be "
+                       "resolved");
+    }
+
+    if (rc == 0) {
+        rc = prepare_build(prepare, &err);
+    }
+
+    if (rc != 0) {
+        prepare_end(prepare, &err);
+    }
+}
+
+
+static int
+prepare_build(struct prepare *prepare, struct error *err)
+{
+    int                       rc;
+    json_t                   *contents;
+    struct environment_plan   plan;
+
+    contents = install_contents(prepare->shared,
+                                prepare->core_only ? 0
+                                                   : prepare->shared_count,
+                                NULL, NULL, NULL);
+
+    memset(&plan, 0, sizeof(plan));
+    plan.name = "platform";
+    plan.lock = prepare->lock;
+    plan.find_links = &prepare->find_links;
+    plan.plugins = contents;
+
+    rc = environment_build(&prepare->building, &prepare->installer->tools,
+                           &plan, prepare_building, prepare_built, prepare,
+                           err);
+    json_decref(contents);
+
+    return rc;
+}
+
+
+static void
+prepare_building(void *ctx, const char *text)
+{
+    struct prepare  *prepare = ctx;
+
+    install_progress(prepare->installer, "%s", text);
+}
+
+
+static void
+prepare_built(void *ctx, const struct error *err, const char *directory)
+{
+    struct error     why;
+    struct prepare  *prepare = ctx;
+
+    why = *err;
+
+    if (why.code != 0) {
+        error_prefix(&why, "the platform environment");
+
+    } else if (prepare_adopt(prepare, directory, &why) == 0) {
+        return;
+    }
+
+    prepare_end(prepare, &why);
+}
+
+
+static int
+prepare_adopt(struct prepare *prepare, const char *directory,
+    struct error *err)
+{
+    int     rc;
+    bool    moves;
+    size_t  i;
+
+    moves = false;
+
+    for (i = 0; i < prepare->shared_count && !prepare->core_only; i++) {
+        moves = moves || strcmp(prepare->shared[i]->environment,
+                                directory) != 0;
+    }
+
+    if (moves) {
+        rc = registry_move(prepare->installer->registry, prepare->shared,
+                           prepare->shared_count, directory, err);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+
+    install_set_platform(prepare->installer, directory);
+
+    return prepare_plugins(prepare, err);
+}
+
+
+/* one plugin that cannot be helped must not keep the others from starting */
+
+static int
+prepare_plugins(struct prepare *prepare, struct error *err)
+{
+    json_t           *marker;
+    struct error      why;
+    struct plugin    *plugin;
+    struct registry  *registry;
+
+    registry = prepare->installer->registry;
+
+    while (prepare->next < registry_count(registry)) {
+        plugin = registry_at(registry, prepare->next++);
+
+        if (environment_read(plugin->environment, &marker, &why) == 0) {
+            json_decref(marker);
+            continue;
+        }
+
+        if (plugin->mode == PLUGIN_ISOLATED
+            && prepare_rebuild(prepare, plugin, &why, err) == 0)
+        {
+            return 0;
+        }
+
+        prepare_give_up(prepare, plugin, why.text);
+    }
+
+    memset(&why, 0, sizeof(why));
+    prepare_end(prepare, &why);
+
+    return 0;
+}
+
+
+static int
+prepare_rebuild(struct prepare *prepare, struct plugin *plugin,
+    const struct error *why, struct error *err)
+{
+    int                       rc;
+    char                     *lock;
+    json_t                   *contents;
+    struct toolset           *tools;
+    struct text_list          find_links;
+    struct environment_plan   plan;
+
+    tools = &prepare->installer->tools;
+    lock = mem_printf("%s/%s.txt", tools->locks,
+                      strrchr(plugin->environment, '/') + 1);
+
+    if (!fs_exists(lock)) {
+        free(lock);
+        return MINT_ERR_NOT_FOUND;
+    }
+
+    log_warn("building the environment of plugin \"%s\" again: %s",
+             plugin->name, why->text);
+    install_progress(prepare->installer, "building the environment of %s "
+                     "again", plugin->name);
+
+    memset(&find_links, 0, sizeof(find_links));
+    requirements_find_links(&find_links, plugin->wheel, true);
+    contents = install_contents(&plugin, 1, NULL, NULL, NULL);
+
+    memset(&plan, 0, sizeof(plan));
+    plan.name = plugin->name;
+    plan.lock = lock;
+    plan.find_links = &find_links;
+    plan.plugins = contents;
+
+    prepare->rebuilt = plugin;
+    rc = environment_build(&prepare->building, tools, &plan, prepare_building,
+                           prepare_rebuilt, prepare, err);
+
+    json_decref(contents);
+    text_list_clear(&find_links);
+    free(lock);
+
+    return rc;
+}
+
+
+static void
+prepare_rebuilt(void *ctx, const struct error *err, const char *directory)
+{
+    int              rc;
+    struct error     why;
+    struct prepare  *prepare = ctx;
+
+    why = *err;
+    rc = why.code;
+
+    if (rc == 0) {
+        rc = registry_move(prepare->installer->registry, &prepare->rebuilt, 1,
+                           directory, &why);
+    }
+
+    if (rc != 0) {
+        prepare_give_up(prepare, prepare->rebuilt, why.text);
+    }
+
+    if (prepare_plugins(prepare, &why) != 0) {
+        prepare_end(prepare, &why);
+    }
+}
+
+
+static void
+prepare_give_up(struct prepare *prepare, struct plugin *plugin,
+    const char *text)
+{
+    char  *sentence;
+
+    sentence = mem_printf("its environment is missing and cannot be built "
+                          "again: %.600s; install its bundle again", text);
+    plugin_set_state(prepare->installer->registry, plugin, PLUGIN_FAILED,
+                     sentence);
+    free(sentence);
+}

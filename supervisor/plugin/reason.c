@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Why a plugin is shared or isolated, for people.
+ */
+
+#include "supervisor/plugin/reason.h"
+
+#include <string.h>
+
+
+static void reason_shared(const struct reason_input *in, struct strbuf *out);
+static void reason_isolated(const struct reason_input *in,
+    struct strbuf *out);
+
+
+char *
+reason_sentence(const struct reason_input *in)
+{
+    char           *sentence;
+    struct strbuf   text;
+
+    memset(&text, 0, sizeof(text));
+
+    if (in->mode == PLUGIN_SHARED) {
+        reason_shared(in, &text);
+
+    } else {
+        reason_isolated(in, &text);
+    }
+
+    sentence = mem_strdup(strbuf_text(&text));
+    strbuf_free(&text);
+
+    return sentence;
+}
+
+
+/* what belongs to an extra of the plugin itself is not worth a line */
+
+json_t *
+reason_details(const struct reason_input *in)
+{
+    size_t                     i;
+    json_t                    *details;
+    struct strbuf              text;
+    const struct requirement  *requirement;
+
+    memset(&text, 0, sizeof(text));
+    details = json_array();
+
+    for (i = 0; i < in->count; i++) {
+        requirement = &in->requirements[i];
+
+        if (requirement->verdict == REQUIREMENT_OTHER
+            && strstr(requirement->marker, "extra") != NULL)
+        {
+            continue;
+        }
+
+        strbuf_clear(&text);
+        requirement_explain(requirement, in->scene, in->mode, in->chosen,
+                            &text);
+        json_array_append_new(details, json_string(strbuf_text(&text)));
+    }
+
+    strbuf_free(&text);
+
+    return details;
+}
+
+
+static const struct requirement *
+reason_first_clash(const struct reason_input *in)
+{
+    size_t  i;
+
+    for (i = 0; i < in->count; i++) {
+        if (in->requirements[i].verdict == REQUIREMENT_CLASH) {
+            return &in->requirements[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+static void
+reason_shared(const struct reason_input *in, struct strbuf *out)
+{
+    const struct requirement  *clash;
+
+    if (in->force != REASON_FORCED_SHARED) {
+        strbuf_puts(out, "shared because everything it needs fits the "
+                    "platform environment");
+        requirement_changes(in->scene, in->chosen, out);
+        return;
+    }
+
+    strbuf_puts(out, "shared because plugins.forceShared names it");
+
+    if (!in->overridden) {
+        requirement_changes(in->scene, in->chosen, out);
+        return;
+    }
+
+    clash = reason_first_clash(in);
+
+    if (clash != NULL) {
+        strbuf_puts(out, ", although it needs ");
+        requirement_clash(clash, in->scene, out);
+
+    } else {
+        strbuf_printf(out, ", although its packages do not fit: %s",
+                      in->conflict != NULL ? in->conflict : "");
+    }
+}
+
+
+static void
+reason_isolated(const struct reason_input *in, struct strbuf *out)
+{
+    const struct requirement  *clash;
+
+    if (in->force == REASON_FORCED_ISOLATED) {
+        strbuf_puts(out, "isolated because plugins.forceIsolated names it");
+        return;
+    }
+
+    clash = reason_first_clash(in);
+
+    if (clash != NULL) {
+        strbuf_puts(out, "isolated because it needs ");
+        requirement_clash(clash, in->scene, out);
+
+    } else {
+        strbuf_printf(out, "isolated because its packages do not fit the "
+                      "shared environment: %s",
+                      in->conflict != NULL ? in->conflict : "");
+    }
+}

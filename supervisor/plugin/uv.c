@@ -1,0 +1,562 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * uv's command lines and messages.  Settings that may hold credentials (index
+ * addresses) go through the environment, never on a command line.
+ */
+
+#include "supervisor/plugin/uv.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+
+#define UV_COMPILE_TIMEOUT_SEC  300
+#define UV_SYNC_TIMEOUT_SEC     1800
+#define UV_EXPLANATION_MAX      700
+
+
+struct uv {
+    const struct config  *config;
+    struct text_list      env;          /* passed on from our own */
+};
+
+
+/* what of our own environment uv may see, besides UV_* */
+
+static const char *const  uv_passed[] = {
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY",
+    "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy", "NETRC"
+};
+
+/* what we decide ourselves */
+
+static const char *const  uv_ours[] = {
+    "UV_CACHE_DIR", "UV_EXTRA_INDEX_URL", "UV_NO_PROGRESS",
+    "UV_PYTHON_DOWNLOADS", "UV_PYTHON", "UV_SYSTEM_PYTHON", "UV_CONSTRAINT",
+    "UV_OVERRIDE", "UV_BUILD_CONSTRAINT", "UV_PROJECT_ENVIRONMENT",
+    "UV_WORKING_DIRECTORY", "UV_WORKING_DIR", "UV_PROJECT", "UV_ENV_FILE",
+    "UV_REQUIRE_HASHES", "UV_NO_VERIFY_HASHES", "UV_TORCH_BACKEND",
+    "UV_RESOLUTION", "UV_BREAK_SYSTEM_PACKAGES", "UV_NO_BUILD",
+    "UV_NO_BINARY", "UV_CUSTOM_COMPILE_COMMAND", "UV_VENV_CLEAR",
+    "UV_VENV_SEED", "UV_EXCLUDE"
+};
+
+
+static void uv_set_indexes(struct uv *uv, char **environment);
+static bool uv_may_pass(const char *variable);
+static const char *uv_lookup(char **environment, const char *name);
+static struct command *uv_command(const struct uv *uv, const char *label);
+static void uv_add_links(struct command *command,
+    const struct text_list *find_links);
+static size_t uv_clean_line(const char **line);
+
+
+struct uv *
+uv_new(const struct config *config, char **environment)
+{
+    size_t       i;
+    struct uv   *uv;
+
+    uv = mem_alloc(sizeof(struct uv));
+    uv->config = config;
+
+    for (i = 0; environment != NULL && environment[i] != NULL; i++) {
+        if (uv_may_pass(environment[i])) {
+            text_list_add(&uv->env, environment[i]);
+        }
+    }
+
+    uv_set_indexes(uv, environment);
+
+    text_list_printf(&uv->env, "UV_CACHE_DIR=%s",
+                     config->environments.cache_directory);
+    text_list_printf(&uv->env, "HOME=%s", config->server.data_path);
+    text_list_add(&uv->env, "UV_NO_PROGRESS=1");
+    text_list_add(&uv->env, "UV_PYTHON_DOWNLOADS=never");
+    text_list_add(&uv->env, "NO_COLOR=1");
+
+    return uv;
+}
+
+
+void
+uv_free(struct uv **uv)
+{
+    if (*uv == NULL) {
+        return;
+    }
+
+    text_list_clear(&(*uv)->env);
+    free(*uv);
+
+    *uv = NULL;
+}
+
+
+/* a machine set up for pip only is set up for us too */
+
+static void
+uv_set_indexes(struct uv *uv, char **environment)
+{
+    size_t                     i;
+    const char                *inherited, *pip;
+    struct strbuf              urls;
+    const struct config_list  *extra;
+
+    memset(&urls, 0, sizeof(urls));
+    extra = &uv->config->plugins.extra_index_urls;
+
+    for (i = 0; i < extra->count; i++) {
+        strbuf_printf(&urls, "%s%s", i > 0 ? " " : "", extra->item[i]);
+    }
+
+    inherited = uv_lookup(environment, "UV_EXTRA_INDEX_URL");
+
+    if (inherited != NULL && inherited[0] != '\0') {
+        strbuf_printf(&urls, "%s%s", urls.len > 0 ? " " : "", inherited);
+    }
+
+    if (urls.len > 0) {
+        text_list_printf(&uv->env, "UV_EXTRA_INDEX_URL=%s",
+                         strbuf_text(&urls));
+    }
+
+    strbuf_free(&urls);
+
+    pip = uv_lookup(environment, "PIP_INDEX_URL");
+
+    if (pip != NULL && uv_lookup(environment, "UV_DEFAULT_INDEX") == NULL
+        && uv_lookup(environment, "UV_INDEX_URL") == NULL)
+    {
+        text_list_printf(&uv->env, "UV_DEFAULT_INDEX=%s", pip);
+    }
+}
+
+
+static bool
+uv_may_pass(const char *variable)
+{
+    size_t  i, len;
+
+    len = strcspn(variable, "=");
+
+    if (strncmp(variable, "UV_", 3) == 0) {
+        for (i = 0; i < sizeof(uv_ours) / sizeof(uv_ours[0]); i++) {
+            if (strlen(uv_ours[i]) == len
+                && strncmp(uv_ours[i], variable, len) == 0)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    for (i = 0; i < sizeof(uv_passed) / sizeof(uv_passed[0]); i++) {
+        if (strlen(uv_passed[i]) == len
+            && strncmp(uv_passed[i], variable, len) == 0)
+        {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
+static const char *
+uv_lookup(char **environment, const char *name)
+{
+    size_t  i, len;
+
+    len = strlen(name);
+
+    for (i = 0; environment != NULL && environment[i] != NULL; i++) {
+        if (strncmp(environment[i], name, len) == 0
+            && environment[i][len] == '=')
+        {
+            return environment[i] + len + 1;
+        }
+    }
+
+    return NULL;
+}
+
+
+static struct command *
+uv_command(const struct uv *uv, const char *label)
+{
+    size_t           i;
+    struct command  *command;
+
+    command = command_new(label, uv->config->environments.uv);
+
+    for (i = 0; i < uv->env.count; i++) {
+        text_list_add(&command->env, uv->env.item[i]);
+    }
+
+    free(command->cwd);
+    command->cwd = mem_strdup(uv->config->server.data_path);
+
+    return command;
+}
+
+
+/*
+ * --no-build: a source distribution would run its own code under our uid.
+ * The annotations of the lock ("# via ...") tell who needs what.
+ */
+
+struct command *
+uv_compile_command(const struct uv *uv, const struct uv_compile *compile)
+{
+    size_t           i;
+    struct command  *command;
+
+    const char  *const  fixed[] = {
+        "pip", "compile", "--quiet", "--no-header", "--no-build",
+        "--generate-hashes", "--annotation-style", "split", "--python",
+        uv->config->environments.python, "--output-file", compile->output
+    };
+
+    command = uv_command(uv, "uv pip compile");
+    command->timeout_sec = UV_COMPILE_TIMEOUT_SEC;
+
+    for (i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
+        command_add(command, fixed[i]);
+    }
+
+    if (compile->constraints != NULL) {
+        command_add(command, "-c");
+        command_add(command, compile->constraints);
+    }
+
+    if (compile->overrides != NULL) {
+        command_add(command, "--override");
+        command_add(command, compile->overrides);
+    }
+
+    uv_add_links(command, compile->find_links);
+    command_add(command, compile->input);
+
+    return command;
+}
+
+
+static void
+uv_add_links(struct command *command, const struct text_list *find_links)
+{
+    size_t  i;
+
+    for (i = 0; find_links != NULL && i < find_links->count; i++) {
+        command_add(command, "--find-links");
+        command_add(command, find_links->item[i]);
+    }
+}
+
+
+struct command *
+uv_venv_command(const struct uv *uv, const char *directory)
+{
+    struct command  *command;
+
+    command = uv_command(uv, "uv venv");
+
+    command_add(command, "venv");
+    command_add(command, "--quiet");
+    command_add(command, "--no-project");
+    command_add(command, "--relocatable");
+    command_add(command, "--python");
+    command_add(command, uv->config->environments.python);
+    command_add(command, directory);
+
+    return command;
+}
+
+
+/* plugin users cannot write byte code into an environment: made now */
+
+struct command *
+uv_sync_command(const struct uv *uv, const char *directory, const char *lock,
+    const struct text_list *find_links)
+{
+    struct command  *command;
+
+    command = uv_command(uv, "uv pip sync");
+    command->timeout_sec = UV_SYNC_TIMEOUT_SEC;
+
+    command_add(command, "pip");
+    command_add(command, "sync");
+    command_add(command, "--no-build");
+    command_add(command, "--require-hashes");
+    command_add(command, "--compile-bytecode");
+    command_add(command, "--python");
+    text_list_printf(&command->argv, "%s/bin/python", directory);
+    uv_add_links(command, find_links);
+    command_add(command, lock);
+
+    return command;
+}
+
+
+struct command *
+uv_list_command(const struct uv *uv, const char *directory)
+{
+    struct command  *command;
+
+    command = uv_command(uv, "uv pip list");
+
+    command_add(command, "pip");
+    command_add(command, "list");
+    command_add(command, "--quiet");
+    command_add(command, "--format");
+    command_add(command, "json");
+    command_add(command, "--python");
+    text_list_printf(&command->argv, "%s/bin/python", directory);
+
+    return command;
+}
+
+
+/*
+ * A dry run without any index: what is not met by the installed packages has
+ * nowhere to come from, so uv fails exactly then.
+ */
+
+struct command *
+uv_judge_command(const struct uv *uv, const char *directory,
+    const char *requirement)
+{
+    struct command  *command;
+
+    command = uv_command(uv, "uv pip install --dry-run");
+
+    command_add(command, "pip");
+    command_add(command, "install");
+    command_add(command, "--quiet");
+    command_add(command, "--dry-run");
+    command_add(command, "--no-deps");
+    command_add(command, "--no-index");
+    command_add(command, "--offline");
+    command_add(command, "--no-build");
+    command_add(command, "--python");
+    text_list_printf(&command->argv, "%s/bin/python", directory);
+    command_add(command, "--");
+    command_add(command, requirement);
+
+    return command;
+}
+
+
+char *
+uv_file_url(const char *path)
+{
+    char           *url;
+    const char     *p;
+    struct strbuf   out;
+
+    memset(&out, 0, sizeof(out));
+    strbuf_puts(&out, "file://");
+
+    for (p = path; *p != '\0'; p++) {
+        if ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z')
+            || (*p >= '0' && *p <= '9') || strchr("/._~-", *p) != NULL)
+        {
+            strbuf_append(&out, p, 1);
+
+        } else {
+            strbuf_printf(&out, "%%%02X", (unsigned char) *p);
+        }
+    }
+
+    url = mem_strdup(strbuf_text(&out));
+    strbuf_free(&out);
+
+    return url;
+}
+
+
+bool
+uv_is_conflict(const struct command_result *result)
+{
+    return result->error.code == 0 && result->exit_code == 1
+           && strstr(result->output, "No solution found") != NULL;
+}
+
+
+static enum mint_err
+uv_error_code(const char *output)
+{
+    size_t  i;
+
+    static const char *const  network[] = {
+        "Failed to fetch", "error sending request", "Request failed after",
+        "tcp connect error", "dns error", "operation timed out",
+        "not found in the cache"
+    };
+
+    if (command_disk_full(output)) {
+        return MINT_ERR_FULL;
+    }
+
+    for (i = 0; i < sizeof(network) / sizeof(network[0]); i++) {
+        if (strstr(output, network[i]) != NULL) {
+            return MINT_ERR_UNAVAILABLE;
+        }
+    }
+
+    return MINT_ERR_INVALID;
+}
+
+
+int
+uv_failed(const struct command_result *result, struct error *err,
+    const char *what, ...)
+{
+    char            text[256];
+    va_list         args;
+    enum mint_err   code;
+    struct strbuf   why;
+
+    va_start(args, what);
+    vsnprintf(text, sizeof(text), what, args);
+    va_end(args);
+
+    if (result->error.code != 0) {
+        return error_set(err, (enum mint_err) result->error.code, "%s: %s",
+                         text, result->error.text);
+    }
+
+    memset(&why, 0, sizeof(why));
+    uv_explanation(result->output, false, &why);
+    code = uv_error_code(result->output);
+
+    error_set(err, code, "%s: %s%s", text,
+              code == MINT_ERR_FULL ? "the disk is full: "
+              : code == MINT_ERR_UNAVAILABLE
+                ? "the package index cannot be reached: " : "",
+              why.len > 0 ? strbuf_text(&why) : "uv says nothing about it");
+    strbuf_free(&why);
+
+    return code;
+}
+
+
+void
+uv_explanation(const char *output, bool first, struct strbuf *out)
+{
+    size_t       len;
+    const char  *line, *end;
+
+    strbuf_clear(out);
+
+    while (*output != '\0' && out->len < UV_EXPLANATION_MAX) {
+        line = output;
+        output += strcspn(output, "\n");
+        output += *output == '\n';
+        len = uv_clean_line(&line);
+
+        if (len == 0 || strncmp(line, "warning:", 8) == 0
+            || strncmp(line, "Using Python", 12) == 0
+            || strncmp(line, "Resolved ", 9) == 0)
+        {
+            continue;
+        }
+
+        if (strncmp(line, "hint:", 5) == 0) {
+            break;
+        }
+
+        if (strncmp(line, "No solution found", 17) == 0) {
+            continue;
+        }
+
+        /* a sentence of the resolver ends with its line */
+
+        strbuf_printf(out, "%s%.*s", out->len == 0 ? ""
+                      : out->data[out->len - 1] == '.' ? " " : "; ",
+                      (int) len, line);
+
+        if (first) {
+            break;
+        }
+    }
+
+    if (out->len > UV_EXPLANATION_MAX) {
+        end = out->data + UV_EXPLANATION_MAX;
+
+        while (end > out->data && *end != ' ') {
+            end--;
+        }
+
+        out->len = (size_t) (end - out->data);
+        out->data[out->len] = '\0';
+        strbuf_puts(out, " ...");
+    }
+}
+
+
+/* without bullets, tree drawings, "error:" and "cause:"; 0 = nothing left */
+
+static size_t
+uv_clean_line(const char **line)
+{
+    size_t       i, len;
+    const char  *p;
+
+    static const char *const  labels[] = { "error:", "cause:", "Caused by:" };
+
+    p = *line;
+    len = strcspn(p, "\n");
+
+    while (len > 0 && (*p == ' ' || *p == '\t' || (unsigned char) *p >= 0x80))
+    {
+        p++;
+        len--;
+    }
+
+    for (i = 0; i < sizeof(labels) / sizeof(labels[0]); i++) {
+        if (strncmp(p, labels[i], strlen(labels[i])) == 0) {
+            *line = p + strlen(labels[i]);
+            return uv_clean_line(line);
+        }
+    }
+
+    while (len > 0 && (p[len - 1] == ' ' || p[len - 1] == '\r')) {
+        len--;
+    }
+
+    *line = p;
+
+    return len;
+}
+
+
+char *
+uv_progress(const char *line)
+{
+    size_t  i;
+
+    static const struct {
+        const char  *starts;
+        const char  *text;
+    } interesting[] = {
+        { "Downloading ", "downloading " },
+        { "Prepared ",    "prepared " },
+        { "Installed ",   "installed " },
+        { "Bytecode compiled ", "compiled " },
+    };
+
+    for (i = 0; i < sizeof(interesting) / sizeof(interesting[0]); i++) {
+        if (strncmp(line, interesting[i].starts,
+                    strlen(interesting[i].starts)) == 0)
+        {
+            return mem_printf("%s%.200s", interesting[i].text,
+                              line + strlen(interesting[i].starts));
+        }
+    }
+
+    return NULL;
+}

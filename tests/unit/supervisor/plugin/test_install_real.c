@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Installing with the real uv and a real interpreter: MINT_TEST_UV and
+ * MINT_TEST_PYTHON name them; without these nothing is tested here.  Run in
+ * the repository's root, whose plugin_host/ is used.
+ */
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fixture.h"
+#include "lib/fs.h"
+#include "supervisor/plugin/environment.h"
+#include "world.h"
+
+
+#define SOURCE(name) \
+    "from mint_sdk import AnalysisPlugin, PluginCapabilities, PluginType, " \
+    "mint_plugin\n" \
+    "@mint_plugin(analysis_type='custom', routes_prefix='/" name "', " \
+    "plugin_type=PluginType.ANALYSIS, capabilities=PluginCapabilities())\n" \
+    "class Plugin(AnalysisPlugin):\n" \
+    "    async def initialize(self, context): pass\n" \
+    "    async def shutdown(self): pass\n"
+
+
+static struct world  world;
+
+
+static char *
+make(const char *name, const char *version, const char *const *requires,
+    const char *source)
+{
+    char  *distribution, *wheel, *bundle;
+
+    distribution = mem_printf("mint-plugin-%s", name);
+    wheel = fixture_wheel(world.directory, distribution, version, name,
+                          requires, source);
+    bundle = fixture_bundle(world.directory, distribution, version, wheel,
+                            ">=1.2.0b1");
+    free(distribution);
+    free(wheel);
+
+    return bundle;
+}
+
+
+static void
+install(const char *bundle)
+{
+    ck_assert_msg(world_install(&world, bundle, false) == 0, "%s\n%s",
+                  world.err.text, strbuf_text(&world.progress));
+}
+
+
+START_TEST(test_life)
+{
+    char           *a, *b, *c, *platform, *path;
+    struct stat     st;
+    struct plugin  *first;
+
+    static const char *const  new_tabulate[] = { "mint-sdk<1.3,>=1.2.0b1",
+                                                 "tabulate>=0.9", NULL };
+    static const char *const  old_tabulate[] = { "mint-sdk<1.3,>=1.2.0b1",
+                                                 "tabulate<0.9", NULL };
+    static const char *const  old_fastapi[] = { "mint-sdk<1.3,>=1.2.0b1",
+                                                "fastapi<0.130", NULL };
+
+    world_open(&world, 0, 0);
+
+    /* the platform's environment, and that the second time costs nothing */
+
+    ck_assert_msg(world_prepare(&world) == 0, "%s", world.err.text);
+    ck_assert_ptr_nonnull(installer_platform_environment(world.installer));
+    world_restart(&world);
+    ck_assert_int_eq(world_prepare(&world), 0);
+    ck_assert_ptr_null(strstr(strbuf_text(&world.progress), "resolving"));
+    ck_assert_ptr_null(strstr(strbuf_text(&world.progress), "making"));
+    ck_assert_uint_eq(world_count(&world, "environments", "platform-"), 1);
+
+    /* fits */
+
+    a = make("a", "0.1.0", new_tabulate, SOURCE("a"));
+    install(a);
+    first = world.plugin;
+    ck_assert_int_eq(first->mode, PLUGIN_SHARED);
+    ck_assert_msg(strncmp(first->reason, "shared because everything it needs "
+                          "fits the platform environment (adds tabulate ",
+                          78) == 0, "%s", first->reason);
+    ck_assert_str_eq(first->routes_prefix, "/a");
+    ck_assert_str_eq(first->environment,
+                     installer_platform_environment(world.installer));
+    ck_assert_uint_eq(world.added, 1);
+    ck_assert_ptr_null(world.replaced);
+    ck_assert_uint_eq(json_array_size(first->details), 2);
+
+    path = mem_printf("%s/bin/python", first->environment);
+    ck_assert_int_eq(access(path, X_OK), 0);
+    free(path);
+    path = mem_printf("%s/%s", first->environment, ENVIRONMENT_LOCK);
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_uint_eq(st.st_mode & 07777, 0644);
+    free(path);
+
+    /* clashes with a plugin, then with the core */
+
+    b = make("b", "0.1.0", old_tabulate, SOURCE("b"));
+    install(b);
+    ck_assert_int_eq(world.plugin->mode, PLUGIN_ISOLATED);
+    ck_assert_msg(strncmp(world.plugin->reason, "isolated because it needs "
+                          "tabulate<0.9 and the shared environment has "
+                          "tabulate 0.", 80) == 0
+                  && strstr(world.plugin->reason, "(needed by a)") != NULL,
+                  "%s", world.plugin->reason);
+
+    c = make("c", "0.1.0", old_fastapi, SOURCE("c"));
+    install(c);
+    ck_assert_int_eq(world.plugin->mode, PLUGIN_ISOLATED);
+    ck_assert_msg(strncmp(world.plugin->reason, "isolated because it needs "
+                          "fastapi<0.130 and the platform's core has fastapi ",
+                          76) == 0, "%s", world.plugin->reason);
+    platform = mem_strdup(installer_platform_environment(world.installer));
+    ck_assert_str_eq(first->environment, platform);
+
+    /* the same again: no work; a new version: re-decided and replaced */
+
+    install(a);
+    ck_assert_uint_eq(world.added + world.changed, 0);
+    ck_assert_ptr_eq(world.plugin, first);
+
+    free(b);
+    b = make("b", "0.2.0", new_tabulate, SOURCE("b"));
+    install(b);
+    ck_assert_int_eq(world.plugin->mode, PLUGIN_SHARED);
+    ck_assert_str_eq(world.replaced, "0.1.0");
+    ck_assert_str_eq(world.plugin->version, "0.2.0");
+    ck_assert_uint_eq(world.changed, 1);
+    ck_assert_str_ne(platform,
+                     installer_platform_environment(world.installer));
+    ck_assert_str_eq(first->environment,
+                     installer_platform_environment(world.installer));
+
+    /* everything is found again */
+
+    world_settle(&world);
+    world_restart(&world);
+    ck_assert_int_eq(world_prepare(&world), 0);
+    ck_assert_uint_eq(world.added + world.changed, 0);
+    ck_assert_str_eq(registry_find(world.registry, "a")->environment,
+                     installer_platform_environment(world.installer));
+
+    /* a lost environment is built again */
+
+    path = mem_printf("%s/%s", registry_find(world.registry, "c")->environment,
+                      ENVIRONMENT_MARKER);
+    ck_assert_int_eq(unlink(path), 0);
+    free(path);
+    ck_assert_int_eq(world_prepare(&world), 0);
+    ck_assert_ptr_nonnull(strstr(registry_find(world.registry, "c")
+                                 ->environment, "/c-2"));
+    world_settle(&world);
+    ck_assert_uint_eq(world_count(&world, "environments", ".tmp-"), 0);
+    ck_assert_uint_eq(world_count(&world, "bundles", ".tmp-"), 0);
+
+    free(platform);
+    free(a);
+    free(b);
+    free(c);
+    world_close(&world);
+}
+END_TEST
+
+
+static const struct {
+    const char  *requires[2];
+    const char  *source;
+    const char  *says;
+} failures[] = {
+    { { "mint-sdk>=1.2" }, "import no_such_module\n", "no_such_module" },
+    { { "mint-sdk>=1.2" }, SOURCE("api"),             "/api" },
+    { { "mint-sdk>=1.2" }, "class Plugin: pass\n",    "cannot be loaded" },
+    { { "no-such-package-of-mint>=1" }, SOURCE("x"),
+      "no-such-package-of-mint was not found" },
+    { { "mint-sdk>=99" },  SOURCE("x"),               "mint-sdk" },
+};
+
+
+/* each one leaves everything as it was */
+
+START_TEST(test_failures)
+{
+    char    *bundle;
+    size_t   i;
+
+    world_open(&world, 0, 0);
+    ck_assert_msg(world_prepare(&world) == 0, "%s", world.err.text);
+
+    for (i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
+        bundle = make("x", "0.1.0", failures[i].requires, failures[i].source);
+        ck_assert_int_eq(world_install(&world, bundle, false),
+                         MINT_ERR_INVALID);
+        ck_assert_msg(strstr(world.err.text, failures[i].says) != NULL, "%s",
+                      world.err.text);
+        ck_assert_ptr_null(world.plugin);
+
+        world_settle(&world);
+        ck_assert_uint_eq(registry_count(world.registry), 0);
+        ck_assert_uint_eq(world_count(&world, "bundles", ""), 0);
+        ck_assert_uint_eq(world_count(&world, "environments", "x-"), 0);
+        ck_assert_uint_eq(world_count(&world, "environments", ".tmp-"), 0);
+        ck_assert_uint_eq(world_count(&world, "environments", "platform-"),
+                          1);
+        free(bundle);
+    }
+
+    world_close(&world);
+}
+END_TEST
+
+
+static Suite *
+install_real_suite(void)
+{
+    Suite  *suite;
+    TCase  *tcase;
+
+    suite = suite_create("install_real");
+    tcase = tcase_create("install_real");
+
+    tcase_set_timeout(tcase, 300);
+    tcase_add_test(tcase, test_life);
+    tcase_add_test(tcase, test_failures);
+    suite_add_tcase(suite, tcase);
+
+    return suite;
+}
+
+
+int
+main(void)
+{
+    int       failed;
+    SRunner  *runner;
+
+    if (getenv("MINT_TEST_UV") == NULL || getenv("MINT_TEST_PYTHON") == NULL) {
+        puts("skipped: MINT_TEST_UV and MINT_TEST_PYTHON are not set");
+        return EXIT_SUCCESS;
+    }
+
+    runner = srunner_create(install_real_suite());
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
