@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "contract/mint_keeper.h"
+#include "contract/mint_version.h"
 
 
 #define KEEPER_LIST_MAX  16                 /* groups, identities, roots */

@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 
-#define KEEPER_PROGRAM      "mint-keeper 1.0"
+#define KEEPER_PROGRAM      "mint-keeper " MINT_VERSION
 #define KEEPER_SPARE_FDS    64              /* to start a supervisor with */
 #define KEEPER_KILL_MS      5000
 
