@@ -225,27 +225,28 @@ run_line_tick(struct run_line *line, run_line_in_use_fn in_use, void *ctx,
 static int
 run_line_own(const struct run_line *line, int fd, struct error *err)
 {
-    mode_t       mode;
-    struct stat  st;
+    mode_t        mode;
+    const char   *name;
+    struct stat   st;
+
+    name = run_kind_name(line->kind);
 
     /* workers write into their own record */
     mode = line->kind == MINT_RUN_WORKERS ? 0660 : 0640;
 
     if (fstat(fd, &st) == -1) {
-        return error_set_errno(err, "fstat of \"%s\"", run_kind_name(line->kind));
+        return error_set_errno(err, "fstat of \"%s\"", name);
     }
 
     if (line->gid != (gid_t) -1 && st.st_gid != line->gid
         && fchown(fd, (uid_t) -1, line->gid) == -1)
     {
-        return error_set_errno(err, "giving run file \"%s\" to group %u",
-                               run_kind_name(line->kind), (unsigned) line->gid);
+        return error_set_errno(err, "giving run file \"%s\" to group %u", name,
+                               (unsigned) line->gid);
     }
 
-    if ((st.st_mode & 07777) != mode
-        && fchmod(fd, mode) == -1)
-    {
-        return error_set_errno(err, "fchmod of \"%s\"", run_kind_name(line->kind));
+    if ((st.st_mode & 07777) != mode && fchmod(fd, mode) == -1) {
+        return error_set_errno(err, "fchmod of \"%s\"", name);
     }
 
     return 0;

@@ -368,7 +368,7 @@ spec_write_identity(struct publisher *p, json_t *spec, struct error *err)
 {
     int                        rc;
     size_t                     i, users_n, roles_n;
-    json_t                    *item, *users_j, *roles_j, *keys_j, *seq;
+    json_t                    *users_j, *roles_j, *keys_j, *seq;
     uint8_t                    secret[MINT_IDENTITY_KEYS][MINT_KEY_SECRET_MAX];
     struct publisher_key       keys[MINT_IDENTITY_KEYS];
     struct publisher_user     *users;
@@ -400,8 +400,7 @@ spec_write_identity(struct publisher *p, json_t *spec, struct error *err)
     }
 
     for (i = 0; rc == 0 && i < json_array_size(keys_j); i++) {
-        item = json_array_get(keys_j, i);
-        rc = spec_key(item, i, &keys[i], secret[i], err);
+        rc = spec_key(json_array_get(keys_j, i), i, &keys[i], secret[i], err);
     }
 
     if (rc == 0) {
