@@ -100,6 +100,7 @@ class System:
         self.state = state
         self.say = say
         self.keeper = None
+        self._watcher = None
         self.stop_asked = False
         self.run_directory = None
         self.admin = None
@@ -112,11 +113,7 @@ class System:
     def _command(self):
         state = self.state
         program = state.path / "program" / "bin"
-        command = []
-        if os.path.exists("/usr/bin/setpriv"):
-            # a foreground system does not outlive its foreground
-            command += ["/usr/bin/setpriv", "--pdeathsig", "TERM", "--"]
-        command += [str(program / "mint-keeper")]
+        command = [str(program / "mint-keeper")]
         if state.is_root:
             mint, edge = state.owner, state.edge
             command += [
@@ -171,6 +168,17 @@ class System:
                 cwd=self.state.path, start_new_session=True)
         finally:
             os.close(log)
+        self._watch()
+
+    def _watch(self):
+        """A system in the foreground does not outlive its foreground: a
+        shell that waits for our end of a pipe stops the keeper if we are
+        killed.  (PR_SET_PDEATHSIG is lost when the keeper changes ids.)"""
+        self._watcher = subprocess.Popen(
+            ["/bin/sh", "-c", 'read -r _; kill -TERM "$0"',
+             str(self.keeper.pid)], stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
+            start_new_session=True)
 
     # ---- wait -------------------------------------------------------
 
@@ -283,6 +291,8 @@ class System:
         if self.keeper.poll() is None and not self.stop_asked:
             self.ask_stop()
         status = self.wait_stopped()
-        if status == 0:
+        self._watcher.kill()
+        self._watcher.wait()
+        if self.admin.state() is None:
             self.state.remove_run_directory(self.run_directory)
         return status
