@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: MIT
+"""The unmodified mint command line against the running system."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from system_harness import (
+    ADMIN,
+    MEMBER,
+    PLUGINS,
+    MintSystem,
+    make_bundle,
+    raw_request,
+    renamed_plugin,
+)
+
+MINT = Path(sys.executable).parent / "mint"
+
+
+class CommandLine:
+    """One user's, with a configuration directory of its own."""
+
+    def __init__(self, system: MintSystem, home: Path) -> None:
+        self.system = system
+        self.home = home
+        self.credentials = home / "mint" / "credentials.json"
+
+    def __call__(
+        self, *arguments: str, status: int = 0, stdin: str = ""
+    ) -> str:
+        """What it prints; without a terminal, as from a script."""
+        done = subprocess.run(
+            [str(MINT), *arguments],
+            input=stdin,
+            env={
+                "PATH": os.environ["PATH"], "HOME": str(self.home),
+                "XDG_CONFIG_HOME": str(self.home), "LANG": "C.UTF-8",
+                "COLUMNS": "200", "NO_COLOR": "1",
+            },
+            cwd=self.home, capture_output=True, text=True, timeout=150,
+            start_new_session=True, check=False,
+        )
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def login(self, name: str, password: str, status: int = 0) -> str:
+        return self(
+            "auth", "login", "--url", self.system.url, "--username", name,
+            stdin=f"{password}\n", status=status,
+        )
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def signed_in(shared_system: MintSystem, home: Path) -> Iterator[CommandLine]:
+    """As the administrator."""
+    mint = CommandLine(shared_system, home)
+    text = mint.login(*ADMIN)
+    assert f"Logged in as {ADMIN[0]} (admin)" in text
+    assert shared_system.url in text
+    yield mint
+    assert "Logged out" in mint("auth", "logout")
+
+
+@pytest.fixture
+def mint(system: MintSystem, signed_in: CommandLine) -> CommandLine:
+    return signed_in
+
+
+def test_wrong_password(system: MintSystem, tmp_path: Path) -> None:
+    mint = CommandLine(system, tmp_path)
+    text = mint.login(MEMBER[0], "not the password", status=1)
+    assert "Login failed: [401]" in text and "request_id=" in text
+    assert not mint.credentials.exists()
+
+
+def test_status(mint: CommandLine) -> None:
+    stored = json.loads(mint.credentials.read_text())["hosts"]
+    assert list(stored) == [mint.system.url]
+    text = mint("auth", "status")
+    assert mint.system.url in text and ADMIN[0] in text and "admin" in text
+    assert "could not verify" not in text
+    text = mint("status")
+    assert mint.system.url in text
+    assert "unreachable" not in text.lower()
+
+
+def test_plugin_list(mint: CommandLine) -> None:
+    text = mint("plugin", "list")
+    for name in ("peak-table", "legacy-report"):
+        assert name in text and f"mint-plugin-{name}" in text
+    listed = json.loads(mint("plugin", "list", "--json"))
+    assert {p["name"] for p in listed["loaded"]} \
+        == set(mint.system.plugins())
+
+
+def test_upload_deploy_and_call(
+    mint: CommandLine, tmp_path: Path
+) -> None:
+    """A plugin comes, and its next version takes its place."""
+    system = mint.system
+    project = renamed_plugin("echo", "deployed", tmp_path)
+    # what an endpoint of each version answers differs
+    old = '"pid": os.getpid()}\n'
+    bundles = {
+        version: make_bundle(
+            project, tmp_path / version, version=version,
+            replace={"return {\"headers\": _headers(request), " + old:
+                     "return {\"headers\": _headers(request), "
+                     f"\"version\": \"{version}\", " + old},
+        ) for version in ("1.0.0", "1.1.0")
+    }
+
+    def seen() -> str:
+        status, _, body = raw_request(
+            system.port, "GET", "/api/test-deployed/headers"
+        )
+        assert status == 200, body
+        return json.loads(body)["version"]
+
+    text = mint("plugin", "upload", str(bundles["1.0.0"]))
+    assert "FAILED" not in text
+    assert "Installed test-deployed 1.0.0" in text
+    assert seen() == "1.0.0"
+    first = system.instance("test-deployed")
+
+    # the same one again: no work, and no failure
+    mint("plugin", "upload", str(bundles["1.0.0"]))
+    assert system.instance("test-deployed") == first
+
+    text = mint("deploy", "--bundle", str(bundles["1.1.0"]))
+    assert "Deployed" in text and "/test-deployed" in text
+    assert seen() == "1.1.0"
+    plugin = system.plugins()["test-deployed"]
+    assert plugin["version"] == "1.1.0"
+    assert len(plugin["instances"]) == 1
+    assert plugin["instances"][0]["pid"] != first["pid"]
+    assert not os.path.exists(f"/proc/{first['pid']}")
+    assert "1.1.0" in mint("plugin", "list")
+
+
+def test_bad_bundle_says_why(mint: CommandLine, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.mint"
+    bad.write_bytes(b"not a zip")
+    before = mint.system.plugins()
+    text = mint("plugin", "upload", str(bad), status=1)
+    assert "FAILED: Invalid .mint bundle" in text
+    text = mint("deploy", "--to", mint.system.url, "--bundle",
+                str(make_bundle(
+                    PLUGINS / "echo", tmp_path, version="9.9.9",
+                    requires_mint=">=99",
+                )), status=1)
+    assert "Error:" in text and "99" in text
+    assert mint.system.plugins() == before
+
+
+def test_experiments(mint: CommandLine) -> None:
+    name = "from the command line"
+    text = mint("experiment", "create", name, "--type", "mass_spectrometry",
+                "--notes", "a note")
+    made = [word.strip("#():,.") for word in text.split()]
+    number = next(word for word in made if word.isdigit())
+    text = mint("experiment", "get", number)
+    assert name in text and "mass_spectrometry" in text and "a note" in text
+    assert name in mint("experiment", "list")
+    listed = json.loads(mint("experiment", "list", "--search", name,
+                             "--json"))
+    rows = listed["experiments"] if isinstance(listed, dict) else listed
+    assert [str(row["id"]) for row in rows] == [number]
+    text = mint("experiment", "get", "999999", status=1)
+    assert "[404]" in text
+
+
+def test_member_may_not_upload(
+    system: MintSystem, tmp_path: Path, bundles: dict[str, Path]
+) -> None:
+    mint = CommandLine(system, tmp_path)
+    assert f"Logged in as {MEMBER[0]} (member)" in mint.login(*MEMBER)
+    before = system.plugins()
+    text = mint("plugin", "upload", str(bundles["test-echo"]), status=1)
+    assert "[403]" in text
+    assert system.plugins() == before
