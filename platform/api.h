@@ -20,7 +20,7 @@
 #include "platform/identity.h"
 #include "platform/link.h"
 #include "platform/router.h"
-#include "platform/store/store.h"
+#include "platform/store/store_data.h"
 
 
 #define API_VERSION        "1"          /* of /api/internal */
@@ -59,7 +59,7 @@ struct call {
 };
 
 
-/* http.c's callbacks; cls is struct api */
+/* callbacks of the HTTP servers; cls is struct api */
 void api_begin(void *cls, struct http_request *request,
     struct http_reply *reply);
 void api_serve(void *cls, struct http_request *request,

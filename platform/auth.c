@@ -19,10 +19,25 @@
 #define AUTH_PASSWORD_MAX  1024
 
 
+/* one try to sign in */
+struct auth_attempt {
+    char       key[AUTH_LOGIN_MAX + 1];     /* name that failures count for */
+    bool       is_known;
+    bool       is_locked;
+    bool       has_failures;
+    uint64_t   window_ms;
+};
+
+
 static int auth_read(struct call *call, json_t *body, const char **name_out,
     const char **password_out);
 static int auth_check(struct call *call, const char *name,
     const char *password, struct store_user *user);
+static int auth_attempt_begin(struct api *api, const char *name,
+    struct auth_attempt *attempt, struct store_user *user, struct error *err);
+static void auth_attempt_end(struct api *api,
+    const struct auth_attempt *attempt, const struct store_user *user,
+    bool is_right);
 static void auth_name_key(const char *name, char *key, size_t size);
 static void auth_answer(struct call *call, const struct store_user *user);
 static void auth_cookie(struct call *call, const char *token,
@@ -179,39 +194,23 @@ static int
 auth_check(struct call *call, const char *name, const char *password,
     struct store_user *user)
 {
-    int            rc;
-    char           key[AUTH_LOGIN_MAX + 1];
-    bool           is_known;
-    uint64_t       window_ms;
-    unsigned       failures;
-    struct api    *api;
-    struct error   err;
+    int                    rc;
+    struct error           err;
+    struct auth_attempt    attempt;
 
-    api = call->api;
-    window_ms = (uint64_t) api->config->auth.lockout_minutes * 60000;
-    memset(user, 0, sizeof(struct store_user));
+    rc = auth_attempt_begin(call->api, name, &attempt, user, &err);
 
-    rc = store_user_by_login(api->store, name, user, &err);
-    is_known = rc == MINT_OK;
-
-    if (rc == MINT_OK || rc == MINT_ERR_NOT_FOUND) {
-        auth_name_key(is_known ? user->username : name, key, sizeof(key));
-        rc = store_login_failures(api->store, key, window_ms, &failures,
-                                  &err);
-    }
-
-    if (rc == MINT_OK
-        && failures >= (unsigned) api->config->auth.failed_login_limit)
-    {
+    if (rc == MINT_OK && attempt.is_locked) {
         reply_error(call, 429, "rate_limit.exceeded", NULL,
                     "Too many failed login attempts. Try again later.");
         http_reply_header(call->reply, "Retry-After", "%lld",
-                          (long long) api->config->auth.lockout_minutes * 60);
+                          (long long) (attempt.window_ms / 1000));
         return -1;
     }
 
     if (rc == MINT_OK) {
-        rc = password_check(password, is_known ? user->password_hash : NULL,
+        rc = password_check(password,
+                            attempt.is_known ? user->password_hash : NULL,
                             &err);
     }
 
@@ -220,24 +219,10 @@ auth_check(struct call *call, const char *name, const char *password,
         return -1;
     }
 
+    auth_attempt_end(call->api, &attempt, user, rc == 1);
+
     if (rc == 1 && user->is_active) {
-        if (failures > 0) {
-            (void) store_login_succeeded(api->store, key, NULL);
-        }
-
-        log_info("user %lld signed in", (long long) user->id);
         return 0;
-    }
-
-    if (rc == 0 && store_login_failed(api->store, key, window_ms, &err) != 0) {
-        log_error("failed sign-in not counted: %s", err.text);
-    }
-
-    if (is_known) {
-        log_warn("failed sign-in of user %lld: %s", (long long) user->id,
-                 rc == 1 ? "not active" : "wrong password");
-    } else {
-        log_warn("failed sign-in: no such user");
     }
 
     reply_error(call, 401, "auth.unauthorized", NULL,
@@ -245,6 +230,75 @@ auth_check(struct call *call, const char *name, const char *password,
                         : "Incorrect username or password");
 
     return -1;
+}
+
+
+static int
+auth_attempt_begin(struct api *api, const char *name,
+    struct auth_attempt *attempt, struct store_user *user, struct error *err)
+{
+    int       rc;
+    unsigned  failures;
+
+    memset(attempt, 0, sizeof(struct auth_attempt));
+    memset(user, 0, sizeof(struct store_user));
+    attempt->window_ms = (uint64_t) api->config->auth.lockout_minutes * 60000;
+
+    rc = store_user_by_login(api->store, name, user, err);
+
+    if (rc != MINT_OK && rc != MINT_ERR_NOT_FOUND) {
+        return rc;
+    }
+
+    attempt->is_known = rc == MINT_OK;
+    auth_name_key(attempt->is_known ? user->username : name, attempt->key,
+                  sizeof(attempt->key));
+
+    rc = store_login_failures(api->store, attempt->key, attempt->window_ms,
+                              &failures, err);
+    attempt->has_failures = failures > 0;
+    attempt->is_locked = failures
+                         >= (unsigned) api->config->auth.failed_login_limit;
+
+    return rc;
+}
+
+
+/* counts, and says in the log how it went; not whose name was tried: people
+   type passwords there */
+
+static void
+auth_attempt_end(struct api *api, const struct auth_attempt *attempt,
+    const struct store_user *user, bool is_right)
+{
+    struct error  err;
+
+    if (is_right && user->is_active) {
+        if (attempt->has_failures
+            && store_login_succeeded(api->store, attempt->key, &err)
+               != MINT_OK)
+        {
+            log_error("failed sign-ins not forgotten: %s", err.text);
+        }
+
+        log_info("user %lld signed in", (long long) user->id);
+        return;
+    }
+
+    if (!is_right
+        && store_login_failed(api->store, attempt->key, attempt->window_ms,
+                              &err)
+           != MINT_OK)
+    {
+        log_error("failed sign-in not counted: %s", err.text);
+    }
+
+    if (attempt->is_known) {
+        log_warn("failed sign-in of user %lld: %s", (long long) user->id,
+                 is_right ? "not active" : "wrong password");
+    } else {
+        log_warn("failed sign-in: no such user");
+    }
 }
 
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * HTTP server of the platform: the one place that knows libmicrohttpd.  A
+ * HTTP server of the platform: only http_*.c knows libmicrohttpd.  A
  * thread per connection; a request goes through two callbacks: begin() when
  * its header is complete (may refuse it, or say what body is wanted) and
  * serve() when the body is there.  Both must leave an answer in the reply.
@@ -16,6 +16,7 @@
 
 #include "lib/error.h"
 #include "lib/strbuf.h"
+#include "platform/upload_file.h"
 
 
 #define HTTP_REQUEST_ID_MAX   64
@@ -62,11 +63,10 @@ struct http_request {
 
     /* for serve() */
     struct strbuf   body;
-    char           *upload_path;    /* removed at the end unless taken (set to
-                                       NULL) */
-    char           *upload_name;    /* the client's file name, "" if none */
+    struct upload_file  upload;     /* removed at the end unless its path is
+                                       taken (set to NULL) */
 
-    void           *connection;     /* of http.c */
+    void           *connection;     /* of http_*.c */
 };
 
 
@@ -79,7 +79,7 @@ struct http_options {
                            struct http_reply *reply);
     void          (*serve)(void *cls, struct http_request *request,
                            struct http_reply *reply);
-    /* fills the reply for what http.c refuses by itself (413, 507, ...) */
+    /* fills the reply for what http_*.c refuses by itself (413, 507, ...) */
     void          (*refuse)(void *cls, struct http_request *request,
                             struct http_reply *reply, int status,
                             const char *message);

@@ -118,7 +118,7 @@ bool
 identity_user(struct identity *identity, int64_t id,
     struct identity_user *out)
 {
-    struct identity_row        *row;
+    struct identity_row         *row;
     const struct identity_role  *role;
 
     memset(out, 0, sizeof(struct identity_user));

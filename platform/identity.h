@@ -20,7 +20,7 @@
 #include "lib/error.h"
 #include "platform/link.h"
 #include "platform/permissions.h"
-#include "platform/store/store.h"
+#include "platform/store/store_data.h"
 
 
 #define IDENTITY_KID_MAX     16

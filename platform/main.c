@@ -82,6 +82,7 @@ static const char  main_help[] =
 
 
 static int main_parse(int argc, char **argv, struct options *options);
+static int main_option(int c, struct options *options);
 static int main_number(const char *text);
 static void main_list_routes(void);
 static int main_run(const struct options *options,
@@ -151,6 +152,7 @@ static int
 main_parse(int argc, char **argv, struct options *options)
 {
     int  c;
+    int  rc;
 
     memset(options, 0, sizeof(struct options));
     options->public_fd = -1;
@@ -159,46 +161,10 @@ main_parse(int argc, char **argv, struct options *options)
 
     while ((c = getopt_long(argc, argv, "", main_options, NULL)) != -1) {
 
-        switch (c) {
+        rc = main_option(c, options);
 
-        case 'c':
-            options->config = optarg;
-            break;
-
-        case OPTION_PUBLIC_FD:
-            options->public_fd = main_number(optarg);
-            break;
-
-        case OPTION_INTERNAL_FD:
-            options->internal_fd = main_number(optarg);
-            break;
-
-        case OPTION_REPORT_FD:
-            options->report_fd = main_number(optarg);
-            break;
-
-        case OPTION_PUBLIC_LISTEN:
-            options->public_listen = optarg;
-            break;
-
-        case OPTION_INTERNAL_LISTEN:
-            options->internal_listen = optarg;
-            break;
-
-        case OPTION_LIST_ROUTES:
-            main_list_routes();
-            return 0;
-
-        case 'h':
-            (void) fputs(main_help, stdout);
-            return 0;
-
-        case 'v':
-            (void) printf("mint-platform %s\n", MINT_VERSION);
-            return 0;
-
-        default:
-            return 2;
+        if (rc != -1) {
+            return rc;
         }
     }
 
@@ -211,6 +177,53 @@ main_parse(int argc, char **argv, struct options *options)
     }
 
     return -1;
+}
+
+
+static int
+main_option(int c, struct options *options)
+{
+    switch (c) {
+
+    case 'c':
+        options->config = optarg;
+        return -1;
+
+    case OPTION_PUBLIC_FD:
+        options->public_fd = main_number(optarg);
+        return -1;
+
+    case OPTION_INTERNAL_FD:
+        options->internal_fd = main_number(optarg);
+        return -1;
+
+    case OPTION_REPORT_FD:
+        options->report_fd = main_number(optarg);
+        return -1;
+
+    case OPTION_PUBLIC_LISTEN:
+        options->public_listen = optarg;
+        return -1;
+
+    case OPTION_INTERNAL_LISTEN:
+        options->internal_listen = optarg;
+        return -1;
+
+    case OPTION_LIST_ROUTES:
+        main_list_routes();
+        return 0;
+
+    case 'h':
+        (void) fputs(main_help, stdout);
+        return 0;
+
+    case 'v':
+        (void) printf("mint-platform %s\n", MINT_VERSION);
+        return 0;
+
+    default:
+        return 2;
+    }
 }
 
 

@@ -16,8 +16,8 @@
 #include "platform/exact_json.h"
 
 
-static const char *reply_word(const struct call *call, const char *public,
-    const char *internal);
+static const char *reply_word(const struct call *call, const char *outside,
+    const char *inside);
 
 
 void
@@ -216,7 +216,7 @@ reply_failure(struct call *call, const struct error *err)
 
 
 static const char *
-reply_word(const struct call *call, const char *public, const char *internal)
+reply_word(const struct call *call, const char *outside, const char *inside)
 {
-    return call->http->side == HTTP_PUBLIC ? public : internal;
+    return call->http->side == HTTP_PUBLIC ? outside : inside;
 }

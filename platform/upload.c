@@ -64,7 +64,7 @@ plugins_upload(struct call *call)
         return;
     }
 
-    if (!upload_named_well(call->http->upload_name)) {
+    if (!upload_named_well(call->http->upload.name)) {
         upload_failed(call, "The file must be a .mint bundle or a .whl wheel");
         return;
     }
@@ -87,7 +87,7 @@ plugins_upload(struct call *call)
     }
 
     log_info("user %lld uploads \"%s\"", (long long) call->user.id,
-             call->http->upload_name);
+             call->http->upload.name);
 
     memset(&reply, 0, sizeof(reply));
     reply.op = "install";
@@ -161,22 +161,22 @@ upload_failed(struct call *call, const char *message)
 static int
 upload_move(struct call *call, struct upload *upload, struct error *err)
 {
-    upload->directory = mem_printf("%s.d", call->http->upload_path);
+    upload->directory = mem_printf("%s.d", call->http->upload.path);
     upload->path = mem_printf("%s/%s", upload->directory,
-                              call->http->upload_name);
+                              call->http->upload.name);
 
     if (mkdir(upload->directory, 0700) == -1) {
         return error_set_errno(err, "mkdir(\"%s\") failed",
                                upload->directory);
     }
 
-    if (rename(call->http->upload_path, upload->path) == -1) {
+    if (rename(call->http->upload.path, upload->path) == -1) {
         return error_set_errno(err, "rename(\"%s\") failed",
-                               call->http->upload_path);
+                               call->http->upload.path);
     }
 
-    free(call->http->upload_path);
-    call->http->upload_path = NULL;
+    free(call->http->upload.path);
+    call->http->upload.path = NULL;
 
     return MINT_OK;
 }

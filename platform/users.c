@@ -20,6 +20,8 @@
 
 static int users_read(struct call *call, json_t *body,
     struct store_user *user, const char **password_out);
+static int users_read_name(struct call *call, json_t *body,
+    struct store_user *user);
 static int users_copy(struct call *call, json_t *body, const char *name,
     size_t max, char *to);
 static int users_check_role(struct call *call, const char *role);
@@ -226,40 +228,22 @@ static int
 users_read(struct call *call, json_t *body, struct store_user *user,
     const char **password_out)
 {
-    size_t       len;
-    const char  *text;
+    const char  *problem;
 
     memset(user, 0, sizeof(struct store_user));
     user->is_active = true;
     user->session_version = 1;
 
-    if (call_text(call, body, "username", true, STORE_USERNAME_MAX, &text)
-        != 0)
+    if (users_read_name(call, body, user) != 0
+        || call_text(call, body, "password", true, 4096, password_out) != 0)
     {
         return -1;
     }
 
-    len = strlen(text);
+    problem = password_problem(*password_out);
 
-    if (len < 3 || text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                               "abcdefghijklmnopqrstuvwxyz0123456789._@-")]
-                   != '\0')
-    {
-        reply_invalid(call, "username", "The user name must have 3 to 64 "
-                      "characters out of letters, digits and . _ @ -");
-        return -1;
-    }
-
-    memcpy(user->username, text, len + 1);
-
-    if (call_text(call, body, "password", true, 4096, password_out) != 0) {
-        return -1;
-    }
-
-    text = password_problem(*password_out);
-
-    if (text != NULL) {
-        reply_invalid(call, "password", "%s", text);
+    if (problem != NULL) {
+        reply_invalid(call, "password", "%s", problem);
         return -1;
     }
 
@@ -286,6 +270,35 @@ users_read(struct call *call, json_t *body, struct store_user *user,
     }
 
     return users_check_role(call, user->role);
+}
+
+
+static int
+users_read_name(struct call *call, json_t *body, struct store_user *user)
+{
+    size_t       len;
+    const char  *text;
+
+    if (call_text(call, body, "username", true, STORE_USERNAME_MAX, &text)
+        != 0)
+    {
+        return -1;
+    }
+
+    len = strlen(text);
+
+    if (len < 3 || text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                               "abcdefghijklmnopqrstuvwxyz0123456789._@-")]
+                   != '\0')
+    {
+        reply_invalid(call, "username", "The user name must have 3 to 64 "
+                      "characters out of letters, digits and . _ @ -");
+        return -1;
+    }
+
+    memcpy(user->username, text, len + 1);
+
+    return 0;
 }
 
 

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "lib/error.h"
-#include "platform/store/store.h"
+#include "platform/store/store_data.h"
 
 
 #define DB_READERS      8

@@ -302,6 +302,25 @@ def b64(data):
     return base64.urlsafe_b64encode(data).rstrip(b"=")
 
 
+def envelope(reply, status, code):
+    """The one shape of every failure."""
+    body = reply.json()
+    assert reply.status_code == status, reply.text
+    assert body["code"] == code
+    assert body["status"] == status
+    assert body["message"] and body["detail"] == body["message"]
+    assert body["request_id"] == reply.headers["X-Request-ID"]
+    assert "details" in body
+    return body
+
+
+def upload(it, name="p.mint", data=b"bundle", **params):
+    with it.client(it.admin) as client:
+        return client.post("/api/plugins/upload", params=params,
+                           files={"file": (name, data,
+                                           "application/octet-stream")})
+
+
 @contextlib.contextmanager
 def platform(config=None, start=True, supervisor=True, plugins=()):
     """A platform in a directory of its own, gone afterwards."""
@@ -317,3 +336,17 @@ def platform(config=None, start=True, supervisor=True, plugins=()):
         if it is not None:
             it.close()
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def peopled():
+    """A platform with a user of each role and two plugins, one failed."""
+    with platform(plugins=[plugin("one"), plugin("two", state="failed",
+                                                 error="Traceback ...",
+                                                 has_frontend=False)]) as it:
+        it.admin = it.login()
+        it.member = it.create_user(it.admin, "member")
+        it.viewer = it.create_user(it.admin, "viewer", role="viewer")
+        it.tokens = {"admin": it.admin, "member": it.login("member"),
+                     "viewer": it.login("viewer")}
+        yield it

@@ -9,6 +9,7 @@ import sys
 import zipfile
 
 import pytest
+
 from platform_harness import PASSWORD, platform, plugin
 
 MINT = pathlib.Path(sys.executable).parent / "mint"
