@@ -19,6 +19,8 @@
 
 extern char  **environ;
 
+const struct timeval  install_soon = { 0, 0 };
+
 
 static int install_directories(struct installer *installer,
     struct error *err);
@@ -52,12 +54,12 @@ installer_open(struct installer **out, struct event_base *base,
     installer->tools.uv = uv_new(config, environ);
     installer->tools.cleanup = cleanup_new(runner);
     installer->core_lock = mem_printf("%s/locks/core.lock", data);
-    installer->kick = event_new(base, -1, 0, install_next, installer);
+    installer->kick = evtimer_new(base, install_next, installer);
 
     rc = install_directories(installer, err);
 
     if (rc == 0 && installer->kick == NULL) {
-        rc = error_set(err, MINT_ERR_MEMORY, "event_new() failed");
+        rc = error_set(err, MINT_ERR_MEMORY, "evtimer_new() failed");
     }
 
     if (rc != 0) {
@@ -189,7 +191,7 @@ static void
 install_kick(struct installer *installer)
 {
     if (!installer->is_running && installer->first != NULL) {
-        event_active(installer->kick, EV_TIMEOUT, 0);
+        evtimer_add(installer->kick, &install_soon);
     }
 }
 

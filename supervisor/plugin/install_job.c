@@ -102,10 +102,10 @@ install_job_start(struct installer *installer, struct error *err)
     }
 
     if (rc == 0) {
-        job->step = event_new(installer->base, -1, 0, install_unpack, job);
+        job->step = evtimer_new(installer->base, install_unpack, job);
 
         if (job->step == NULL) {
-            rc = error_set(err, MINT_ERR_MEMORY, "event_new() failed");
+            rc = error_set(err, MINT_ERR_MEMORY, "evtimer_new() failed");
         }
     }
 
@@ -115,7 +115,7 @@ install_job_start(struct installer *installer, struct error *err)
     }
 
     installer->job = job;
-    event_active(job->step, EV_TIMEOUT, 0);
+    evtimer_add(job->step, &install_soon);
 
     return 0;
 }
@@ -199,7 +199,8 @@ install_end(struct install_job *job, const struct error *err,
 }
 
 
-/* one piece, then the loop gets its turn */
+/* one piece, then the loop gets its turn: by a timer, since an event made
+   active from its own callback would run again before anything else */
 
 static void
 install_unpack(evutil_socket_t fd, short events, void *ctx)
@@ -216,7 +217,7 @@ install_unpack(evutil_socket_t fd, short events, void *ctx)
     rc = bundle_step(job->bundle, &err);
 
     if (rc == 1) {
-        event_active(job->step, EV_TIMEOUT, 0);
+        evtimer_add(job->step, &install_soon);
         return;
     }
 

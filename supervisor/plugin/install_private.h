@@ -24,6 +24,9 @@ struct install_request {
 struct install_job;
 struct prepare;
 
+/* a timer of no length: after what the loop has to do anyway */
+extern const struct timeval  install_soon;
+
 
 struct installer {
     struct event_base       *base;

@@ -76,7 +76,7 @@ wheel_parse_name(const char *file_name, char **distribution, char **version,
 
     len = strlen(file_name);
     n = 0;
-    start[0] = 0;
+    memset(start, 0, sizeof(start));
     valid = len > 4 && len <= WHEEL_FILE_NAME_MAX
             && strcmp(file_name + len - 4, ".whl") == 0;
 
@@ -85,7 +85,8 @@ wheel_parse_name(const char *file_name, char **distribution, char **version,
             valid = n < WHEEL_NAME_PARTS_MAX
                     && wheel_charset(file_name + start[n], i - start[n],
                                      n == 1 ? "_.!+" : "_.");
-            start[++n] = i + 1;
+            n += valid;
+            start[n] = i + 1;
         }
     }
 

@@ -1,0 +1,871 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Installing with a runner that runs nothing: the order of commands, every
+ * failure, every outcome of the decision.  test_install_real.c does the same
+ * with the real tools.
+ */
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fake_runner.h"
+#include "fixture.h"
+#include "lib/fs.h"
+#include "supervisor/plugin/environment.h"
+#include "world.h"
+
+
+#define CORE  "mint-sdk==1.2.10 \\\n    --hash=sha256:00\n    # via -r x\n" \
+              "fastapi==0.165.0 \\\n    --hash=sha256:01\n" \
+              "    # via mint-sdk\n"
+#define NO_SOLUTION  "error: No solution found when resolving dependencies\n" \
+                     "  cause: Because a needs b, that is impossible.\n" \
+                     "         And so on.\n\nhint: try this\n"
+
+
+static struct world  world;
+static struct fake   fake;
+static char         *bundle;
+
+
+static const char *const  requires[] = {
+    "mint-sdk<1.3,>=1.2.0b1", "tabulate>=0.9",
+    "colorama>=1; sys_platform == 'win32'", "fastapi<0.200",
+    "pytest; extra == 'dev'", NULL
+};
+
+
+static char *
+make(const char *name, const char *version)
+{
+    char  *distribution, *wheel, *path;
+
+    distribution = mem_printf("mint-plugin-%s", name);
+    wheel = fixture_wheel(world.directory, distribution, version, name,
+                          requires, "class Plugin: pass\n");
+    path = fixture_bundle(world.directory, distribution, version, wheel,
+                          ">=1.2.0b1");
+    free(distribution);
+    free(wheel);
+
+    return path;
+}
+
+
+static void
+setup(void)
+{
+    world_open(&world, 60706, 61183);
+    fake_init(&fake, &world.runner, world.base);
+
+    fake.shared = CORE "tabulate==0.9.0 \\\n    --hash=sha256:02\n"
+                  "    # via mint-plugin-x\n"
+                  "mint-plugin-x @ file:///b/mint_plugin_x-0.1.0-py3-none-any"
+                  ".whl \\\n    --hash=sha256:03\n    # via -r shared.in\n";
+    fake.isolated = CORE "tabulate==0.8.10\n";
+
+    ck_assert_msg(world_prepare(&world) == 0, "%s", world.err.text);
+    bundle = make("x", "0.1.0");
+}
+
+
+static void
+teardown(void)
+{
+    free(bundle);
+    world_close(&world);
+    fake_clear(&fake);
+}
+
+
+static void
+forget_calls(void)
+{
+    text_list_clear(&fake.calls);
+}
+
+
+/* uv would answer so for a package that is not installed */
+
+static void
+nothing_but_core(void)
+{
+    fake.rules[0].match = "-- colorama";
+    fake.rules[0].wait_status = FAKE_EXIT(0);
+}
+
+
+START_TEST(test_prepare_order)
+{
+    size_t  i;
+
+    static const char *const  order[] = {
+        "uv pip compile: ", "uv venv: ", "uv pip sync: ", "uv pip list: ",
+        "chmod: /bin/chmod -R a+rX,go-w", "import check: ",
+        "sync: /bin/sync --file-system"
+    };
+
+    ck_assert_uint_ge(fake.calls.count, 7);
+
+    for (i = 0; i < 7; i++) {
+        ck_assert_msg(strncmp(fake.calls.item[i], order[i], strlen(order[i]))
+                      == 0, "%s", fake.calls.item[i]);
+    }
+
+    ck_assert_uint_eq(fake_called(&fake, "--generate-hashes"), 1);
+    ck_assert_uint_eq(fake_called(&fake, "--require-hashes"), 1);
+    ck_assert_uint_eq(fake_called(&fake, "--relocatable"), 1);
+    ck_assert_uint_eq(fake_called(&fake, "--no-build"), 2);
+    ck_assert_uint_eq(fake_called(&fake, " mint_sdk uvicorn"), 1);
+
+    /* complete: nothing to do, also for a new supervisor */
+
+    world_settle(&world);
+    forget_calls();
+    ck_assert_int_eq(world_prepare(&world), 0);
+    world_restart(&world);
+    ck_assert_int_eq(world_prepare(&world), 0);
+    world_settle(&world);
+    ck_assert_uint_eq(fake_called(&fake, "uv "), 0);
+    ck_assert_uint_eq(world_count(&world, "environments", "platform-"), 1);
+}
+END_TEST
+
+
+START_TEST(test_another_core)
+{
+    free(world.config.environments.platform_version);
+    world.config.environments.platform_version = mem_strdup("1.2.11");
+    fake.core = "mint-sdk==1.2.11\n";
+    forget_calls();
+
+    world_restart(&world);
+    ck_assert_int_eq(world_prepare(&world), 0);
+    ck_assert_uint_eq(fake_called(&fake, "uv pip compile"), 1);
+    ck_assert_uint_eq(world_count(&world, "environments", "platform-"), 2);
+    ck_assert_ptr_nonnull(strstr(installer_platform_environment(
+                                     world.installer), "platform-2"));
+}
+END_TEST
+
+
+START_TEST(test_shared)
+{
+    char  *texts;
+
+    forget_calls();
+    nothing_but_core();
+    ck_assert_msg(world_install(&world, bundle, false) == 0, "%s",
+                  world.err.text);
+
+    ck_assert_str_eq(world.plugin->name, "x");
+    ck_assert_int_eq(world.plugin->mode, PLUGIN_SHARED);
+    ck_assert_str_eq(world.plugin->reason, "shared because everything it "
+                     "needs fits the platform environment (adds tabulate "
+                     "0.9.0)");
+    ck_assert_uint_eq(world.plugin->uid, 60706);
+    ck_assert_ptr_nonnull(strstr(world.plugin->environment, "/platform-2"));
+    ck_assert_str_eq(installer_platform_environment(world.installer),
+                     world.plugin->environment);
+    ck_assert(!world.plugin->has_frontend);
+    ck_assert(fs_exists(world.plugin->wheel));
+
+    texts = json_dumps(world.plugin->details, 0);
+    ck_assert_str_eq(texts, "[\"mint-sdk<1.3,>=1.2.0b1: satisfied by 1.2.10 in "
+                     "the platform's core\", \"tabulate>=0.9: added as 0.9.0\""
+                     ", \"colorama>=1; sys_platform == 'win32': does not apply "
+                     "here\", \"fastapi<0.200: satisfied by 0.165.0 in the "
+                     "platform's core\"]");
+    free(texts);
+
+    /* the core is fixed; what the plugin runs is run as the plugin */
+
+    ck_assert_uint_eq(fake_called(&fake, "shared.lock -c "), 1);
+    ck_assert_uint_eq(fake_called(&fake, "core.lock"), 1);
+    ck_assert_uint_eq(fake_called(&fake, "mint_plugin_x uid=60706"), 1);
+    ck_assert_uint_eq(fake_called(&fake, "probe: "), 1);
+    ck_assert_uint_eq(fake_called(&fake, "probe uid=60706"), 1);
+    ck_assert_uint_eq(fake_called(&fake, "isolated"), 0);
+
+    /* requires_mint and one judgement each, none for what is not installed */
+
+    ck_assert_uint_eq(fake_called(&fake, "-- mint-sdk>=1.2.0b1 "), 1);
+    ck_assert_uint_eq(fake_called(&fake, "--dry-run"), 4);
+    ck_assert_uint_eq(fake_called(&fake, "-- tabulate"), 0);
+    ck_assert_uint_eq(fake_called(&fake, "-- pytest"), 0);
+
+    world_settle(&world);
+    ck_assert_uint_eq(world_count(&world, "bundles", ".tmp-"), 0);
+}
+END_TEST
+
+
+START_TEST(test_probe_environment)
+{
+    forget_calls();
+    nothing_but_core();
+    fake.rules[1].match = "probe:";
+    fake.rules[1].wait_status = FAKE_EXIT(1);
+    fake.rules[1].output = "Traceback\nImportError: libfoo.so\n";
+    fake.rules[2].match = "rm:";
+    fake.rules[2].refuse = true;
+
+    ck_assert_int_eq(world_install(&world, bundle, false), MINT_ERR_INVALID);
+    ck_assert_str_eq(world.err.text, "x 0.1.0: the plugin said nothing about "
+                     "itself (exit code 1): ImportError: libfoo.so");
+    ck_assert(text_list_has(&fake.variables, "MINT_PLUGIN_ENTRY_POINT=x"));
+    ck_assert(text_list_has(&fake.variables,
+                            "MINT_PLUGIN_DISTRIBUTION=mint-plugin-x"));
+    ck_assert(text_list_has(&fake.variables, "MINT_PLUGIN_NAME=x"));
+    ck_assert(text_list_has(&fake.variables, "MINT_HOST_REPORT_FD=3"));
+    fake.rules[2].match = NULL;
+}
+END_TEST
+
+
+static void
+is_unchanged(void)
+{
+    world_settle(&world);
+    ck_assert_uint_eq(registry_count(world.registry), 0);
+    ck_assert_uint_eq(world.added + world.changed, 0);
+    ck_assert_uint_eq(world_count(&world, "bundles", ""), 0);
+    ck_assert_uint_eq(world_count(&world, "environments", "x-"), 0);
+    ck_assert_uint_eq(world_count(&world, "environments", ".tmp-"), 0);
+    ck_assert_uint_eq(world_count(&world, "environments", "platform-"), 1);
+    ck_assert_ptr_nonnull(strstr(installer_platform_environment(
+                                     world.installer), "platform-1"));
+}
+
+
+static const struct {
+    struct fake_rule   rule;
+    int                code;
+    const char        *says;
+} failures[] = {
+    { { "-- mint-sdk>=1.2.0b1 ", FAKE_EXIT(1), NO_SOLUTION, false, false },
+      MINT_ERR_CONFLICT, "x 0.1.0 needs MINT >=1.2.0b1 and this platform is "
+      "1.2.10" },
+    { { "-- mint-sdk>=1.2.0b1 ", FAKE_EXIT(2), "error: Failed to parse",
+        false, false }, MINT_ERR_INVALID, "Invalid .mint bundle: " },
+    { { "-- mint-sdk>=1.2.0b1 ", FAKE_EXIT(101), "", false, false },
+      MINT_ERR_INVALID, "could not be judged" },
+    { { "-- fastapi", FAKE_EXIT(2), "error: bad", false, false },
+      MINT_ERR_INVALID, "\"fastapi<0.200\" cannot be judged: bad" },
+    { { "-- fastapi", 0, "", true, false },
+      MINT_ERR_TIMEOUT, "was not finished after 60 s" },
+    { { "shared.lock", FAKE_EXIT(2),
+        "error: Failed to fetch: https://i/x\n  cause: tcp connect error\n",
+        false, false }, MINT_ERR_UNAVAILABLE,
+      "the package index cannot be reached: Failed to fetch" },
+    { { "shared.lock", 9, "", false, false },
+      MINT_ERR_SYSTEM, "killed by signal 9" },
+    { { ".lock", FAKE_EXIT(1), NO_SOLUTION, false, false },
+      MINT_ERR_INVALID, "neither in the shared environment nor in one of its "
+      "own: Because a needs b, that is impossible. And so on." },
+    { { "uv venv", FAKE_EXIT(2), "error: No interpreter", false, false },
+      MINT_ERR_INVALID, "No interpreter" },
+    { { "uv venv", 0, "", false, true },
+      MINT_ERR_UNAVAILABLE, "uv venv could not be started: no runner" },
+    { { "uv pip sync", FAKE_EXIT(2), "error: Failed to install: x\n  cause: "
+        "failed to copy: No space left on device (os error 28)\n", false,
+        false }, MINT_ERR_FULL, "the disk is full" },
+    { { "uv pip sync", FAKE_EXIT(1), "error: Hash mismatch for `x==1`\n",
+        false, false }, MINT_ERR_INVALID, "Hash mismatch" },
+    { { "uv pip list", FAKE_EXIT(0), "nonsense", false, false },
+      MINT_ERR_PROTOCOL, "not understood" },
+    { { "chmod", FAKE_EXIT(1), "chmod: no", false, false },
+      MINT_ERR_INVALID, "opened to plugins" },
+    { { "import check", FAKE_EXIT(1),
+        "Traceback (most recent call last):\n  x\nImportError: no numpy\n\n",
+        false, false }, MINT_ERR_INVALID,
+      "\"mint_plugin_x\" cannot be imported in its environment: ImportError: "
+      "no numpy" },
+    { { "import check", FAKE_EXIT(1),
+        "OSError: [Errno 28] No space left on device\n", false, false },
+      MINT_ERR_FULL, "the disk is full" },
+    { { "sync: /bin/sync", FAKE_EXIT(1), "sync: error", false, false },
+      MINT_ERR_INVALID, "written to disk" },
+    { { "probe:", 0, "", true, false },
+      MINT_ERR_TIMEOUT, "not finished after 60 s" },
+};
+
+
+START_TEST(test_failures)
+{
+    nothing_but_core();
+    fake.rules[1] = failures[_i].rule;
+
+    ck_assert_int_eq(world_install(&world, bundle, false), failures[_i].code);
+    ck_assert_msg(strstr(world.err.text, failures[_i].says) != NULL, "%s",
+                  world.err.text);
+    is_unchanged();
+
+    /* and then it works */
+
+    fake.rules[1].match = NULL;
+    ck_assert_msg(world_install(&world, bundle, false) == 0, "%s",
+                  world.err.text);
+}
+END_TEST
+
+
+static const struct {
+    const char  *report;
+    const char  *says;
+} reports[] = {
+    { "",                                              "said nothing" },
+    { "not json\n{\"event\": 3}\n",                    "said nothing" },
+    { "{\"event\": \"failed\", \"stage\": \"import\", \"error\": "
+      "\"ImportError: x\", \"traceback\": \"\"}",
+      "cannot be loaded: ImportError: x" },
+    { "{\"event\": \"failed\", \"traceback\": \"a\\nb\\nE: last\\n\"}",
+      "cannot be loaded: E: last" },
+    { "{\"event\": \"probed\"}",                       "no routes prefix" },
+    { "{\"event\": \"probed\", \"routes_prefix\": \"/api/x\"}", "/api" },
+    { "{\"event\": \"probed\", \"routes_prefix\": \"/x\"}",
+      "plugin_type" },
+    { "{\"event\": \"probed\", \"routes_prefix\": \"/x\", \"plugin_type\": "
+      "\"a b\"}", "plugin_type" },
+    { "{\"event\": \"probed\", \"routes_prefix\": \"/x\", \"plugin_type\": "
+      "\"full\", \"capabilities\": []}", "capabilities" },
+    { "{\"event\": \"probed\", \"routes_prefix\": \"/x\", \"plugin_type\": "
+      "\"full\", \"capabilities\": {}, \"metadata\": {}}", "module is" },
+    { "{\"event\": \"probed\", \"routes_prefix\": \"/x\", \"plugin_type\": "
+      "\"full\", \"capabilities\": {}, \"metadata\": {}, \"module_file\": "
+      "\"/etc/passwd\"}", "outside its environment" },
+};
+
+
+START_TEST(test_reports)
+{
+    nothing_but_core();
+    fake.report = reports[_i].report;
+
+    ck_assert_int_eq(world_install(&world, bundle, false), MINT_ERR_INVALID);
+    ck_assert_msg(strstr(world.err.text, reports[_i].says) != NULL, "%s",
+                  world.err.text);
+    is_unchanged();
+}
+END_TEST
+
+
+static void
+must_not_answer(void *ctx, const struct error *err, struct plugin *plugin,
+    const char *replaced)
+{
+    (void) ctx;
+    (void) plugin;
+    (void) replaced;
+
+    ck_abort_msg("answered: %s", err->text);
+}
+
+
+/* whatever step it is at, giving up leaves nothing behind */
+
+START_TEST(test_cancel)
+{
+    nothing_but_core();
+    world_settle(&world);
+    forget_calls();
+    fake.break_at = (size_t) _i;
+    installer_install(world.installer, bundle, false, NULL, must_not_answer,
+                      NULL);
+
+    ck_assert_int_ge(event_base_dispatch(world.base), 0);
+    ck_assert_uint_eq(fake.calls.count, (size_t) _i);
+
+    installer_free(&world.installer);
+    ck_assert_uint_eq(world_count(&world, "environments", ".tmp-"), 0);
+    ck_assert_uint_eq(world_count(&world, "environments", "platform-"), 1);
+    ck_assert_uint_eq(world_count(&world, "bundles", ""), 0);
+    ck_assert_uint_eq(registry_count(world.registry), 0);
+    world_restart(&world);
+}
+END_TEST
+
+
+START_TEST(test_clash_with_core)
+{
+    nothing_but_core();
+    fake.rules[1].match = "-- fastapi";
+    fake.rules[1].wait_status = FAKE_EXIT(1);
+    fake.rules[1].output = NO_SOLUTION;
+    fake.rules[2].match = "shared.lock";
+    fake.rules[2].wait_status = FAKE_EXIT(1);
+    fake.rules[2].output = NO_SOLUTION;
+    fake.isolated = "mint-sdk==1.2.10\nfastapi==0.129.0\n";
+
+    ck_assert_int_eq(world_install(&world, bundle, false), 0);
+    ck_assert_int_eq(world.plugin->mode, PLUGIN_ISOLATED);
+    ck_assert_str_eq(world.plugin->reason, "isolated because it needs "
+                     "fastapi<0.200 and the platform's core has fastapi "
+                     "0.165.0");
+    ck_assert_str_eq(json_string_value(json_array_get(world.plugin->details,
+                                                      3)),
+                     "fastapi<0.200: clash with 0.165.0 in the platform's "
+                     "core; its own environment has 0.129.0");
+    ck_assert_ptr_nonnull(strstr(world.plugin->environment, "/x-1"));
+    ck_assert_ptr_nonnull(strstr(installer_platform_environment(
+                                     world.installer), "platform-1"));
+    ck_assert_uint_eq(fake_called(&fake, "isolated.lock -c"), 0);
+}
+END_TEST
+
+
+START_TEST(test_transitive_clash)
+{
+    nothing_but_core();
+    fake.rules[1].match = "shared.lock";
+    fake.rules[1].wait_status = FAKE_EXIT(1);
+    fake.rules[1].output = NO_SOLUTION;
+
+    ck_assert_int_eq(world_install(&world, bundle, false), 0);
+    ck_assert_str_eq(world.plugin->reason, "isolated because its packages do "
+                     "not fit the shared environment: Because a needs b, that "
+                     "is impossible.");
+}
+END_TEST
+
+
+/* a second plugin clashes with the first; later versions move packages */
+
+START_TEST(test_clash_with_plugin)
+{
+    char  *other;
+
+    nothing_but_core();
+    ck_assert_int_eq(world_install(&world, bundle, false), 0);
+
+    other = make("y", "1.0");
+    fake.prefix = "/y";
+    fake.rules[1].match = "-- tabulate";
+    fake.rules[1].wait_status = FAKE_EXIT(1);
+    fake.rules[1].output = NO_SOLUTION;
+    fake.rules[2].match = "shared.lock";
+    fake.rules[2].wait_status = FAKE_EXIT(1);
+    fake.rules[2].output = NO_SOLUTION;
+
+    ck_assert_int_eq(world_install(&world, other, false), 0);
+    ck_assert_str_eq(world.plugin->reason, "isolated because it needs "
+                     "tabulate>=0.9 and the shared environment has tabulate "
+                     "0.9.0 (needed by x)");
+    ck_assert_uint_eq(world.plugin->uid, 60707);
+    ck_assert_ptr_nonnull(strstr(registry_find(world.registry, "x")
+                                 ->environment, "/platform-2"));
+
+    /* the resolver finds room after all: x is imported again, as itself */
+
+    free(other);
+    other = make("y", "2.0");
+    fake.rules[2].match = NULL;
+    fake.shared = CORE "tabulate==0.9.5\nmint-plugin-x @ file:///x\n"
+                  "mint-plugin-y @ file:///y\n";
+    forget_calls();
+
+    ck_assert_int_eq(world_install(&world, other, false), 0);
+    ck_assert_str_eq(world.plugin->reason, "shared because everything it "
+                     "needs fits the platform environment (moves tabulate "
+                     "from 0.9.0 to 0.9.5)");
+    ck_assert_str_eq(world.replaced, "1.0");
+    ck_assert_uint_eq(fake_called(&fake, "mint_plugin_y uid=60707"), 1);
+    ck_assert_uint_eq(fake_called(&fake, "mint_plugin_x uid=60706"), 1);
+    ck_assert_uint_eq(world.changed, 1);
+    ck_assert_ptr_nonnull(strstr(registry_find(world.registry, "x")
+                                 ->environment, "/platform-3"));
+    free(other);
+}
+END_TEST
+
+
+START_TEST(test_forced_isolated)
+{
+    char  *names[] = { (char []) { "x" } };
+
+    nothing_but_core();
+    world.config.plugins.force_isolated.item = names;
+    world.config.plugins.force_isolated.count = 1;
+
+    ck_assert_int_eq(world_install(&world, bundle, false), 0);
+    ck_assert_str_eq(world.plugin->reason, "isolated because "
+                     "plugins.forceIsolated names it");
+    ck_assert_uint_eq(fake_called(&fake, "shared.lock"), 0);
+}
+END_TEST
+
+
+START_TEST(test_forced_shared)
+{
+    char  *names[] = { (char []) { "mint_plugin.x" } };
+
+    nothing_but_core();
+    world.config.plugins.force_shared.item = names;
+    world.config.plugins.force_shared.count = 1;
+    fake.rules[1].match = "-- fastapi";
+    fake.rules[1].wait_status = FAKE_EXIT(1);
+    fake.rules[1].output = NO_SOLUTION;
+
+    /* uv refuses until the pins of the platform override the plugin's range */
+
+    fake.rules[2].match = "--override";
+    fake.rules[2].wait_status = FAKE_EXIT(2);
+    fake.rules[2].output = "error: overrides\n";
+    fake.rules[3].match = "shared.lock";
+    fake.rules[3].wait_status = FAKE_EXIT(1);
+    fake.rules[3].output = NO_SOLUTION;
+    ck_assert_int_eq(world_install(&world, bundle, false), MINT_ERR_INVALID);
+    ck_assert_ptr_nonnull(strstr(world.err.text, "overrides"));
+    ck_assert_uint_eq(fake_called(&fake, "isolated.lock"), 0);
+
+    fake.rules[2].match = NULL;
+    fake.rules[3].match = NULL;
+    ck_assert_int_eq(world_install(&world, bundle, false), 0);
+    ck_assert_int_eq(world.plugin->mode, PLUGIN_SHARED);
+    ck_assert_str_eq(world.plugin->reason, "shared because "
+                     "plugins.forceShared names it (adds tabulate 0.9.0)");
+}
+END_TEST
+
+
+START_TEST(test_same_version)
+{
+    struct plugin  *plugin;
+
+    nothing_but_core();
+    ck_assert_int_eq(world_install(&world, bundle, false), 0);
+    plugin = world.plugin;
+
+    forget_calls();
+    ck_assert_int_eq(world_install(&world, bundle, false), 0);
+    ck_assert_ptr_eq(world.plugin, plugin);
+    ck_assert_ptr_null(world.replaced);
+    ck_assert_uint_eq(world.changed, 0);
+    ck_assert_uint_eq(fake_called(&fake, "uv "), 0);
+
+    ck_assert_int_eq(world_install(&world, bundle, true), 0);
+    ck_assert_str_eq(world.replaced, "0.1.0");
+    ck_assert_uint_eq(world.changed, 1);
+    ck_assert(fs_exists(plugin->wheel));
+    ck_assert_uint_eq(fake_called(&fake, "-- mint-sdk>=1.2.0b1 "), 0);
+}
+END_TEST
+
+
+/* a failed upgrade leaves the old version whole */
+
+START_TEST(test_failed_upgrade)
+{
+    char  *newer, *environment;
+
+    nothing_but_core();
+    ck_assert_int_eq(world_install(&world, bundle, false), 0);
+    environment = mem_strdup(world.plugin->environment);
+
+    newer = make("x", "0.2.0");
+    fake.rules[1].match = "probe:";
+    fake.rules[1].wait_status = FAKE_EXIT(1);
+    ck_assert_int_ne(world_install(&world, newer, false), 0);
+
+    world_settle(&world);
+    ck_assert_str_eq(registry_find(world.registry, "x")->version, "0.1.0");
+    ck_assert_str_eq(registry_find(world.registry, "x")->environment,
+                     environment);
+    ck_assert(fs_exists(environment));
+    ck_assert_str_eq(installer_platform_environment(world.installer),
+                     environment);
+    ck_assert_uint_eq(world_count(&world, "bundles", "mint-plugin-x"), 1);
+
+    free(environment);
+    free(newer);
+}
+END_TEST
+
+
+START_TEST(test_names_taken)
+{
+    char  *wheel;
+
+    nothing_but_core();
+    ck_assert_int_eq(world_install(&world, bundle, false), 0);
+
+    wheel = fixture_wheel(world.directory, "another", "1.0", "x", requires,
+                          "");
+    ck_assert_int_eq(world_install(&world, wheel, false), MINT_ERR_CONFLICT);
+    ck_assert_ptr_nonnull(strstr(world.err.text, "\"x\" is taken"));
+    free(wheel);
+
+    wheel = fixture_wheel(world.directory, "mint-plugin-x", "1.0", "z",
+                          requires, "");
+    ck_assert_int_eq(world_install(&world, wheel, false), MINT_ERR_CONFLICT);
+    ck_assert_ptr_nonnull(strstr(world.err.text, "as plugin \"x\""));
+    free(wheel);
+
+    wheel = fixture_wheel(world.directory, "nx", "1.0", "nginx", requires,
+                          "");
+    ck_assert_int_eq(world_install(&world, wheel, false), MINT_ERR_CONFLICT);
+    free(wheel);
+
+    /* the prefix is known only after the probe: nothing of it stays */
+
+    wheel = fixture_wheel(world.directory, "mint-plugin-y", "1.0", "y",
+                          requires, "");
+    ck_assert_int_eq(world_install(&world, wheel, false), MINT_ERR_CONFLICT);
+    ck_assert_ptr_nonnull(strstr(world.err.text, "that of plugin \"x\""));
+    world_settle(&world);
+    ck_assert_uint_eq(registry_count(world.registry), 1);
+    ck_assert_uint_eq(world_count(&world, "environments", "platform-"), 2);
+    free(wheel);
+}
+END_TEST
+
+
+START_TEST(test_bad_requests)
+{
+    char  *path;
+
+    ck_assert_int_eq(world_install(&world, "relative.mint", false),
+                     MINT_ERR_INVALID);
+
+    path = mem_printf("%s/none.mint", world.directory);
+    ck_assert_int_eq(world_install(&world, path, false), MINT_ERR_NOT_FOUND);
+    fixture_write(path, "no archive");
+    ck_assert_int_eq(world_install(&world, path, false), MINT_ERR_INVALID);
+    ck_assert_str_eq(world.err.text,
+                     "Invalid .mint bundle: it is not a ZIP archive");
+    is_unchanged();
+    free(path);
+
+    world.config.plugins.capacity = 1;
+    ck_assert_int_eq(world_install(&world, bundle, false), MINT_ERR_FULL);
+    ck_assert_ptr_nonnull(strstr(world.err.text, "plugins.capacity"));
+    world.config.plugins.capacity = 256;
+    is_unchanged();
+
+    world_restart(&world);
+    ck_assert_int_eq(world_install(&world, bundle, false),
+                     MINT_ERR_UNAVAILABLE);
+}
+END_TEST
+
+
+static unsigned  answers;
+
+
+static void
+count_answer(void *ctx, const struct error *err, struct plugin *plugin,
+    const char *replaced)
+{
+    (void) plugin;
+    (void) replaced;
+
+    /* in the order of the requests */
+
+    ck_assert_int_eq(err->code, 0);
+    ck_assert_uint_eq(answers++, (unsigned) (uintptr_t) ctx);
+}
+
+
+START_TEST(test_queue)
+{
+    uintptr_t  i;
+
+    nothing_but_core();
+
+    for (i = 0; i < 3; i++) {
+        installer_install(world.installer, bundle, i == 2, NULL, count_answer,
+                          (void *) i);
+    }
+
+    world_settle(&world);
+    ck_assert_uint_eq(answers, 3);
+    ck_assert_uint_eq(world.added, 1);
+    ck_assert_uint_eq(world.changed, 1);
+}
+END_TEST
+
+
+static bool
+use_second(void *ctx, const char *directory)
+{
+    (void) ctx;
+
+    return strstr(directory, "/platform-2") != NULL;
+}
+
+
+START_TEST(test_collect)
+{
+    nothing_but_core();
+    ck_assert_int_eq(world_install(&world, bundle, false), 0);
+    ck_assert_int_eq(world_install(&world, bundle, true), 0);
+    ck_assert_uint_eq(world_count(&world, "environments", "platform-"), 3);
+
+    installer_collect(world.installer, use_second, NULL);
+    world_settle(&world);
+    ck_assert_uint_eq(world_count(&world, "environments", "platform-"), 2);
+    ck_assert_uint_eq(world_count(&world, "environments", "platform-1"), 0);
+    ck_assert_uint_eq(world_count(&world, "environments", ".tmp-"), 0);
+    ck_assert_uint_eq(world_count(&world, "locks", "platform-"), 2);
+
+    /* numbers go on: nobody finds another environment under an old name */
+
+    ck_assert_int_eq(world_install(&world, bundle, true), 0);
+    ck_assert_uint_eq(world_count(&world, "environments", "platform-4"), 1);
+}
+END_TEST
+
+
+START_TEST(test_leftovers)
+{
+    char  *path;
+
+    path = mem_printf("%s/environments/.tmp-platform-9/lib",
+                      world.config.server.data_path);
+    ck_assert_int_eq(fs_mkdir_all(path, 0700, NULL), 0);
+    free(path);
+    path = mem_printf("%s/bundles/.tmp-0123/x",
+                      world.config.server.data_path);
+    ck_assert_int_eq(fs_mkdir_all(path, 0700, NULL), 0);
+    free(path);
+
+    world_restart(&world);
+    ck_assert_int_eq(world_prepare(&world), 0);
+    world_settle(&world);
+    ck_assert_uint_eq(world_count(&world, "environments", ".tmp-"), 0);
+    ck_assert_uint_eq(world_count(&world, "bundles", ""), 0);
+}
+END_TEST
+
+
+/* an isolated environment that is lost, with and without its lock */
+
+START_TEST(test_lost_environment)
+{
+    char            *path;
+    struct plugin   *plugin;
+
+    nothing_but_core();
+    fake.rules[1].match = "shared.lock";
+    fake.rules[1].wait_status = FAKE_EXIT(1);
+    fake.rules[1].output = NO_SOLUTION;
+    ck_assert_int_eq(world_install(&world, bundle, false), 0);
+
+    path = mem_printf("%s/%s", world.plugin->environment, ENVIRONMENT_MARKER);
+    ck_assert_int_eq(unlink(path), 0);
+    free(path);
+
+    world_restart(&world);
+    ck_assert_int_eq(world_prepare(&world), 0);
+    plugin = registry_find(world.registry, "x");
+    ck_assert_ptr_nonnull(strstr(plugin->environment, "/x-2"));
+    ck_assert_int_eq(plugin->state, PLUGIN_REGISTERED);
+
+    ck_assert_int_eq(fs_remove_tree(plugin->environment, NULL), 0);
+    path = mem_printf("%s/locks/x-2.txt", world.config.server.data_path);
+    ck_assert_int_eq(unlink(path), 0);
+    free(path);
+
+    world_restart(&world);
+    ck_assert_int_eq(world_prepare(&world), 0);
+    plugin = registry_find(world.registry, "x");
+    ck_assert_int_eq(plugin->state, PLUGIN_FAILED);
+    ck_assert_ptr_nonnull(strstr(plugin->error, "install its bundle again"));
+}
+END_TEST
+
+
+/* index addresses may hold passwords: in the environment, never in argv */
+
+START_TEST(test_secrets)
+{
+    char  *urls[] = { (char []) { "https://u:secret@index/simple" } };
+
+    world.config.plugins.extra_index_urls.item = urls;
+    world.config.plugins.extra_index_urls.count = 1;
+    setenv("UV_INDEX_URL", "https://u:secret@main/simple", 1);
+    setenv("UV_CACHE_DIR", "/nowhere", 1);
+    setenv("MINT_SECRET", "secret", 1);
+    world_restart(&world);
+    ck_assert_int_eq(world_prepare(&world), 0);
+    world_settle(&world);
+
+    nothing_but_core();
+    fake.rules[1].match = "shared.lock";
+    fake.rules[1].wait_status = FAKE_EXIT(2);
+    fake.rules[2].match = "rm:";
+    fake.rules[2].refuse = true;
+    ck_assert_int_ne(world_install(&world, bundle, false), 0);
+
+    ck_assert_uint_eq(fake_called(&fake, "secret"), 0);
+    ck_assert(text_list_has(&fake.variables, "UV_EXTRA_INDEX_URL="
+                            "https://u:secret@index/simple"));
+    ck_assert(text_list_has(&fake.variables,
+                            "UV_INDEX_URL=https://u:secret@main/simple"));
+    ck_assert(text_list_has(&fake.variables, "UV_PYTHON_DOWNLOADS=never"));
+    ck_assert(!text_list_has(&fake.variables, "MINT_SECRET=secret"));
+    ck_assert(!text_list_has(&fake.variables, "UV_CACHE_DIR=/nowhere"));
+    fake.rules[2].match = NULL;
+}
+END_TEST
+
+
+static Suite *
+install_suite(void)
+{
+    Suite  *suite;
+    TCase  *tcase;
+
+    suite = suite_create("install");
+    tcase = tcase_create("install");
+
+    tcase_set_timeout(tcase, 60);
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, test_prepare_order);
+    tcase_add_test(tcase, test_another_core);
+    tcase_add_test(tcase, test_shared);
+    tcase_add_test(tcase, test_probe_environment);
+    tcase_add_loop_test(tcase, test_failures, 0,
+                        sizeof(failures) / sizeof(failures[0]));
+    tcase_add_loop_test(tcase, test_reports, 0,
+                        sizeof(reports) / sizeof(reports[0]));
+    tcase_add_loop_test(tcase, test_cancel, 1, 13);
+    tcase_add_test(tcase, test_clash_with_core);
+    tcase_add_test(tcase, test_transitive_clash);
+    tcase_add_test(tcase, test_clash_with_plugin);
+    tcase_add_test(tcase, test_forced_isolated);
+    tcase_add_test(tcase, test_forced_shared);
+    tcase_add_test(tcase, test_same_version);
+    tcase_add_test(tcase, test_failed_upgrade);
+    tcase_add_test(tcase, test_names_taken);
+    tcase_add_test(tcase, test_bad_requests);
+    tcase_add_test(tcase, test_queue);
+    tcase_add_test(tcase, test_collect);
+    tcase_add_test(tcase, test_leftovers);
+    tcase_add_test(tcase, test_lost_environment);
+    tcase_add_test(tcase, test_secrets);
+    suite_add_tcase(suite, tcase);
+
+    return suite;
+}
+
+
+int
+main(void)
+{
+    int       failed;
+    SRunner  *runner;
+
+    unsetenv("MINT_TEST_UV");
+    unsetenv("MINT_TEST_PYTHON");
+    unsetenv("UV_CACHE_DIR");
+
+    runner = srunner_create(install_suite());
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
