@@ -8,18 +8,17 @@
 #define NGX_HTTP_MINT_H
 
 #include "ngx_http_mint_compat.h"
+#include "ngx_http_mint_run.h"
 #include "ngx_http_mint_text.h"
 #include "ngx_http_mint_view.h"
-
-#include "contract/mint_token.h"
 
 
 /* ngx_http_mint_module.c: configuration */
 
-typedef struct {
+struct ngx_http_mint_main_conf_s {
     ngx_str_t   directory;
     ngx_uint_t  is_used;            /* "mint on" or "mint_seats" somewhere */
-} ngx_http_mint_main_conf_t;
+};
 
 typedef struct {
     ngx_uint_t  has_seats;          /* of an upstream: "mint_seats" */
@@ -30,32 +29,6 @@ typedef struct {
     ngx_flag_t  enable;
     ngx_uint_t  is_proxied;         /* to an upstream with "mint_seats" */
 } ngx_http_mint_loc_conf_t;
-
-
-/* ngx_http_mint_run.c: one mapped run file */
-
-typedef struct ngx_http_mint_record_s  ngx_http_mint_record_t;
-
-typedef struct {
-    ngx_http_mint_view_t     view;
-    ngx_fd_t                 fd;        /* kept open for "workers" only */
-    dev_t                    device;
-    ino_t                    inode;
-    ngx_http_mint_record_t  *record;    /* "workers": ours */
-} ngx_http_mint_file_t;
-
-/* ngx_http_mint_workers.c: our record, for as long as a request counts in it */
-
-struct ngx_http_mint_record_s {
-    ngx_http_mint_file_t        file;
-    ngx_uint_t                  refs;
-    struct mint_worker         *worker;
-    uint32_t                   *in_flight;
-    uint32_t                    seats;
-    struct mint_worker_plugin  *plugins;
-    uint32_t                    plugin_count;
-    ngx_queue_t                *waiting;    /* a plugin's requests by age */
-};
 
 
 /* what is said to a client that is refused, and in the log */
@@ -74,7 +47,7 @@ typedef struct {
 
 /* one main request; freed with its pool, found again after redirects */
 
-typedef struct {
+struct ngx_http_mint_ctx_s {
     ngx_str_t                request_id;
     ngx_str_t                plugin;        /* name; empty: the platform */
     ngx_str_t                version;
@@ -98,7 +71,7 @@ typedef struct {
     unsigned                 is_admin:1;
     unsigned                 is_upgrade:1;
     unsigned                 is_queued:1;
-} ngx_http_mint_ctx_t;
+};
 
 
 extern ngx_module_t  ngx_http_mint_module;
@@ -108,30 +81,6 @@ extern ngx_module_t  ngx_http_mint_filter_module;
 /* ngx_http_mint_module.c */
 ngx_http_mint_ctx_t *ngx_http_mint_get_ctx(ngx_http_request_t *r);
 ngx_http_mint_ctx_t *ngx_http_mint_make_ctx(ngx_http_request_t *r);
-
-/* ngx_http_mint_run.c; file and routes are NULL while there is none */
-ngx_int_t ngx_http_mint_run_init(ngx_cycle_t *cycle,
-    ngx_http_mint_main_conf_t *mcf);
-void ngx_http_mint_run_done(void);
-void ngx_http_mint_run_check(void);
-ngx_http_mint_view_t *ngx_http_mint_run_view(enum mint_run_kind kind);
-ngx_http_mint_record_t *ngx_http_mint_run_record(void);
-const ngx_http_mint_table_t *ngx_http_mint_run_routes(void);
-ngx_uint_t ngx_http_mint_run_keys(struct mint_token_key ***keys);
-void ngx_http_mint_run_unmap(ngx_http_mint_file_t *file);
-void ngx_http_mint_run_complain(enum mint_run_kind kind, ngx_err_t err,
-    const char *what);
-
-/* ngx_http_mint_workers.c */
-ngx_http_mint_record_t *ngx_http_mint_workers_claim(
-    ngx_http_mint_file_t *file);
-void ngx_http_mint_workers_release(ngx_http_mint_record_t *record);
-ngx_int_t ngx_http_mint_workers_enter(ngx_http_mint_ctx_t *ctx,
-    uint32_t seat);
-void ngx_http_mint_workers_leave(ngx_http_mint_ctx_t *ctx);
-void ngx_http_mint_workers_rejected(ngx_http_mint_ctx_t *ctx,
-    ngx_int_t rejection);
-ngx_int_t ngx_http_mint_workers_log_handler(ngx_http_request_t *r);
 
 /* ngx_http_mint_headers.c */
 enum ngx_http_mint_header {

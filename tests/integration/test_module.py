@@ -332,10 +332,12 @@ def test_client_that_goes_away_is_told_to_the_plugin(world):
     def forever(peer, request):
         peer.answer(b"", headers=[("Content-Type", "text/event-stream")],
                     length=False)
-        peer.sock.sendall(b"data: 1\n\n")
-        while peer.file.read1(1000):
-            pass
-        gone.set()
+        try:
+            peer.sock.sendall(b"data: 1\n\n")
+            while peer.file.read1(1000):
+                pass
+        finally:
+            gone.set()              # at the end, or at a reset
         return True
 
     with world.connect() as s:
