@@ -15,6 +15,7 @@
 static void print_row(const char *label, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 static void print_process(const char *label, json_t *process);
+static void print_reason(json_t *result);
 static size_t print_width(const char *text);
 static void print_table(const char *const *cells, size_t rows);
 static const char *print_pid(json_t *plugin, char *text, size_t size);
@@ -120,8 +121,8 @@ print_explain(json_t *result)
     size_t   i;
     json_t  *details, *text;
 
-    printf("%s is %s: %s\n", print_text(result, "plugin"),
-           print_text(result, "mode"), print_text(result, "reason"));
+    printf("%s is ", print_text(result, "plugin"));
+    print_reason(result);
 
     details = json_object_get(result, "details");
     json_array_foreach(details, i, text) {
@@ -160,8 +161,8 @@ print_install(json_t *result)
         printf(" (was %s)", replaced);
     }
 
-    printf("\n%s: %s\n", print_text(result, "mode"),
-           print_text(result, "reason"));
+    putchar('\n');
+    print_reason(result);
 }
 
 
@@ -238,6 +239,27 @@ print_process(const char *label, json_t *process)
               (long long) json_integer_value(json_object_get(process,
                                                              "pid")),
               error[0] != '\0' ? ": " : "", error);
+}
+
+
+/* "isolated because ...": a reason that begins with the mode says it itself */
+
+static void
+print_reason(json_t *result)
+{
+    size_t       len;
+    const char  *mode, *reason;
+
+    mode = print_text(result, "mode");
+    reason = print_text(result, "reason");
+    len = strlen(mode);
+
+    if (strncmp(reason, mode, len) == 0 && reason[len] == ' ') {
+        printf("%s\n", reason);
+        return;
+    }
+
+    printf("%s: %s\n", mode, reason);
 }
 
 

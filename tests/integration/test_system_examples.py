@@ -53,7 +53,8 @@ def test_explain_says_why_in_one_sentence(
         assert "prettytable" in reason, reason
         assert re.search(r"<3|2\.5", reason), reason
     text = system.ctl("explain", name).stdout
-    assert text.startswith(f"{name} is {MODES[name]}: {reason}")
+    assert reason.startswith(f"{MODES[name]} because ")
+    assert text.startswith(f"{name} is {reason}\n")
 
 
 @each
