@@ -83,6 +83,11 @@ static const struct {
     { "/api/x",                 "for itself" },
     { "/__mint",                "for itself" },
     { "/__mint/events",         "for itself" },
+    { "/auth",                  "for itself" },
+    { "/Auth/x",                "for itself" },
+    { "/experiments",           "for itself" },
+    { "/authors",               NULL },
+    { "/x/auth",                NULL },
     { "/" LONG_64 LONG_64,      "120 bytes" },
 };
 
