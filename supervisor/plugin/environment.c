@@ -78,6 +78,10 @@ static int environment_describe(struct environment_build *build,
     struct error *err);
 static int environment_finish(struct environment_build *build,
     struct error *err);
+static int environment_save_lock(struct environment_build *build,
+    struct error *err);
+static int environment_save_marker(struct environment_build *build,
+    const char *lock_sha256, struct error *err);
 static void environment_free(struct environment_build *build);
 
 
@@ -435,58 +439,18 @@ environment_flush(struct environment_build *build)
 static int
 environment_finish(struct environment_build *build, struct error *err)
 {
-    int            rc, fd;
-    char           path[PATH_MAX], hex[65], now[32], *text;
-    json_t        *marker;
-    struct strbuf  lock;
+    int   rc, fd;
+    char  hex[65];
 
-    memset(&lock, 0, sizeof(lock));
-    rc = fs_read(build->lock, ENVIRONMENT_LOCK_MAX, &lock, err);
+    rc = environment_save_lock(build, err);
 
     if (rc == 0) {
         rc = fs_sha256(build->lock, hex, err);
     }
 
     if (rc == 0) {
-        snprintf(path, sizeof(path), "%s/%s", build->temporary,
-                 ENVIRONMENT_LOCK);
-        rc = fs_write_atomic(path, strbuf_text(&lock), lock.len, 0644, err);
+        rc = environment_save_marker(build, hex, err);
     }
-
-    /* a second copy outside: to build it again if the directory is lost */
-
-    if (rc == 0) {
-        snprintf(path, sizeof(path), "%s/%s.txt", build->tools->locks,
-                 strrchr(build->directory, '/') + 1);
-        rc = fs_write_atomic(path, strbuf_text(&lock), lock.len, 0600, err);
-    }
-
-    strbuf_free(&lock);
-
-    if (rc != 0) {
-        return rc;
-    }
-
-    time_rfc3339(time_unix_ms(), now);
-
-    marker = json_pack("{s:s, s:s, s:s, s:O, s:O}", "created", now,
-                       "lock_sha256", hex, "python",
-                       build->tools->config->environments.python,
-                       "packages", build->packages,
-                       "plugins", build->plugins);
-    text = marker != NULL ? json_dumps(marker, JSON_INDENT(1)) : NULL;
-    json_decref(marker);
-
-    if (text == NULL) {
-        return error_set(err, MINT_ERR_INVALID,
-                         "the environment cannot be described: a text in it "
-                         "is not valid UTF-8");
-    }
-
-    snprintf(path, sizeof(path), "%s/%s", build->temporary,
-             ENVIRONMENT_MARKER);
-    rc = fs_write_atomic(path, text, strlen(text), 0644, err);
-    free(text);
 
     if (rc == 0 && rename(build->temporary, build->directory) == -1) {
         rc = error_set_errno(err, "rename(\"%s\", \"%s\") failed",
@@ -513,4 +477,67 @@ environment_finish(struct environment_build *build, struct error *err)
     close(fd);
 
     return 0;
+}
+
+
+/* and a second copy outside: to build it again if the directory is lost */
+
+static int
+environment_save_lock(struct environment_build *build, struct error *err)
+{
+    int            rc;
+    char           path[PATH_MAX];
+    struct strbuf  lock;
+
+    memset(&lock, 0, sizeof(lock));
+    rc = fs_read(build->lock, ENVIRONMENT_LOCK_MAX, &lock, err);
+
+    if (rc == 0) {
+        snprintf(path, sizeof(path), "%s/%s", build->temporary,
+                 ENVIRONMENT_LOCK);
+        rc = fs_write_atomic(path, strbuf_text(&lock), lock.len, 0644, err);
+    }
+
+    if (rc == 0) {
+        snprintf(path, sizeof(path), "%s/%s.txt", build->tools->locks,
+                 strrchr(build->directory, '/') + 1);
+        rc = fs_write_atomic(path, strbuf_text(&lock), lock.len, 0600, err);
+    }
+
+    strbuf_free(&lock);
+
+    return rc;
+}
+
+
+static int
+environment_save_marker(struct environment_build *build,
+    const char *lock_sha256, struct error *err)
+{
+    int      rc;
+    char     path[PATH_MAX], now[32], *text;
+    json_t  *marker;
+
+    time_rfc3339(time_unix_ms(), now);
+
+    marker = json_pack("{s:s, s:s, s:s, s:O, s:O}", "created", now,
+                       "lock_sha256", lock_sha256, "python",
+                       build->tools->config->environments.python,
+                       "packages", build->packages,
+                       "plugins", build->plugins);
+    text = marker != NULL ? json_dumps(marker, JSON_INDENT(1)) : NULL;
+    json_decref(marker);
+
+    if (text == NULL) {
+        return error_set(err, MINT_ERR_INVALID,
+                         "the environment cannot be described: a text in it "
+                         "is not valid UTF-8");
+    }
+
+    snprintf(path, sizeof(path), "%s/%s", build->temporary,
+             ENVIRONMENT_MARKER);
+    rc = fs_write_atomic(path, text, strlen(text), 0644, err);
+    free(text);
+
+    return rc;
 }

@@ -62,6 +62,11 @@ void environment_cancel(struct environment_build **build);
 int environment_read(const char *directory, json_t **marker,
     struct error *err);
 
+/* the newest complete <name>-<n> that holds exactly these plugins and the
+   core's versions, NULL if there is none; mem_alloc */
+char *environment_find(const struct toolset *tools, const char *name,
+    const json_t *plugins, const char *core_lock);
+
 /* removes an environment that nothing uses, in the background */
 void environment_discard(const struct toolset *tools, const char *directory);
 

@@ -15,9 +15,15 @@
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/strbuf.h"
+#include "supervisor/plugin/lock.h"
 
 
 #define ENVIRONMENT_MARKER_MAX  (1024 * 1024)
+
+
+static bool environment_fits(const char *directory, const json_t *plugins,
+    const struct lock *core);
+static bool environment_has_all(const json_t *list, const json_t *wanted);
 
 
 int
@@ -188,4 +194,110 @@ environment_remove_leftovers(const struct toolset *tools)
             closedir(list);
         }
     }
+}
+
+
+char *
+environment_find(const struct toolset *tools, const char *name,
+    const json_t *plugins, const char *core_lock)
+{
+    char              *directory, *prefix, *end;
+    size_t             i;
+    unsigned long      number, best;
+    struct lock        core;
+    struct text_list   all;
+
+    if (lock_read(&core, core_lock, NULL) != 0) {
+        return NULL;
+    }
+
+    memset(&all, 0, sizeof(all));
+    best = 0;
+    prefix = mem_printf("%s/%s-", tools->environments, name);
+    environment_list_all(tools->environments, &all);
+
+    for (i = 0; i < all.count; i++) {
+        if (strncmp(all.item[i], prefix, strlen(prefix)) != 0) {
+            continue;
+        }
+
+        number = strtoul(all.item[i] + strlen(prefix), &end, 10);
+
+        if (*end == '\0' && number > best
+            && environment_fits(all.item[i], plugins, &core))
+        {
+            best = number;
+        }
+    }
+
+    directory = best > 0 ? mem_printf("%s%lu", prefix, best) : NULL;
+
+    text_list_clear(&all);
+    free(prefix);
+    lock_clear(&core);
+
+    return directory;
+}
+
+
+static bool
+environment_fits(const char *directory, const json_t *plugins,
+    const struct lock *core)
+{
+    bool                        fits;
+    char                       *path;
+    size_t                      i;
+    json_t                     *marker;
+    struct lock                 lock;
+    const struct lock_package  *package;
+
+    if (environment_read(directory, &marker, NULL) != 0) {
+        return false;
+    }
+
+    fits = environment_has_all(json_object_get(marker, "plugins"), plugins);
+    json_decref(marker);
+
+    path = mem_printf("%s/%s", directory, ENVIRONMENT_LOCK);
+
+    if (!fits || lock_read(&lock, path, NULL) != 0) {
+        free(path);
+        return false;
+    }
+
+    for (i = 0; i < core->count && fits; i++) {
+        package = lock_find(&lock, core->packages[i].name);
+        fits = package != NULL
+               && strcmp(package->version, core->packages[i].version) == 0;
+    }
+
+    lock_clear(&lock);
+    free(path);
+
+    return fits;
+}
+
+
+/* the same set, in any order */
+
+static bool
+environment_has_all(const json_t *list, const json_t *wanted)
+{
+    size_t  i, k;
+
+    for (i = 0; i < json_array_size(wanted); i++) {
+        for (k = 0; k < json_array_size(list); k++) {
+            if (json_equal(json_array_get(wanted, i),
+                           json_array_get(list, k)))
+            {
+                break;
+            }
+        }
+
+        if (k == json_array_size(list)) {
+            return false;
+        }
+    }
+
+    return json_array_size(list) == json_array_size(wanted);
 }

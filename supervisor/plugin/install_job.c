@@ -6,7 +6,6 @@
 
 #include "supervisor/plugin/install_private.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -51,7 +50,6 @@ struct install_job {
 static void install_unpack(evutil_socket_t fd, short events, void *ctx);
 static int install_check(struct install_job *job, bool *is_there,
     struct error *err);
-static int install_check_names(struct install_job *job, struct error *err);
 static int install_requires(struct install_job *job, struct error *err);
 static void install_requires_done(void *ctx,
     const struct command_result *result);
@@ -68,8 +66,6 @@ static void install_probed(void *ctx, const struct error *err,
     json_t *report);
 static int install_register(struct install_job *job, json_t *report,
     struct plugin **plugin, struct error *err);
-static void install_fill(struct install_job *job, json_t *report,
-    struct plugin *plugin);
 static void install_end(struct install_job *job, const struct error *err,
     struct plugin *plugin);
 static void install_job_free(struct install_job *job);
@@ -268,7 +264,7 @@ install_check(struct install_job *job, bool *is_there, struct error *err)
         return rc;
     }
 
-    rc = install_check_names(job, err);
+    rc = install_check_names(job->installer, &job->wheel, &job->uid, err);
 
     if (rc != 0) {
         return rc;
@@ -290,57 +286,6 @@ install_check(struct install_job *job, bool *is_there, struct error *err)
     }
 
     job->replaced = mem_strdup(old->version);
-
-    return 0;
-}
-
-
-static int
-install_check_names(struct install_job *job, struct error *err)
-{
-    uint32_t                id;
-    const char             *name;
-    const struct plugin    *other;
-    struct registry        *registry;
-
-    name = job->wheel.plugin_name;
-    registry = job->installer->registry;
-
-    if (names_plugin_is_reserved(name)) {
-        return error_set(err, MINT_ERR_CONFLICT, "a plugin cannot be called "
-                         "\"%s\": the platform uses that name itself", name);
-    }
-
-    other = registry_find(registry, name);
-
-    if (other != NULL
-        && !names_same_distribution(other->distribution,
-                                    job->wheel.distribution))
-    {
-        return error_set(err, MINT_ERR_CONFLICT, "the plugin name \"%s\" is "
-                         "taken: it comes from package \"%s\", this one from "
-                         "\"%s\"", name, other->distribution,
-                         job->wheel.distribution);
-    }
-
-    other = registry_find_distribution(registry, job->wheel.distribution);
-
-    if (other != NULL && strcmp(other->name, name) != 0) {
-        return error_set(err, MINT_ERR_CONFLICT, "package \"%s\" is installed "
-                         "as plugin \"%s\"; this version calls itself \"%s\"",
-                         job->wheel.distribution, other->name, name);
-    }
-
-    if (registry_next(registry, name, &id, &job->uid, err) != 0) {
-        return MINT_ERR_FULL;
-    }
-
-    if (id >= job->installer->tools.config->plugins.capacity) {
-        return error_set(err, MINT_ERR_FULL, "plugins.capacity (%lld) is used "
-                         "up: make it larger",
-                         (long long)
-                         job->installer->tools.config->plugins.capacity);
-    }
 
     return 0;
 }
@@ -620,7 +565,8 @@ install_register(struct install_job *job, json_t *report,
                          "that of plugin \"%s\"", prefix, other->name);
     }
 
-    install_fill(job, report, &fresh);
+    install_fill(&fresh, &job->wheel, &job->decision, job->kept.wheel,
+                 job->environment, report);
 
     if (job->decision.mode == PLUGIN_SHARED) {
         rc = registry_put_shared(job->installer->registry, &fresh, plugin,
@@ -642,29 +588,4 @@ install_register(struct install_job *job, json_t *report,
              (*plugin)->version, (*plugin)->reason);
 
     return 0;
-}
-
-
-static void
-install_fill(struct install_job *job, json_t *report, struct plugin *plugin)
-{
-    memset(plugin, 0, sizeof(struct plugin));
-
-    plugin->name = mem_strdup(job->wheel.plugin_name);
-    plugin->distribution = mem_strdup(job->wheel.distribution);
-    plugin->version = mem_strdup(job->wheel.version);
-    plugin->entry_point = mem_strdup(job->wheel.plugin_name);
-    plugin->entry_group = mem_strdup(job->wheel.entry_group);
-    plugin->routes_prefix = mem_strdup(
-        json_string_value(json_object_get(report, "routes_prefix")));
-    plugin->plugin_type = mem_strdup(
-        json_string_value(json_object_get(report, "plugin_type")));
-    plugin->mode = job->decision.mode;
-    plugin->reason = mem_strdup(job->decision.reason);
-    plugin->details = json_incref(job->decision.details);
-    plugin->environment = mem_strdup(job->environment);
-    plugin->wheel = mem_strdup(job->kept.wheel);
-    plugin->probe = json_incref(report);
-    plugin->has_frontend = json_is_string(json_object_get(report,
-                                                          "frontend_dir"));
 }

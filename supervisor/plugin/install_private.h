@@ -7,8 +7,10 @@
 #ifndef SUPERVISOR_PLUGIN_INSTALL_PRIVATE_H
 #define SUPERVISOR_PLUGIN_INSTALL_PRIVATE_H
 
+#include "supervisor/plugin/decision.h"
 #include "supervisor/plugin/install.h"
 #include "supervisor/plugin/toolset.h"
+#include "supervisor/plugin/wheel.h"
 
 
 struct install_request {
@@ -62,6 +64,16 @@ struct plugin **install_shared(struct installer *installer, const char *but,
 /* the list that goes into an environment's marker; a new reference */
 json_t *install_contents(struct plugin *const *plugins, size_t count,
     const char *distribution, const char *version, const char *wheel);
+
+/* may this wheel be installed under its names?  *uid: of the plugin it is or
+   will be */
+int install_check_names(struct installer *installer,
+    const struct wheel *wheel, uint32_t *uid, struct error *err);
+
+/* fills *plugin for the registry out of what installing has found out */
+void install_fill(struct plugin *plugin, const struct wheel *wheel,
+    const struct decision *decision, const char *wheel_path,
+    const char *environment, json_t *report);
 
 int install_job_start(struct installer *installer, struct error *err);
 void install_job_cancel(struct install_job **job);

@@ -7,7 +7,6 @@
 
 #include "supervisor/plugin/install_private.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -44,9 +43,6 @@ static bool prepare_core_is_there(struct prepare *prepare);
 static int prepare_core(struct prepare *prepare, struct error *err);
 static void prepare_core_done(void *ctx, const struct command_result *result);
 static int prepare_platform(struct prepare *prepare, struct error *err);
-static char *prepare_find_platform(struct prepare *prepare);
-static bool prepare_fits(struct prepare *prepare, const char *directory,
-    const json_t *wanted, const struct lock *core);
 static int prepare_compile(struct prepare *prepare, struct error *err);
 static void prepare_compiled(void *ctx, const struct command_result *result);
 static int prepare_build(struct prepare *prepare, struct error *err);
@@ -55,9 +51,9 @@ static void prepare_built(void *ctx, const struct error *err,
     const char *directory);
 static int prepare_adopt(struct prepare *prepare, const char *directory,
     struct error *err);
-static int prepare_plugins(struct prepare *prepare, struct error *err);
+static void prepare_plugins(struct prepare *prepare);
 static int prepare_rebuild(struct prepare *prepare, struct plugin *plugin,
-    const struct error *why, struct error *err);
+    struct error *why);
 static void prepare_rebuilt(void *ctx, const struct error *err,
     const char *directory);
 static void prepare_give_up(struct prepare *prepare, struct plugin *plugin,
@@ -233,8 +229,6 @@ prepare_core_done(void *ctx, const struct command_result *result)
     struct strbuf    text, whole;
     struct prepare  *prepare = ctx;
 
-    memset(&err, 0, sizeof(err));
-
     if (result->error.code != 0 || result->exit_code != 0) {
         uv_failed(result, &err, "the platform's packages cannot be resolved");
         prepare_end(prepare, &err);
@@ -278,10 +272,15 @@ prepare_core_done(void *ctx, const struct command_result *result)
 static int
 prepare_platform(struct prepare *prepare, struct error *err)
 {
-    int    rc;
-    char  *directory;
+    int      rc;
+    char    *directory;
+    json_t  *contents;
 
-    directory = prepare_find_platform(prepare);
+    contents = install_contents(prepare->shared, prepare->shared_count, NULL,
+                                NULL, NULL);
+    directory = environment_find(&prepare->installer->tools, "platform",
+                                 contents, prepare->installer->core_lock);
+    json_decref(contents);
 
     if (directory != NULL) {
         rc = prepare_adopt(prepare, directory, err);
@@ -297,118 +296,6 @@ prepare_platform(struct prepare *prepare, struct error *err)
     }
 
     return prepare_compile(prepare, err);
-}
-
-
-/* the newest complete one that holds this core and just the shared plugins */
-
-static char *
-prepare_find_platform(struct prepare *prepare)
-{
-    char             *directory, *prefix;
-    size_t            i;
-    unsigned          number, best;
-    json_t           *wanted;
-    struct lock       core;
-    struct text_list  all;
-
-    if (lock_read(&core, prepare->installer->core_lock, NULL) != 0) {
-        return NULL;
-    }
-
-    memset(&all, 0, sizeof(all));
-    best = 0;
-    prefix = mem_printf("%s/platform-",
-                        prepare->installer->tools.environments);
-    wanted = install_contents(prepare->shared, prepare->shared_count, NULL,
-                              NULL, NULL);
-    environment_list_all(prepare->installer->tools.environments, &all);
-
-    for (i = 0; i < all.count; i++) {
-        if (strncmp(all.item[i], prefix, strlen(prefix)) != 0) {
-            continue;
-        }
-
-        number = (unsigned) strtoul(all.item[i] + strlen(prefix), NULL, 10);
-
-        if (number > best
-            && prepare_fits(prepare, all.item[i], wanted, &core))
-        {
-            best = number;
-        }
-    }
-
-    directory = best > 0 ? mem_printf("%s%u", prefix, best) : NULL;
-
-    text_list_clear(&all);
-    json_decref(wanted);
-    free(prefix);
-    lock_clear(&core);
-
-    return directory;
-}
-
-
-static bool
-prepare_has_all(const json_t *list, const json_t *wanted)
-{
-    size_t  i, k;
-
-    for (i = 0; i < json_array_size(wanted); i++) {
-        for (k = 0; k < json_array_size(list); k++) {
-            if (json_equal(json_array_get(wanted, i),
-                           json_array_get(list, k)))
-            {
-                break;
-            }
-        }
-
-        if (k == json_array_size(list)) {
-            return false;
-        }
-    }
-
-    return json_array_size(list) == json_array_size(wanted);
-}
-
-
-static bool
-prepare_fits(struct prepare *prepare, const char *directory,
-    const json_t *wanted, const struct lock *core)
-{
-    bool                        fits;
-    char                       *path;
-    size_t                      i;
-    json_t                     *marker;
-    struct lock                 lock;
-    const struct lock_package  *package;
-
-    (void) prepare;
-
-    if (environment_read(directory, &marker, NULL) != 0) {
-        return false;
-    }
-
-    fits = prepare_has_all(json_object_get(marker, "plugins"), wanted);
-    json_decref(marker);
-
-    path = mem_printf("%s/%s", directory, ENVIRONMENT_LOCK);
-
-    if (!fits || lock_read(&lock, path, NULL) != 0) {
-        free(path);
-        return false;
-    }
-
-    for (i = 0; i < core->count && fits; i++) {
-        package = lock_find(&lock, core->packages[i].name);
-        fits = package != NULL
-               && strcmp(package->version, core->packages[i].version) == 0;
-    }
-
-    lock_clear(&lock);
-    free(path);
-
-    return fits;
 }
 
 
@@ -587,15 +474,16 @@ prepare_adopt(struct prepare *prepare, const char *directory,
     }
 
     install_set_platform(prepare->installer, directory);
+    prepare_plugins(prepare);
 
-    return prepare_plugins(prepare, err);
+    return 0;
 }
 
 
 /* one plugin that cannot be helped must not keep the others from starting */
 
-static int
-prepare_plugins(struct prepare *prepare, struct error *err)
+static void
+prepare_plugins(struct prepare *prepare)
 {
     json_t           *marker;
     struct error      why;
@@ -613,9 +501,9 @@ prepare_plugins(struct prepare *prepare, struct error *err)
         }
 
         if (plugin->mode == PLUGIN_ISOLATED
-            && prepare_rebuild(prepare, plugin, &why, err) == 0)
+            && prepare_rebuild(prepare, plugin, &why) == 0)
         {
-            return 0;
+            return;
         }
 
         prepare_give_up(prepare, plugin, why.text);
@@ -623,14 +511,14 @@ prepare_plugins(struct prepare *prepare, struct error *err)
 
     memset(&why, 0, sizeof(why));
     prepare_end(prepare, &why);
-
-    return 0;
 }
 
 
+/* why: what is wrong with the present one, or with building another */
+
 static int
 prepare_rebuild(struct prepare *prepare, struct plugin *plugin,
-    const struct error *why, struct error *err)
+    struct error *why)
 {
     int                       rc;
     char                     *lock;
@@ -665,7 +553,7 @@ prepare_rebuild(struct prepare *prepare, struct plugin *plugin,
 
     prepare->rebuilt = plugin;
     rc = environment_build(&prepare->building, tools, &plan, prepare_building,
-                           prepare_rebuilt, prepare, err);
+                           prepare_rebuilt, prepare, why);
 
     json_decref(contents);
     text_list_clear(&find_links);
@@ -694,9 +582,7 @@ prepare_rebuilt(void *ctx, const struct error *err, const char *directory)
         prepare_give_up(prepare, prepare->rebuilt, why.text);
     }
 
-    if (prepare_plugins(prepare, &why) != 0) {
-        prepare_end(prepare, &why);
-    }
+    prepare_plugins(prepare);
 }
 
 

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Between a wheel and the registry: may it have its name, and what of it is
+ * registered.
+ */
+
+#include "supervisor/plugin/install_private.h"
+
+#include <string.h>
+
+#include "lib/strbuf.h"
+#include "supervisor/plugin/names.h"
+
+
+int
+install_check_names(struct installer *installer, const struct wheel *wheel,
+    uint32_t *uid, struct error *err)
+{
+    uint32_t                id;
+    const char             *name;
+    const struct plugin    *other;
+    struct registry        *registry;
+
+    name = wheel->plugin_name;
+    registry = installer->registry;
+
+    if (names_plugin_is_reserved(name)) {
+        return error_set(err, MINT_ERR_CONFLICT, "a plugin cannot be called "
+                         "\"%s\": the platform uses that name itself", name);
+    }
+
+    other = registry_find(registry, name);
+
+    if (other != NULL
+        && !names_same_distribution(other->distribution,
+                                    wheel->distribution))
+    {
+        return error_set(err, MINT_ERR_CONFLICT, "the plugin name \"%s\" is "
+                         "taken: it comes from package \"%s\", this one from "
+                         "\"%s\"", name, other->distribution,
+                         wheel->distribution);
+    }
+
+    other = registry_find_distribution(registry, wheel->distribution);
+
+    if (other != NULL && strcmp(other->name, name) != 0) {
+        return error_set(err, MINT_ERR_CONFLICT, "package \"%s\" is installed "
+                         "as plugin \"%s\"; this version calls itself \"%s\"",
+                         wheel->distribution, other->name, name);
+    }
+
+    if (registry_next(registry, name, &id, uid, err) != 0) {
+        return MINT_ERR_FULL;
+    }
+
+    if (id >= installer->tools.config->plugins.capacity) {
+        return error_set(err, MINT_ERR_FULL, "plugins.capacity (%lld) is used "
+                         "up: make it larger",
+                         (long long)
+                         installer->tools.config->plugins.capacity);
+    }
+
+    return 0;
+}
+
+
+void
+install_fill(struct plugin *plugin, const struct wheel *wheel,
+    const struct decision *decision, const char *wheel_path,
+    const char *environment, json_t *report)
+{
+    memset(plugin, 0, sizeof(struct plugin));
+
+    plugin->name = mem_strdup(wheel->plugin_name);
+    plugin->distribution = mem_strdup(wheel->distribution);
+    plugin->version = mem_strdup(wheel->version);
+    plugin->entry_point = mem_strdup(wheel->plugin_name);
+    plugin->entry_group = mem_strdup(wheel->entry_group);
+    plugin->routes_prefix = mem_strdup(
+        json_string_value(json_object_get(report, "routes_prefix")));
+    plugin->plugin_type = mem_strdup(
+        json_string_value(json_object_get(report, "plugin_type")));
+    plugin->mode = decision->mode;
+    plugin->reason = mem_strdup(decision->reason);
+    plugin->details = json_incref(decision->details);
+    plugin->environment = mem_strdup(environment);
+    plugin->wheel = mem_strdup(wheel_path);
+    plugin->probe = json_incref(report);
+    plugin->has_frontend = json_is_string(json_object_get(report,
+                                                          "frontend_dir"));
+}
