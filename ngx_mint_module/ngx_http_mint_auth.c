@@ -251,10 +251,6 @@ ngx_http_mint_auth_session(ngx_http_mint_view_t *view,
     *user_id = 0;
     *rejection = MINT_REJECT_BAD_TOKEN;
 
-    if (!mint_token_looks_like((const char *) token->data, token->len)) {
-        return "not a session token";
-    }
-
     count = ngx_http_mint_run_keys(&keys);
 
     result = mint_token_verify(keys, count, (const char *) token->data,
