@@ -160,6 +160,10 @@ def print_summary(system, status, plugins, admin, seconds):
               f"{plugin['state']}")
         if plugin.get("error"):
             print(f"            {plugin['error']}")
+    environment = status.get("environment") or {}
+    if environment.get("error"):
+        print(f"  plugins   cannot be run or installed: "
+              f"{environment['error']}")
     print(f"  log       {system.log_path}")
     missing = status.get("protection") or []
     if not state.is_root:

@@ -116,13 +116,13 @@ def install_with_progress(system, token, bundle, say):
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    shown = None
+    shown = set()
     while thread.is_alive():
         system.pause(0.1)
         step = (system.status() or {}).get("step")
-        if step and step != shown:
+        if step and step not in shown:
             say(f"  {step}")
-            shown = step
+            shown.add(step)
     return result[0]
 
 
