@@ -221,12 +221,13 @@ class Platform:
                 pass_fds=fds, stdout=log, stderr=log,
                 env={"PATH": os.environ["PATH"], **(environment or {}),
                      **{k: v for k, v in os.environ.items()
-                        if k.startswith(("ASAN_", "UBSAN_"))}})
+                        if k.startswith(("ASAN_", "UBSAN_", "TSAN_"))}})
         os.close(report_write)
         with os.fdopen(report, "rb") as pipe:
             line = pipe.readline()
         if not line:
             self.process.wait(DEADLINE)
+            self.process = None
             raise AssertionError("not ready: " + self.log())
         assert json.loads(line) == {"event": "ready"}
         if self.supervisor._listener is not None:
@@ -252,6 +253,8 @@ class Platform:
         self.internal_socket.close()
 
     def log(self):
+        if not self.log_path.exists():
+            return ""
         return self.log_path.read_text(errors="replace")
 
     # ---- as a client -------------------------------------------------
@@ -332,6 +335,9 @@ def platform(config=None, start=True, supervisor=True, plugins=()):
         if start:
             it.start()
         yield it
+        # with sanitizers a leak is an exit status, too
+        assert it.stop() in (0, None), it.log()
+        assert "runtime error" not in it.log()
     finally:
         if it is not None:
             it.close()
