@@ -28,6 +28,8 @@ struct waiter {
 struct install_call {
     struct operations  *operations;
     struct admin_call  *call;
+    char               *bundle;
+    bool                is_forced;
 };
 
 
@@ -242,6 +244,14 @@ operation_restart_all(void *ctx, struct admin_call *call, json_t *arguments)
 /* ---- install ------------------------------------------------------- */
 
 static void
+install_free(struct install_call *install)
+{
+    free(install->bundle);
+    free(install);
+}
+
+
+static void
 install_on_progress(void *ctx, const char *text)
 {
     struct install_call  *install;
@@ -269,7 +279,7 @@ install_on_done(void *ctx, const struct error *err, struct plugin *plugin,
 
     if (err->code != 0) {
         admin_fail(install->call, err);
-        free(install);
+        install_free(install);
         return;
     }
 
@@ -297,7 +307,7 @@ install_on_done(void *ctx, const struct error *err, struct plugin *plugin,
         && service_state(service) == SERVICE_READY)
     {
         waiter_finish(waiter, plugin);
-        free(install);
+        install_free(install);
         return;
     }
 
@@ -309,7 +319,36 @@ install_on_done(void *ctx, const struct error *err, struct plugin *plugin,
     }
 
     admin_progress(install->call, "starting");
-    free(install);
+    install_free(install);
+}
+
+
+/* an earlier attempt, at the start, may have failed for want of space */
+
+static void
+install_on_prepared(void *ctx, const struct error *err, struct plugin *plugin,
+    const char *replaced)
+{
+    struct operations    *o;
+    struct install_call  *install;
+
+    (void) plugin;
+    (void) replaced;
+
+    install = ctx;
+    o = install->operations;
+
+    if (err->code != 0) {
+        operations_set_step(o, NULL);
+        operations_set_environment(o, "failed", err->text);
+        admin_fail(install->call, err);
+        install_free(install);
+        return;
+    }
+
+    operations_set_environment(o, "ready", NULL);
+    installer_install(o->parts.installer, install->bundle, install->is_forced,
+                      install_on_progress, install_on_done, install);
 }
 
 
@@ -338,9 +377,16 @@ operation_install(void *ctx, struct admin_call *call, json_t *arguments)
     install = mem_alloc(sizeof(struct install_call));
     install->operations = o;
     install->call = call;
+    install->bundle = mem_strdup(bundle);
+    install->is_forced = json_is_true(json_object_get(arguments, "force"));
 
-    installer_install(o->parts.installer, bundle,
-                      json_is_true(json_object_get(arguments, "force")),
+    if (installer_platform_environment(o->parts.installer) == NULL) {
+        installer_prepare(o->parts.installer, install_on_progress,
+                          install_on_prepared, install);
+        return;
+    }
+
+    installer_install(o->parts.installer, bundle, install->is_forced,
                       install_on_progress, install_on_done, install);
 }
 

@@ -26,7 +26,7 @@ print_status(json_t *result)
 {
     size_t       i;
     json_t      *plugins, *identity, *protection, *text;
-    const char  *step;
+    const char  *step, *error;
 
     plugins = json_object_get(result, "plugins");
     identity = json_object_get(result, "identity");
@@ -53,6 +53,12 @@ print_status(json_t *result)
                                                      "ready")),
               (long long) json_integer_value(json_object_get(plugins,
                                                      "total")));
+
+    error = print_text(json_object_get(result, "environment"), "error");
+    if (error[0] != '\0') {
+        print_row("packages", "%s", error);
+    }
+
     print_row("users", "%lld",
               (long long) json_integer_value(json_object_get(identity,
                                                      "users")));
