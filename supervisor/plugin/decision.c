@@ -17,7 +17,16 @@
 #include "supervisor/plugin/names.h"
 #include "supervisor/plugin/reason.h"
 #include "supervisor/plugin/requirement.h"
-#include "supervisor/plugin/requirements_file.h"
+#include "supervisor/plugin/resolution.h"
+
+
+/* the resolutions that may be tried */
+enum decision_pass {
+    DECISION_TOGETHER = 0,          /* the core, all shared plugins, this one */
+    DECISION_UNFORCED = 1,          /* without those that were forced */
+    DECISION_PINNED = 2,            /* all, at the versions of UNFORCED */
+    DECISION_ALONE = 3
+};
 
 
 struct decision_run {
@@ -35,7 +44,8 @@ struct decision_run {
     struct requirement_scene     scene;
 
     char                        *conflict;      /* uv: why not shared */
-    bool                         overridden;    /* forced against uv */
+    enum decision_pass           pass;
+    struct lock                  pins;          /* of the unforced ones */
     struct decision              decision;
 
     struct decision_run        **slot;
@@ -44,21 +54,26 @@ struct decision_run {
 };
 
 
+static const char *const  decision_pass_names[] = {
+    [DECISION_TOGETHER] = "shared",
+    [DECISION_UNFORCED] = "unforced",
+    [DECISION_PINNED] = "pinned",
+    [DECISION_ALONE] = "isolated"
+};
+
+
 static int decision_prepare(struct decision_run *run, struct error *err);
 static enum reason_force decision_forced(const struct decision_run *run);
 static int decision_judge(struct decision_run *run, struct error *err);
 static void decision_judged(void *ctx, const struct command_result *result);
-static int decision_shared(struct decision_run *run, bool overridden,
-    struct error *err);
-static int decision_shared_input(struct decision_run *run, const char *path,
-    struct error *err);
-static int decision_overrides(struct decision_run *run, const char *path,
-    struct error *err);
-static void decision_shared_done(void *ctx,
-    const struct command_result *result);
-static int decision_isolated(struct decision_run *run, struct error *err);
-static void decision_isolated_done(void *ctx,
-    const struct command_result *result);
+static int decision_resolve(struct decision_run *run,
+    enum decision_pass pass, struct error *err);
+static size_t decision_wheels(struct decision_run *run,
+    enum decision_pass pass, struct resolution_wheel *wheels);
+static void decision_resolved(void *ctx, const struct command_result *result);
+static int decision_found(struct decision_run *run, struct error *err);
+static int decision_conflict(struct decision_run *run,
+    const struct command_result *result, struct error *err);
 static int decision_explain(struct decision_run *run, enum plugin_mode mode,
     struct error *err);
 static void decision_end(struct decision_run *run, const struct error *err);
@@ -145,6 +160,7 @@ decision_run_free(struct decision_run *run)
     free(run->conflict);
     lock_clear(&run->core);
     lock_clear(&run->platform);
+    lock_clear(&run->pins);
     decision_clear(&run->decision);
     free(run);
 }
@@ -177,13 +193,14 @@ decision_prepare(struct decision_run *run, struct error *err)
 
 
 static bool
-decision_named(const struct config_list *list, const struct wheel *wheel)
+decision_named(const struct config_list *list, const char *name,
+    const char *distribution)
 {
     size_t  i;
 
     for (i = 0; i < list->count; i++) {
-        if (strcmp(list->item[i], wheel->plugin_name) == 0
-            || names_same_distribution(list->item[i], wheel->distribution))
+        if (strcmp(list->item[i], name) == 0
+            || names_same_distribution(list->item[i], distribution))
         {
             return true;
         }
@@ -196,19 +213,34 @@ decision_named(const struct config_list *list, const struct wheel *wheel)
 static enum reason_force
 decision_forced(const struct decision_run *run)
 {
+    const struct wheel   *wheel;
     const struct config  *config;
 
+    wheel = run->input.wheel;
     config = run->tools->config;
 
-    if (decision_named(&config->plugins.force_isolated, run->input.wheel)) {
+    if (decision_named(&config->plugins.force_isolated, wheel->plugin_name,
+                       wheel->distribution))
+    {
         return REASON_FORCED_ISOLATED;
     }
 
-    if (decision_named(&config->plugins.force_shared, run->input.wheel)) {
+    if (decision_named(&config->plugins.force_shared, wheel->plugin_name,
+                       wheel->distribution))
+    {
         return REASON_FORCED_SHARED;
     }
 
     return REASON_FREE;
+}
+
+
+static bool
+decision_is_forced(const struct decision_run *run,
+    const struct plugin *plugin)
+{
+    return decision_named(&run->tools->config->plugins.force_shared,
+                          plugin->name, plugin->distribution);
 }
 
 
@@ -242,11 +274,8 @@ decision_judge(struct decision_run *run, struct error *err)
                              decision_judged, run, err);
     }
 
-    if (run->force == REASON_FORCED_ISOLATED) {
-        return decision_isolated(run, err);
-    }
-
-    return decision_shared(run, false, err);
+    return decision_resolve(run, run->force == REASON_FORCED_ISOLATED
+                                 ? DECISION_ALONE : DECISION_TOGETHER, err);
 }
 
 
@@ -287,169 +316,104 @@ decision_judged(void *ctx, const struct command_result *result)
 }
 
 
-/* what is pinned today is preferred, so that others move as little as can be;
-   the core does not move at all */
+/*
+ * One resolution.  What is pinned today is preferred, so that others move as
+ * little as can be; the core does not move at all.  Alone, a plugin begins
+ * from the platform's core: packages known to work, where its ranges allow.
+ */
 
 static int
-decision_shared(struct decision_run *run, bool overridden, struct error *err)
+decision_resolve(struct decision_run *run, enum decision_pass pass,
+    struct error *err)
 {
-    int                 rc;
-    char               *input, *lock, *overrides, *platform_lock;
-    size_t              i;
-    struct command     *command;
-    struct uv_compile   compile;
+    int                       rc;
+    char                     *platform_lock;
+    struct command           *command;
+    struct resolution         resolution;
+    struct resolution_wheel  *wheels;
 
-    input = mem_printf("%s/shared.in", run->input.work);
-    lock = mem_printf("%s/shared.lock", run->input.work);
-    overrides = mem_printf("%s/overrides.txt", run->input.work);
+    wheels = mem_alloc((run->input.other_count + 1)
+                       * sizeof(struct resolution_wheel));
     platform_lock = mem_printf("%s/%s", run->input.platform,
                                ENVIRONMENT_LOCK);
 
-    run->overridden = overridden;
-    text_list_clear(&run->decision.find_links);
-    requirements_find_links(&run->decision.find_links, run->input.wheel_path,
-                         false);
+    memset(&resolution, 0, sizeof(resolution));
+    resolution.work = run->input.work;
+    resolution.name = decision_pass_names[pass];
+    resolution.wheels = wheels;
+    resolution.count = decision_wheels(run, pass, wheels);
 
-    for (i = 0; i < run->input.other_count; i++) {
-        requirements_find_links(&run->decision.find_links,
-                             run->input.others[i]->wheel, false);
+    if (pass == DECISION_ALONE) {
+        resolution.core_wheels = true;
+        resolution.prefer = run->input.core_lock;
+
+    } else {
+        resolution.sdk_version =
+            run->tools->config->environments.platform_version;
+        resolution.prefer = platform_lock;
+        resolution.constraints = run->input.core_lock;
+        resolution.pins = pass == DECISION_PINNED ? &run->pins : NULL;
     }
 
-    rc = decision_shared_input(run, input, err);
-
-    if (rc == 0) {
-        rc = requirements_copy_lock(platform_lock, lock, err);
-    }
-
-    if (rc == 0 && overridden) {
-        rc = decision_overrides(run, overrides, err);
-    }
-
-    if (rc == 0) {
-        compile.input = input;
-        compile.output = lock;
-        compile.constraints = run->input.core_lock;
-        compile.overrides = overridden ? overrides : NULL;
-        compile.find_links = &run->decision.find_links;
-
-        free(run->decision.lock);
-        run->decision.lock = mem_strdup(lock);
-
-        command = uv_compile_command(run->tools->uv, &compile);
-        rc = command_start(&run->run, run->tools->runner, &command, NULL,
-                           decision_shared_done, run, err);
-    }
+    run->pass = pass;
+    command = resolution_command(run->tools, &resolution, &run->decision.lock,
+                                 &run->decision.find_links, err);
+    rc = command != NULL
+         ? command_start(&run->run, run->tools->runner, &command, NULL,
+                         decision_resolved, run, err)
+         : MINT_ERR_SYSTEM;
 
     free(platform_lock);
-    free(overrides);
-    free(lock);
-    free(input);
+    free(wheels);
 
     return rc;
 }
 
 
-static int
-decision_shared_input(struct decision_run *run, const char *path,
-    struct error *err)
+static size_t
+decision_wheels(struct decision_run *run, enum decision_pass pass,
+    struct resolution_wheel *wheels)
 {
-    int             rc;
-    size_t          i;
-    struct strbuf   text;
+    size_t                i, n;
+    const struct plugin  *other;
 
-    memset(&text, 0, sizeof(text));
-    strbuf_printf(&text, "mint-sdk[server]==%s\n",
-                  run->tools->config->environments.platform_version);
+    n = 0;
 
-    for (i = 0; i < run->input.other_count; i++) {
-        requirements_add_wheel(&text, run->input.others[i]->distribution,
-                            run->input.others[i]->wheel);
-    }
+    for (i = 0; pass != DECISION_ALONE && i < run->input.other_count; i++) {
+        other = run->input.others[i];
 
-    requirements_add_wheel(&text, run->input.wheel->distribution,
-                        run->input.wheel_path);
-
-    rc = fs_write_atomic(path, text.data, text.len, 0600, err);
-    strbuf_free(&text);
-
-    return rc;
-}
-
-
-/* forced into the shared environment: what is pinned there wins */
-
-static int
-decision_overrides(struct decision_run *run, const char *path,
-    struct error *err)
-{
-    int                         rc;
-    size_t                      i, k;
-    struct strbuf               text;
-    const struct lock_package  *package;
-
-    memset(&text, 0, sizeof(text));
-
-    for (i = 0; i < run->platform.count; i++) {
-        package = &run->platform.packages[i];
-
-        for (k = 0; k < run->input.other_count; k++) {
-            if (names_same_distribution(package->name,
-                                        run->input.others[k]->distribution))
-            {
-                break;
-            }
-        }
-
-        if (k == run->input.other_count && package->version[0] != '\0'
-            && !names_same_distribution(package->name,
-                                        run->input.wheel->distribution))
-        {
-            strbuf_printf(&text, "%s==%s\n", package->name,
-                          package->version);
+        if (pass != DECISION_UNFORCED || !decision_is_forced(run, other)) {
+            wheels[n].distribution = other->distribution;
+            wheels[n++].path = other->wheel;
         }
     }
 
-    rc = fs_write_atomic(path, strbuf_text(&text), text.len, 0600, err);
-    strbuf_free(&text);
+    if (pass != DECISION_UNFORCED || run->force != REASON_FORCED_SHARED) {
+        wheels[n].distribution = run->input.wheel->distribution;
+        wheels[n++].path = run->input.wheel_path;
+    }
 
-    return rc;
+    return n;
 }
 
 
 static void
-decision_shared_done(void *ctx, const struct command_result *result)
+decision_resolved(void *ctx, const struct command_result *result)
 {
     int                   rc;
     struct error          err;
-    struct strbuf         why;
     struct decision_run  *run = ctx;
 
     memset(&err, 0, sizeof(err));
-    memset(&why, 0, sizeof(why));
 
     if (result->error.code == 0 && result->exit_code == 0) {
-        rc = decision_explain(run, PLUGIN_SHARED, &err);
-        decision_end(run, rc == 0 ? NULL : &err);
-        return;
-    }
+        rc = decision_found(run, &err);
 
-    if (!uv_is_conflict(result) || run->overridden) {
-        uv_failed(result, &err, "its place in the shared environment could "
-                  "not be resolved");
-        decision_end(run, &err);
-        return;
-    }
-
-    uv_explanation(result->output, true, &why);
-    free(run->conflict);
-    run->conflict = mem_strdup(strbuf_text(&why));
-    strbuf_free(&why);
-
-    if (run->force == REASON_FORCED_SHARED) {
-        rc = decision_shared(run, true, &err);
+    } else if (uv_is_conflict(result)) {
+        rc = decision_conflict(run, result, &err);
 
     } else {
-        rc = decision_isolated(run, &err);
+        rc = uv_failed(result, &err, "what it needs could not be resolved");
     }
 
     if (rc != 0) {
@@ -458,77 +422,66 @@ decision_shared_done(void *ctx, const struct command_result *result)
 }
 
 
-/* alone, but where its ranges allow it with the packages known to work: those
-   of the platform's core */
-
 static int
-decision_isolated(struct decision_run *run, struct error *err)
+decision_found(struct decision_run *run, struct error *err)
 {
-    int                 rc;
-    char               *input, *lock;
-    struct strbuf       text;
-    struct command     *command;
-    struct uv_compile   compile;
+    int  rc;
 
-    memset(&text, 0, sizeof(text));
-    input = mem_printf("%s/isolated.in", run->input.work);
-    lock = mem_printf("%s/isolated.lock", run->input.work);
+    if (run->pass == DECISION_UNFORCED) {
+        lock_clear(&run->pins);
+        rc = lock_read(&run->pins, run->decision.lock, err);
 
-    text_list_clear(&run->decision.find_links);
-    requirements_find_links(&run->decision.find_links, run->input.wheel_path,
-                         true);
-
-    strbuf_puts(&text, "mint-sdk[server]\n");
-    requirements_add_wheel(&text, run->input.wheel->distribution,
-                        run->input.wheel_path);
-
-    rc = fs_write_atomic(input, text.data, text.len, 0600, err);
-    strbuf_free(&text);
-
-    if (rc == 0) {
-        rc = requirements_copy_lock(run->input.core_lock, lock, err);
+        return rc == 0 ? decision_resolve(run, DECISION_PINNED, err) : rc;
     }
 
+    rc = decision_explain(run, run->pass == DECISION_ALONE ? PLUGIN_ISOLATED
+                                                           : PLUGIN_SHARED,
+                          err);
     if (rc == 0) {
-        compile.input = input;
-        compile.output = lock;
-        compile.constraints = NULL;
-        compile.overrides = NULL;
-        compile.find_links = &run->decision.find_links;
-
-        free(run->decision.lock);
-        run->decision.lock = mem_strdup(lock);
-
-        command = uv_compile_command(run->tools->uv, &compile);
-        rc = command_start(&run->run, run->tools->runner, &command, NULL,
-                           decision_isolated_done, run, err);
+        decision_end(run, NULL);
     }
-
-    free(lock);
-    free(input);
 
     return rc;
 }
 
 
-static void
-decision_isolated_done(void *ctx, const struct command_result *result)
+/* plugins that were forced into the shared environment conflict for ever: the
+   others are resolved without them, and that outcome is pinned for all */
+
+static int
+decision_conflict(struct decision_run *run,
+    const struct command_result *result, struct error *err)
 {
-    int                   rc;
-    struct error          err;
-    struct decision_run  *run = ctx;
+    size_t         i;
+    bool           any_forced;
+    struct strbuf  why;
 
-    memset(&err, 0, sizeof(err));
-
-    if (result->error.code == 0 && result->exit_code == 0) {
-        rc = decision_explain(run, PLUGIN_ISOLATED, &err);
-        decision_end(run, rc == 0 ? NULL : &err);
-        return;
+    if (run->pass == DECISION_ALONE) {
+        return uv_failed(result, err, "what it needs cannot be installed, "
+                         "neither in the shared environment nor in one of "
+                         "its own");
     }
 
-    uv_failed(result, &err, "what it needs cannot be installed, neither in the "
-              "shared environment nor in one of its own");
-    decision_end(run, &err);
+    if (run->force == REASON_FORCED_SHARED && run->pass != DECISION_TOGETHER) {
+        return uv_failed(result, err, "it cannot be forced into the shared "
+                         "environment");
+    }
+
+    memset(&why, 0, sizeof(why));
+    uv_explanation(result->output, true, &why);
+    free(run->conflict);
+    run->conflict = mem_strdup(strbuf_text(&why));
+    strbuf_free(&why);
+
+    any_forced = run->force == REASON_FORCED_SHARED;
+
+    for (i = 0; i < run->input.other_count; i++) {
+        any_forced = any_forced
+                     || decision_is_forced(run, run->input.others[i]);
+    }
+
+    return decision_resolve(run, any_forced && run->pass == DECISION_TOGETHER
+                                 ? DECISION_UNFORCED : DECISION_ALONE, err);
 }
 
 
@@ -548,7 +501,7 @@ decision_explain(struct decision_run *run, enum plugin_mode mode,
 
     in.mode = mode;
     in.force = run->force;
-    in.overridden = run->overridden;
+    in.overridden = run->pass == DECISION_PINNED;
     in.conflict = run->conflict;
     in.requirements = run->requirements;
     in.count = run->count;

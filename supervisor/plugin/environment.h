@@ -67,6 +67,9 @@ int environment_read(const char *directory, json_t **marker,
 char *environment_find(const struct toolset *tools, const char *name,
     const json_t *plugins, const char *core_lock);
 
+/* every package of the core is in the lock, in the same version */
+bool environment_lock_has(const char *path, const char *core_lock);
+
 /* removes an environment that nothing uses, in the background */
 void environment_discard(const struct toolset *tools, const char *directory);
 

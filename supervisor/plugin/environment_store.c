@@ -22,7 +22,7 @@
 
 
 static bool environment_fits(const char *directory, const json_t *plugins,
-    const struct lock *core);
+    const char *core_lock);
 static bool environment_has_all(const json_t *list, const json_t *wanted);
 
 
@@ -204,12 +204,7 @@ environment_find(const struct toolset *tools, const char *name,
     char              *directory, *prefix, *end;
     size_t             i;
     unsigned long      number, best;
-    struct lock        core;
     struct text_list   all;
-
-    if (lock_read(&core, core_lock, NULL) != 0) {
-        return NULL;
-    }
 
     memset(&all, 0, sizeof(all));
     best = 0;
@@ -224,7 +219,7 @@ environment_find(const struct toolset *tools, const char *name,
         number = strtoul(all.item[i] + strlen(prefix), &end, 10);
 
         if (*end == '\0' && number > best
-            && environment_fits(all.item[i], plugins, &core))
+            && environment_fits(all.item[i], plugins, core_lock))
         {
             best = number;
         }
@@ -234,7 +229,6 @@ environment_find(const struct toolset *tools, const char *name,
 
     text_list_clear(&all);
     free(prefix);
-    lock_clear(&core);
 
     return directory;
 }
@@ -242,14 +236,11 @@ environment_find(const struct toolset *tools, const char *name,
 
 static bool
 environment_fits(const char *directory, const json_t *plugins,
-    const struct lock *core)
+    const char *core_lock)
 {
-    bool                        fits;
-    char                       *path;
-    size_t                      i;
-    json_t                     *marker;
-    struct lock                 lock;
-    const struct lock_package  *package;
+    bool     fits;
+    char    *path;
+    json_t  *marker;
 
     if (environment_read(directory, &marker, NULL) != 0) {
         return false;
@@ -259,22 +250,37 @@ environment_fits(const char *directory, const json_t *plugins,
     json_decref(marker);
 
     path = mem_printf("%s/%s", directory, ENVIRONMENT_LOCK);
-
-    if (!fits || lock_read(&lock, path, NULL) != 0) {
-        free(path);
-        return false;
-    }
-
-    for (i = 0; i < core->count && fits; i++) {
-        package = lock_find(&lock, core->packages[i].name);
-        fits = package != NULL
-               && strcmp(package->version, core->packages[i].version) == 0;
-    }
-
-    lock_clear(&lock);
+    fits = fits && environment_lock_has(path, core_lock);
     free(path);
 
     return fits;
+}
+
+
+bool
+environment_lock_has(const char *path, const char *core_lock)
+{
+    bool                        has;
+    size_t                      i;
+    struct lock                 lock, core;
+    const struct lock_package  *package;
+
+    if (lock_read(&core, core_lock, NULL) != 0) {
+        return false;
+    }
+
+    has = lock_read(&lock, path, NULL) == 0;
+
+    for (i = 0; has && i < core.count; i++) {
+        package = lock_find(&lock, core.packages[i].name);
+        has = package != NULL
+              && strcmp(package->version, core.packages[i].version) == 0;
+    }
+
+    lock_clear(&lock);
+    lock_clear(&core);
+
+    return has;
 }
 
 

@@ -290,56 +290,6 @@ install_set_platform(struct installer *installer, const char *environment)
 }
 
 
-struct plugin **
-install_shared(struct installer *installer, const char *but, size_t *count)
-{
-    size_t           i;
-    struct plugin   *plugin, **shared;
-
-    *count = 0;
-    shared = mem_grow(NULL, registry_count(installer->registry) + 1,
-                      sizeof(struct plugin *));
-
-    for (i = 0; i < registry_count(installer->registry); i++) {
-        plugin = registry_at(installer->registry, i);
-
-        if (plugin->mode == PLUGIN_SHARED
-            && (but == NULL || strcmp(plugin->name, but) != 0))
-        {
-            shared[(*count)++] = plugin;
-        }
-    }
-
-    return shared;
-}
-
-
-json_t *
-install_contents(struct plugin *const *plugins, size_t count,
-    const char *distribution, const char *version, const char *wheel)
-{
-    size_t   i;
-    json_t  *list;
-
-    list = json_array();
-
-    for (i = 0; i < count; i++) {
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s}",
-                              "distribution", plugins[i]->distribution,
-                              "version", plugins[i]->version,
-                              "wheel", plugins[i]->wheel));
-    }
-
-    if (distribution != NULL) {
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s}",
-                              "distribution", distribution,
-                              "version", version, "wheel", wheel));
-    }
-
-    return list;
-}
-
-
 const char *
 installer_platform_environment(const struct installer *installer)
 {

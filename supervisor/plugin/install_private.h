@@ -65,6 +65,11 @@ struct plugin **install_shared(struct installer *installer, const char *but,
 json_t *install_contents(struct plugin *const *plugins, size_t count,
     const char *distribution, const char *version, const char *wheel);
 
+/* the lock of the environment that all of these run in, if they are in one
+   and it has the present core; NULL otherwise; mem_alloc */
+char *install_common_lock(struct installer *installer,
+    struct plugin *const *shared, size_t count, struct text_list *find_links);
+
 /* may this wheel be installed under its names?  *uid: of the plugin it is or
    will be */
 int install_check_names(struct installer *installer,

@@ -16,7 +16,7 @@
 #include "lib/strbuf.h"
 #include "supervisor/plugin/environment.h"
 #include "supervisor/plugin/lock.h"
-#include "supervisor/plugin/requirements_file.h"
+#include "supervisor/plugin/resolution.h"
 
 
 #define PREPARE_LOCK_MAX  (16 * 1024 * 1024)
@@ -41,10 +41,13 @@ struct prepare {
 
 static bool prepare_core_is_there(struct prepare *prepare);
 static int prepare_core(struct prepare *prepare, struct error *err);
+static int prepare_resolve(struct prepare *prepare,
+    struct resolution *resolution, command_done_fn done, struct error *err);
 static void prepare_core_done(void *ctx, const struct command_result *result);
 static int prepare_platform(struct prepare *prepare, struct error *err);
 static int prepare_compile(struct prepare *prepare, struct error *err);
 static void prepare_compiled(void *ctx, const struct command_result *result);
+static void prepare_core_only(struct prepare *prepare);
 static int prepare_build(struct prepare *prepare, struct error *err);
 static void prepare_building(void *ctx, const char *text);
 static void prepare_built(void *ctx, const struct error *err,
@@ -182,40 +185,40 @@ prepare_core_is_there(struct prepare *prepare)
 static int
 prepare_core(struct prepare *prepare, struct error *err)
 {
-    int                 rc;
-    char               *input, *output, *text;
-    const char         *version;
-    struct command     *command;
-    struct toolset     *tools;
-    struct uv_compile   compile;
+    struct resolution  resolution;
 
-    tools = &prepare->installer->tools;
-    version = tools->config->environments.platform_version;
-
-    input = mem_printf("%s/core.in", prepare->work);
-    output = mem_printf("%s/core.lock", prepare->work);
-    text = mem_printf("mint-sdk[server]==%s\n", version);
+    memset(&resolution, 0, sizeof(resolution));
+    resolution.name = "core";
 
     install_progress(prepare->installer,
                      "resolving the platform's packages (mint-sdk %s)",
-                     version);
-    rc = fs_write_atomic(input, text, strlen(text), 0600, err);
+                     prepare->installer->tools.config
+                     ->environments.platform_version);
 
-    if (rc == 0) {
-        memset(&compile, 0, sizeof(compile));
-        compile.input = input;
-        compile.output = output;
+    return prepare_resolve(prepare, &resolution, prepare_core_done, err);
+}
 
-        command = uv_compile_command(tools->uv, &compile);
-        rc = command_start(&prepare->run, tools->runner, &command, NULL,
-                           prepare_core_done, prepare, err);
+
+static int
+prepare_resolve(struct prepare *prepare, struct resolution *resolution,
+    command_done_fn done, struct error *err)
+{
+    struct command  *command;
+    struct toolset  *tools;
+
+    tools = &prepare->installer->tools;
+    resolution->work = prepare->work;
+    resolution->sdk_version = tools->config->environments.platform_version;
+
+    command = resolution_command(tools, resolution, &prepare->lock,
+                                 &prepare->find_links, err);
+
+    if (command == NULL) {
+        return MINT_ERR_SYSTEM;
     }
 
-    free(text);
-    free(output);
-    free(input);
-
-    return rc;
+    return command_start(&prepare->run, tools->runner, &command, NULL, done,
+                         prepare, err);
 }
 
 
@@ -289,64 +292,41 @@ prepare_platform(struct prepare *prepare, struct error *err)
     }
 
     install_progress(prepare->installer, "building the platform environment");
+    free(prepare->lock);
+    prepare->lock = install_common_lock(prepare->installer, prepare->shared,
+                                        prepare->shared_count,
+                                        &prepare->find_links);
 
-    if (prepare->shared_count == 0) {
-        prepare->lock = mem_strdup(prepare->installer->core_lock);
-        return prepare_build(prepare, err);
-    }
-
-    return prepare_compile(prepare, err);
+    return prepare->lock != NULL ? prepare_build(prepare, err)
+                                 : prepare_compile(prepare, err);
 }
 
 
 static int
 prepare_compile(struct prepare *prepare, struct error *err)
 {
-    int                 rc;
-    char               *input;
-    size_t              i;
-    struct strbuf       text;
-    struct command     *command;
-    struct toolset     *tools;
-    struct uv_compile   compile;
+    int                       rc;
+    size_t                    i;
+    struct resolution         resolution;
+    struct resolution_wheel  *wheels;
 
-    tools = &prepare->installer->tools;
-    memset(&text, 0, sizeof(text));
-
-    strbuf_printf(&text, "mint-sdk[server]==%s\n",
-                  tools->config->environments.platform_version);
+    wheels = mem_alloc(prepare->shared_count
+                       * sizeof(struct resolution_wheel));
 
     for (i = 0; i < prepare->shared_count; i++) {
-        requirements_add_wheel(&text, prepare->shared[i]->distribution,
-                               prepare->shared[i]->wheel);
-        requirements_find_links(&prepare->find_links,
-                                prepare->shared[i]->wheel, false);
+        wheels[i].distribution = prepare->shared[i]->distribution;
+        wheels[i].path = prepare->shared[i]->wheel;
     }
 
-    input = mem_printf("%s/platform.in", prepare->work);
-    prepare->lock = mem_printf("%s/platform.lock", prepare->work);
+    memset(&resolution, 0, sizeof(resolution));
+    resolution.name = "platform";
+    resolution.wheels = wheels;
+    resolution.count = prepare->shared_count;
+    resolution.prefer = prepare->installer->core_lock;
+    resolution.constraints = prepare->installer->core_lock;
 
-    rc = fs_write_atomic(input, text.data, text.len, 0600, err);
-    strbuf_free(&text);
-
-    if (rc == 0) {
-        rc = requirements_copy_lock(prepare->installer->core_lock,
-                                    prepare->lock, err);
-    }
-
-    if (rc == 0) {
-        memset(&compile, 0, sizeof(compile));
-        compile.input = input;
-        compile.output = prepare->lock;
-        compile.constraints = prepare->installer->core_lock;
-        compile.find_links = &prepare->find_links;
-
-        command = uv_compile_command(tools->uv, &compile);
-        rc = command_start(&prepare->run, tools->runner, &command, NULL,
-                           prepare_compiled, prepare, err);
-    }
-
-    free(input);
+    rc = prepare_resolve(prepare, &resolution, prepare_compiled, err);
+    free(wheels);
 
     return rc;
 }
@@ -362,9 +342,7 @@ prepare_compiled(void *ctx, const struct command_result *result)
     struct strbuf    why;
     struct prepare  *prepare = ctx;
 
-    memset(&err, 0, sizeof(err));
     memset(&why, 0, sizeof(why));
-    rc = 0;
 
     if (uv_is_conflict(result)) {
         uv_explanation(result->output, true, &why);
@@ -375,19 +353,41 @@ prepare_compiled(void *ctx, const struct command_result *result)
                  strbuf_text(&why));
         strbuf_free(&why);
 
-        prepare->core_only = true;
-        text_list_clear(&prepare->find_links);
-        free(prepare->lock);
-        prepare->lock = mem_strdup(prepare->installer->core_lock);
-
-    } else if (result->error.code != 0 || result->exit_code != 0) {
-        rc = uv_failed(result, &err, "the platform's packages cannot be "
-                       "resolved");
+        prepare_core_only(prepare);
+        return;
     }
 
-    if (rc == 0) {
-        rc = prepare_build(prepare, &err);
+    rc = result->error.code != 0 || result->exit_code != 0
+         ? uv_failed(result, &err, "the platform's packages cannot be resolved")
+         : prepare_build(prepare, &err);
+
+    if (rc != 0) {
+        prepare_end(prepare, &err);
     }
+}
+
+
+static void
+prepare_core_only(struct prepare *prepare)
+{
+    int           rc;
+    char         *directory;
+    json_t       *contents;
+    struct error  err;
+
+    prepare->core_only = true;
+    text_list_clear(&prepare->find_links);
+    free(prepare->lock);
+    prepare->lock = mem_strdup(prepare->installer->core_lock);
+
+    contents = json_array();
+    directory = environment_find(&prepare->installer->tools, "platform",
+                                 contents, prepare->installer->core_lock);
+    json_decref(contents);
+
+    rc = directory != NULL ? prepare_adopt(prepare, directory, &err)
+                           : prepare_build(prepare, &err);
+    free(directory);
 
     if (rc != 0) {
         prepare_end(prepare, &err);
@@ -542,7 +542,7 @@ prepare_rebuild(struct prepare *prepare, struct plugin *plugin,
                      "again", plugin->name);
 
     memset(&find_links, 0, sizeof(find_links));
-    requirements_find_links(&find_links, plugin->wheel, true);
+    resolution_find_links(&find_links, plugin->wheel, true);
     contents = install_contents(&plugin, 1, NULL, NULL, NULL);
 
     memset(&plan, 0, sizeof(plan));

@@ -33,14 +33,14 @@ static const char *const  uv_passed[] = {
 /* what we decide ourselves */
 
 static const char *const  uv_ours[] = {
-    "UV_CACHE_DIR", "UV_EXTRA_INDEX_URL", "UV_NO_PROGRESS",
-    "UV_PYTHON_DOWNLOADS", "UV_PYTHON", "UV_SYSTEM_PYTHON", "UV_CONSTRAINT",
-    "UV_OVERRIDE", "UV_BUILD_CONSTRAINT", "UV_PROJECT_ENVIRONMENT",
-    "UV_WORKING_DIRECTORY", "UV_WORKING_DIR", "UV_PROJECT", "UV_ENV_FILE",
-    "UV_REQUIRE_HASHES", "UV_NO_VERIFY_HASHES", "UV_TORCH_BACKEND",
-    "UV_RESOLUTION", "UV_BREAK_SYSTEM_PACKAGES", "UV_NO_BUILD",
-    "UV_NO_BINARY", "UV_CUSTOM_COMPILE_COMMAND", "UV_VENV_CLEAR",
-    "UV_VENV_SEED", "UV_EXCLUDE"
+    "UV_CACHE_DIR", "UV_PYTHON_INSTALL_DIR", "UV_EXTRA_INDEX_URL",
+    "UV_NO_PROGRESS", "UV_PYTHON_DOWNLOADS", "UV_PYTHON", "UV_SYSTEM_PYTHON",
+    "UV_CONSTRAINT", "UV_OVERRIDE", "UV_BUILD_CONSTRAINT",
+    "UV_PROJECT_ENVIRONMENT", "UV_WORKING_DIRECTORY", "UV_WORKING_DIR",
+    "UV_PROJECT", "UV_ENV_FILE", "UV_REQUIRE_HASHES", "UV_NO_VERIFY_HASHES",
+    "UV_TORCH_BACKEND", "UV_RESOLUTION", "UV_BREAK_SYSTEM_PACKAGES",
+    "UV_NO_BUILD", "UV_NO_BINARY", "UV_CUSTOM_COMPILE_COMMAND",
+    "UV_VENV_CLEAR", "UV_VENV_SEED", "UV_EXCLUDE"
 };
 
 
@@ -73,6 +73,8 @@ uv_new(const struct config *config, char **environment)
     text_list_printf(&uv->env, "UV_CACHE_DIR=%s",
                      config->environments.cache_directory);
     text_list_printf(&uv->env, "HOME=%s", config->server.data_path);
+    text_list_printf(&uv->env, "UV_PYTHON_INSTALL_DIR=%s/python",
+                     config->environments.cache_directory);
     text_list_add(&uv->env, "UV_NO_PROGRESS=1");
     text_list_add(&uv->env, "UV_PYTHON_DOWNLOADS=never");
     text_list_add(&uv->env, "NO_COLOR=1");
@@ -433,11 +435,15 @@ uv_failed(const struct command_result *result, struct error *err,
     uv_explanation(result->output, false, &why);
     code = uv_error_code(result->output);
 
+    if (why.len == 0) {
+        strbuf_printf(&why, "exit code %d without a word", result->exit_code);
+    }
+
     error_set(err, code, "%s: %s%s", text,
               code == MINT_ERR_FULL ? "the disk is full: "
               : code == MINT_ERR_UNAVAILABLE
                 ? "the package index cannot be reached: " : "",
-              why.len > 0 ? strbuf_text(&why) : "uv says nothing about it");
+              strbuf_text(&why));
     strbuf_free(&why);
 
     return code;

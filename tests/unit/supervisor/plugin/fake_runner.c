@@ -177,7 +177,9 @@ fake_compile(struct fake *fake, struct runner_job *job)
 
     name = strrchr(output, '/') + 1;
     text = strcmp(name, "core.lock") == 0 ? fake->core
+           : strcmp(name, "unforced.lock") == 0 ? fake->core
            : strcmp(name, "shared.lock") == 0 ? fake->shared
+           : strcmp(name, "pinned.lock") == 0 ? fake->shared
            : strcmp(name, "isolated.lock") == 0 ? fake->isolated
            : fake->platform;
     ck_assert_ptr_nonnull(text);

@@ -499,7 +499,7 @@ END_TEST
 
 START_TEST(test_forced_shared)
 {
-    char  *names[] = { (char []) { "mint_plugin.x" } };
+    char  *names[] = { (char []) { "mint_plugin.x" } }, *other;
 
     nothing_but_core();
     world.config.plugins.force_shared.item = names;
@@ -508,24 +508,105 @@ START_TEST(test_forced_shared)
     fake.rules[1].wait_status = FAKE_EXIT(1);
     fake.rules[1].output = NO_SOLUTION;
 
-    /* uv refuses until the pins of the platform override the plugin's range */
+    /* uv refuses even with the pins of the others: an error, not isolated */
 
-    fake.rules[2].match = "--override";
-    fake.rules[2].wait_status = FAKE_EXIT(2);
-    fake.rules[2].output = "error: overrides\n";
-    fake.rules[3].match = "shared.lock";
+    fake.rules[2].match = "shared.lock";
+    fake.rules[2].wait_status = FAKE_EXIT(1);
+    fake.rules[2].output = NO_SOLUTION;
+    fake.rules[3].match = "--override";
     fake.rules[3].wait_status = FAKE_EXIT(1);
     fake.rules[3].output = NO_SOLUTION;
     ck_assert_int_eq(world_install(&world, bundle, false), MINT_ERR_INVALID);
-    ck_assert_ptr_nonnull(strstr(world.err.text, "overrides"));
+    ck_assert_ptr_nonnull(strstr(world.err.text, "cannot be forced"));
+    ck_assert_uint_eq(fake_called(&fake, "unforced.lock"), 1);
     ck_assert_uint_eq(fake_called(&fake, "isolated.lock"), 0);
 
-    fake.rules[2].match = NULL;
     fake.rules[3].match = NULL;
     ck_assert_int_eq(world_install(&world, bundle, false), 0);
     ck_assert_int_eq(world.plugin->mode, PLUGIN_SHARED);
     ck_assert_str_eq(world.plugin->reason, "shared because "
-                     "plugins.forceShared names it (adds tabulate 0.9.0)");
+                     "plugins.forceShared names it, although it needs "
+                     "fastapi<0.200 and the platform's core has fastapi "
+                     "0.165.0");
+
+    /* its conflict is not held against the next one */
+
+    other = make("y", "1.0");
+    fake.prefix = "/y";
+    fake.rules[1].match = NULL;
+    ck_assert_int_eq(world_install(&world, other, false), 0);
+    ck_assert_str_eq(world.plugin->reason, "shared because everything it "
+                     "needs fits the platform environment");
+    free(other);
+
+    /* which may still have one of its own */
+
+    other = make("y", "2.0");
+    fake.rules[1].match = "unforced.lock";
+    ck_assert_int_eq(world_install(&world, other, false), 0);
+    ck_assert_int_eq(world.plugin->mode, PLUGIN_ISOLATED);
+    free(other);
+}
+END_TEST
+
+
+/* a lost platform environment comes back as it was, from its lock */
+
+START_TEST(test_lost_platform)
+{
+    nothing_but_core();
+    ck_assert_int_eq(world_install(&world, bundle, false), 0);
+    world_settle(&world);
+    ck_assert_int_eq(fs_remove_tree(world.plugin->environment, NULL), 0);
+
+    forget_calls();
+    world_restart(&world);
+    ck_assert_int_eq(world_prepare(&world), 0);
+    ck_assert_uint_eq(fake_called(&fake, "uv pip compile"), 0);
+    ck_assert_uint_eq(fake_called(&fake, "locks/platform-2.txt"), 1);
+    ck_assert_str_eq(registry_at(world.registry, 0)->environment,
+                     installer_platform_environment(world.installer));
+    ck_assert_uint_eq(world.changed, 0);
+}
+END_TEST
+
+
+/* shared plugins that do not fit a new core stay where they are */
+
+START_TEST(test_new_core_conflict)
+{
+    nothing_but_core();
+    ck_assert_int_eq(world_install(&world, bundle, false), 0);
+
+    free(world.config.environments.platform_version);
+    world.config.environments.platform_version = mem_strdup("1.2.11");
+    fake.core = "mint-sdk==1.2.11\n";
+    fake.rules[1].match = "platform.lock";
+    fake.rules[1].wait_status = FAKE_EXIT(1);
+    fake.rules[1].output = NO_SOLUTION;
+
+    world_restart(&world);
+    ck_assert_int_eq(world_prepare(&world), 0);
+    ck_assert_ptr_nonnull(strstr(installer_platform_environment(
+                                     world.installer), "/platform-3"));
+    ck_assert_ptr_nonnull(strstr(registry_at(world.registry, 0)->environment,
+                                 "/platform-2"));
+    ck_assert_ptr_nonnull(strstr(strbuf_text(&world.progress),
+                                 "stay in their environment"));
+
+    world_restart(&world);
+    ck_assert_int_eq(world_prepare(&world), 0);
+    ck_assert_ptr_nonnull(strstr(installer_platform_environment(
+                                     world.installer), "/platform-3"));
+
+    /* and when they do fit they move along */
+
+    fake.rules[1].match = NULL;
+    fake.platform = "mint-sdk==1.2.11\nmint-plugin-x @ file:///x\n";
+    world_restart(&world);
+    ck_assert_int_eq(world_prepare(&world), 0);
+    ck_assert_str_eq(registry_at(world.registry, 0)->environment,
+                     installer_platform_environment(world.installer));
 }
 END_TEST
 
@@ -837,6 +918,8 @@ install_suite(void)
     tcase_add_test(tcase, test_clash_with_plugin);
     tcase_add_test(tcase, test_forced_isolated);
     tcase_add_test(tcase, test_forced_shared);
+    tcase_add_test(tcase, test_lost_platform);
+    tcase_add_test(tcase, test_new_core_conflict);
     tcase_add_test(tcase, test_same_version);
     tcase_add_test(tcase, test_failed_upgrade);
     tcase_add_test(tcase, test_names_taken);
