@@ -1,30 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Before jansson parses, each number in the text becomes a string that begins
- * with a mark drawn at random when the process starts, which no outside text
- * can know; after jansson has written, such strings become numbers again.
+ * with NUL and '#', and a string that begins with NUL gets a second one; after
+ * jansson has written, both are undone.
  */
 
 #include "platform/exact_json.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/fs.h"
+
+#define EXACT_NUL      "\\u0000"
+#define EXACT_NUL_LEN  6
 
 
-#define EXACT_MARK       16             /* hex characters */
-#define EXACT_MARK_TEXT  (EXACT_MARK + 1)   /* and ':' */
-
-
-static char            exact_mark[EXACT_MARK_TEXT + 1];
-static pthread_once_t  exact_once = PTHREAD_ONCE_INIT;
-
-
-static void exact_init(void);
 static int exact_wrap(const char *text, size_t len, struct strbuf *out);
+static void exact_unwrap(const char *text, struct strbuf *out);
 static size_t exact_number_length(const char *text, size_t len);
 static size_t exact_digits(const char *text, size_t len);
 static const char *exact_number_text(const json_t *value);
@@ -38,8 +31,6 @@ exact_json_load(const char *text, size_t len, struct error *err)
     json_t        *value;
     json_error_t   problem;
     struct strbuf  wrapped = { 0 };
-
-    (void) pthread_once(&exact_once, exact_init);
 
     if (exact_wrap(text, len, &wrapped) != 0) {
         strbuf_free(&wrapped);
@@ -64,13 +55,7 @@ exact_json_load(const char *text, size_t len, struct error *err)
 void
 exact_json_dump(const json_t *value, struct strbuf *out)
 {
-    char        *text;
-    char        *from;
-    char        *mark;
-    size_t       len;
-    char         quoted[EXACT_MARK_TEXT + 2];
-
-    (void) pthread_once(&exact_once, exact_init);
+    char  *text;
 
     text = json_dumps(value,
                       JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
@@ -79,19 +64,7 @@ exact_json_dump(const json_t *value, struct strbuf *out)
         abort();            /* out of memory: values come from a parser */
     }
 
-    quoted[0] = '"';
-    memcpy(quoted + 1, exact_mark, EXACT_MARK_TEXT + 1);
-    from = text;
-
-    while ((mark = strstr(from, quoted)) != NULL) {
-        strbuf_append(out, from, (size_t) (mark - from));
-        from = mark + 1 + EXACT_MARK_TEXT;
-        len = strcspn(from, "\"");
-        strbuf_append(out, from, len);
-        from += len + 1;
-    }
-
-    strbuf_puts(out, from);
+    exact_unwrap(text, out);
     free(text);
 }
 
@@ -188,15 +161,6 @@ exact_json_equal(const json_t *a, const json_t *b)
 }
 
 
-static void
-exact_init(void)
-{
-    fs_random_hex(exact_mark, EXACT_MARK / 2);
-    exact_mark[EXACT_MARK] = ':';
-    exact_mark[EXACT_MARK_TEXT] = '\0';
-}
-
-
 /* 0, or -1 when something that begins like a number is none */
 
 static int
@@ -223,6 +187,15 @@ exact_wrap(const char *text, size_t len, struct strbuf *out)
 
         if (text[i] == '"') {
             in_string = true;
+
+            if (len - i > EXACT_NUL_LEN
+                && memcmp(text + i + 1, EXACT_NUL, EXACT_NUL_LEN) == 0)
+            {
+                strbuf_append(out, text + from, i + 1 - from);
+                strbuf_puts(out, EXACT_NUL);
+                from = i + 1;
+            }
+
             continue;
         }
 
@@ -237,8 +210,7 @@ exact_wrap(const char *text, size_t len, struct strbuf *out)
         }
 
         strbuf_append(out, text + from, i - from);
-        strbuf_puts(out, "\"");
-        strbuf_puts(out, exact_mark);
+        strbuf_puts(out, "\"" EXACT_NUL "#");
         strbuf_append(out, text + i, n);
         strbuf_puts(out, "\"");
         i += n - 1;
@@ -250,6 +222,52 @@ exact_wrap(const char *text, size_t len, struct strbuf *out)
     }
 
     return 0;
+}
+
+
+/* the text is jansson's: compact and well-formed */
+
+static void
+exact_unwrap(const char *text, struct strbuf *out)
+{
+    bool         in_string;
+    const char  *from;
+
+    in_string = false;
+    from = text;
+
+    for ( ; *text != '\0'; text++) {
+
+        if (in_string && *text == '\\') {
+            text++;
+
+        } else if (in_string && *text == '"') {
+            in_string = false;
+
+        } else if (*text == '"') {
+            in_string = true;
+
+            if (strncmp(text + 1, EXACT_NUL, EXACT_NUL_LEN) != 0) {
+                continue;
+            }
+
+            if (text[1 + EXACT_NUL_LEN] != '#') {
+                strbuf_append(out, from, (size_t) (text + 1 - from));
+                text += EXACT_NUL_LEN;
+                from = text + 1;
+                continue;
+            }
+
+            strbuf_append(out, from, (size_t) (text - from));
+            from = text + 1 + EXACT_NUL_LEN + 1;
+            text = strchr(from, '"');
+            strbuf_append(out, from, (size_t) (text - from));
+            from = text + 1;
+            in_string = false;
+        }
+    }
+
+    strbuf_puts(out, from);
 }
 
 
@@ -322,8 +340,8 @@ exact_number_text(const json_t *value)
 
     text = json_string_value(value);
 
-    return strncmp(text, exact_mark, EXACT_MARK_TEXT) == 0
-           && exact_mark[0] != '\0' ? text + EXACT_MARK_TEXT : NULL;
+    return text[0] == '\0' && json_string_length(value) > 1 && text[1] == '#'
+           ? text + 2 : NULL;
 }
 
 

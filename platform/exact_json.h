@@ -3,7 +3,8 @@
  * JSON whose numbers keep their text.  Plugins compute revisions over the
  * text of their settings: 1.0 must not come back as 1, nor a long integer as
  * a rounded one.  Values are those of jansson, except that a number is a
- * string that only this file recognises.
+ * string that this file recognises, and that a string that begins with NUL
+ * begins with two.
  */
 
 #ifndef PLATFORM_EXACT_JSON_H

@@ -58,7 +58,12 @@ json_t *link_call_result(struct link_call *call, struct error *err,
     json_t **details_out);
 void link_call_release(struct link_call **call);
 
-/* send, wait, copy: *result_out is a new reference */
+/* false if there is no connection within timeout_ms: a supervisor that was
+   killed is back in well under a second */
+bool link_wait_connected(struct link *link, unsigned timeout_ms);
+
+/* send, wait, copy: *result_out is a new reference.  Asked again when the
+   supervisor dies meanwhile: only for questions that change nothing */
 int link_ask(struct link *link, const char *op, json_t *args,
     unsigned timeout_ms, json_t **result_out, struct error *err);
 

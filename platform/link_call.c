@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "lib/fs.h"
 #include "lib/strbuf.h"
 #include "platform/link.h"
 
@@ -115,25 +116,66 @@ link_ask(struct link *link, const char *op, json_t *args, unsigned timeout_ms,
     json_t **result_out, struct error *err)
 {
     int                rc;
+    uint64_t           until_ms;
+    uint64_t           now;
     struct error       problem;
     struct link_call  *call;
 
     *result_out = NULL;
-    call = link_call_begin(link, op, args, NULL, NULL);
+    until_ms = time_boot_ms() + timeout_ms;
 
-    if (!link_call_wait(call, timeout_ms)) {
-        rc = error_set(err, MINT_ERR_TIMEOUT, "the supervisor did not answer "
-                       "\"%s\" within %u ms", op, timeout_ms);
+    do {
+        if (!link_wait_connected(link, timeout_ms)) {
+            rc = error_set(err, MINT_ERR_UNAVAILABLE, "the supervisor is not "
+                           "reachable");
+            break;
+        }
 
-    } else {
-        *result_out = json_incref(link_call_result(call, &problem, NULL));
-        rc = *result_out != NULL
-             ? MINT_OK : error_set(err, problem.code, "%s", problem.text);
-    }
+        now = time_boot_ms();
+        call = link_call_begin(link, op, json_deep_copy(args), NULL, NULL);
 
-    link_call_release(&call);
+        if (!link_call_wait(call, now < until_ms
+                                  ? (unsigned) (until_ms - now) : 0))
+        {
+            rc = error_set(err, MINT_ERR_TIMEOUT, "the supervisor did not "
+                           "answer \"%s\" within %u ms", op, timeout_ms);
+
+        } else {
+            *result_out = json_incref(link_call_result(call, &problem, NULL));
+            rc = *result_out != NULL
+                 ? MINT_OK : error_set(err, problem.code, "%s", problem.text);
+        }
+
+        link_call_release(&call);
+
+        /* it died with the question: its successor is asked */
+    } while (rc == MINT_ERR_UNAVAILABLE && time_boot_ms() < until_ms);
+
+    json_decref(args);
 
     return rc;
+}
+
+
+bool
+link_wait_connected(struct link *link, unsigned timeout_ms)
+{
+    uint64_t         until_ms;
+    struct timespec  pause;
+
+    pause.tv_sec = 0;
+    pause.tv_nsec = 10 * 1000 * 1000;
+    until_ms = time_boot_ms() + timeout_ms;
+
+    while (!link_is_connected(link)) {
+        if (time_boot_ms() >= until_ms) {
+            return false;
+        }
+
+        (void) nanosleep(&pause, NULL);
+    }
+
+    return true;
 }
 
 

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,7 +25,8 @@
 #define MAIN_DRAIN_MS               5000
 #define MAIN_LAST_WORDS_MS          500
 #define MAIN_PUBLIC_CONNECTIONS     1024
-#define MAIN_INTERNAL_CONNECTIONS   1024
+#define MAIN_INTERNAL_CONNECTIONS   2048
+#define MAIN_FILES                  8192
 /* longer than the idle time of nginx's and httpx's pools: they hang up */
 #define MAIN_IDLE_SEC               120
 
@@ -93,6 +95,7 @@ static int main_listener(const char *address, int given, int *fd_out,
     struct error *err);
 static void main_connected(void *cls);
 static void main_report(int fd);
+static void main_raise_files(void);
 
 
 int
@@ -115,6 +118,8 @@ main(int argc, char **argv)
     (void) umask(077);
     (void) signal(SIGPIPE, SIG_IGN);
     (void) signal(SIGHUP, SIG_IGN);
+
+    main_raise_files();
 
     /* every thread inherits this: only main() takes them, by sigwait() */
     (void) sigemptyset(&signals);
@@ -400,4 +405,26 @@ main_report(int fd)
     }
 
     (void) close(fd);
+}
+
+
+/* one for each connection, besides the store's */
+
+static void
+main_raise_files(void)
+{
+    struct rlimit  limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == -1
+        || limit.rlim_cur >= MAIN_FILES)
+    {
+        return;
+    }
+
+    limit.rlim_cur = limit.rlim_max < MAIN_FILES ? limit.rlim_max : MAIN_FILES;
+
+    if (setrlimit(RLIMIT_NOFILE, &limit) == -1) {
+        log_warn("setrlimit(files, %llu) failed: %s",
+                 (unsigned long long) limit.rlim_cur, strerror(errno));
+    }
 }

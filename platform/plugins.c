@@ -9,7 +9,7 @@
 #include "platform/resources.h"
 
 
-#define PLUGINS_LINK_MS  5000
+#define PLUGINS_LINK_MS  3000
 
 
 static bool plugins_is_loaded(const char *state);

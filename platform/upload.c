@@ -18,6 +18,7 @@
 #include "platform/resources.h"
 
 
+#define LINK_WAIT_MS         2000
 #define UPLOAD_TIMEOUT_SEC   1800
 #define RESTART_TIMEOUT_SEC  600
 
@@ -69,7 +70,7 @@ plugins_upload(struct call *call)
         return;
     }
 
-    if (!link_is_connected(call->api->link)) {
+    if (!link_wait_connected(call->api->link, LINK_WAIT_MS)) {
         (void) error_set(&err, MINT_ERR_UNAVAILABLE, "Nothing was installed: "
                          "the supervisor is not reachable");
         reply_failure(call, &err);
@@ -109,7 +110,7 @@ admin_restart(struct call *call)
     struct restart     *restart;
     struct long_reply   reply;
 
-    if (!link_is_connected(call->api->link)) {
+    if (!link_wait_connected(call->api->link, LINK_WAIT_MS)) {
         (void) error_set(&err, MINT_ERR_UNAVAILABLE, "Nothing was restarted: "
                          "the supervisor is not reachable");
         reply_failure(call, &err);

@@ -405,6 +405,20 @@ def test_supervisor_dies_during_install():
         wait_for(lambda: not leftovers(it), "the upload to be removed")
 
 
+def test_supervisor_comes_back_while_a_client_waits():
+    with platform() as it:
+        admin = it.login()
+        with it.client(admin) as client, \
+                concurrent.futures.ThreadPoolExecutor(1) as pool:
+            for _ in range(3):
+                it.supervisor.stop()
+                reply = pool.submit(client.get, "/api/plugins")
+                it.supervisor.start()
+                assert reply.result().status_code == 200
+            it.supervisor.stop()
+            envelope(client.get("/api/plugins"), 503, "service.unavailable")
+
+
 def test_restart_changes_the_boot_id(shared):
     shared.supervisor.handlers["restart_all"] = lambda _: {"boot_id": "boot-2"}
     with shared.client(shared.admin) as client:

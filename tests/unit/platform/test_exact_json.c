@@ -28,7 +28,10 @@ static const struct {
     { "\"7: not 1.0 but \\\"8\\\" \\\\ 9\"", NULL },
     { "\"\\u00e9 \\u0000 \\n\"", "\"\xc3\xa9 \\u0000 \\n\"" },
     { "{\"1\":1}", NULL }, { "{\"0.5\":[0.5]}", NULL },
-    { "\"0123456789abcdef:1.0\"", NULL }
+    /* what looks like the disguise of a number */
+    { "\"\\u0000#1.0\"", NULL }, { "[\"\\u0000\",\"\\u0000\\u0000#\",7]", NULL },
+    { "[\"a\\u0000#1\",\"\\\"\\u0000#2\",\"\\\\\",\"\\u0000x\"]", NULL },
+    { "{\"k\":\"\\u0000#1\"}", NULL }
 };
 
 
@@ -36,7 +39,7 @@ static const char *const  malformed[] = {
     "", " ", "01", "-", "-01", "1.", ".5", "1e", "1e+", "+1", "1.e5", "0x10",
     "NaN", "Infinity", "-Infinity", "1 2", "[1 2]", "[1,]", "{1:2}", "1a",
     "a1", "[1\"a\"]", "\"", "\"\\", "[1", "{\"a\":1", "{\"a\"1}", "1,2", "--1",
-    "1-2", "\"\xff\"", "\"\\ud800\"", "[1:2]", "'1'", "1\xc2\xa0"
+    "1-2", "{\"\\u0000#1\":2}", "\"\xff\"", "\"\\ud800\"", "[1:2]", "'1'", "1\xc2\xa0"
 };
 
 
@@ -154,6 +157,10 @@ START_TEST(test_kinds)
     ck_assert(!exact_json_is_string(json_array_get(list, 2)));
     ck_assert(!exact_json_is_number(json_array_get(list, 3)));
     ck_assert(!exact_json_is_number(NULL));
+    json_decref(list);
+
+    list = load("[\"\\u0000#1\"]");
+    ck_assert(exact_json_is_string(json_array_get(list, 0)));
     json_decref(list);
 }
 END_TEST
