@@ -99,21 +99,18 @@ def test_killed_twenty_times_under_load(
     ):
         socket.recv(timeout=10)
         wait_for(lambda: len(load.outcomes) > 50, "answers")
-        seen = set()
+        killed: list[int] = []
         for number in range(ROUNDS):
             healthy = time.monotonic() + HEALTHY_SEC
             wait_for(lambda: time.monotonic() > healthy, "a healthy age")
-            pid = kill_supervisor(system)
-            seen.add(pid)
-            for _ in range(KILLS_A_ROUND - 2):
-                os.kill(pid, signal.SIGKILL)
-                pid = kill_starting_supervisor(keeper, pid)
-                seen.add(pid)
-            pid = wait_next(system, pid)
-            seen.add(pid)
+            killed.append(supervisor_pid(system))
+            os.kill(killed[-1], signal.SIGKILL)
+            for _ in range(KILLS_A_ROUND - 1):
+                killed.append(kill_starting_supervisor(keeper, killed[-1]))
+            wait_next(system, killed[-1])
             socket.send(f"after round {number}")
             assert socket.recv(timeout=10) == f"after round {number}"
-    assert len(seen) == ROUNDS * KILLS_A_ROUND
+    assert len(set(killed)) == ROUNDS * KILLS_A_ROUND
     assert {str(o) for o in load.outcomes if o.status != 200} == set()
     assert min(len(load.of(t.name)) for t in targets) > 20
     assert instances(system) == before
