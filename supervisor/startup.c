@@ -242,15 +242,18 @@ supervisor_start(struct supervisor *s)
         return;
     }
 
+    /* before it may be adopted: adoption knows the generation better */
+
+    platform = core_process_service(s->core, CORE_PLATFORM);
+    service_set_generation(platform, mint_seat_generation(
+        publisher_seat_word(s->publisher, MINT_SEAT_PLATFORM)));
+
     adopted = supervisor_adopt_all(s);
     s->is_started = true;
 
     log_info("supervisor %d attached to keeper %d, %zu processes adopted",
              (int) getpid(), (int) getppid(), adopted);
 
-    platform = core_process_service(s->core, CORE_PLATFORM);
-    service_set_generation(platform, mint_seat_generation(
-        publisher_seat_word(s->publisher, MINT_SEAT_PLATFORM)));
     service_start(platform, MINT_CAUSE_FIRST_START);
     admin_server_set_platform(s->admin, service_pid(platform));
 

@@ -191,7 +191,7 @@ core_process_adopt(struct core_processes *core, const char *name,
 
     service = core_process_service(core, name);
 
-    if (service == NULL || service_pid(service) != 0) {
+    if (service == NULL || service_state(service) != SERVICE_DOWN) {
         return false;
     }
 

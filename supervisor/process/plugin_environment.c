@@ -93,3 +93,38 @@ plugin_environment_make(struct environment_block *e,
     environment_pass(e, "TZ");
     plugin_environment_settings(e, plugin);
 }
+
+
+char *
+plugin_note(const char *environment, uint64_t installed_unix_ms)
+{
+    const char  *slash;
+
+    slash = strrchr(environment, '/');
+
+    return mem_printf("%s/%llu", slash != NULL ? slash + 1 : environment,
+                      (unsigned long long) installed_unix_ms);
+}
+
+
+char *
+plugin_note_read(const char *note, const char *beside,
+    uint64_t *installed_unix_ms)
+{
+    size_t       len;
+    const char  *slash, *directory;
+
+    *installed_unix_ms = 0;
+    slash = note != NULL ? strchr(note, '/') : NULL;
+    directory = strrchr(beside, '/');
+
+    if (slash == NULL || slash == note || directory == NULL) {
+        return mem_strdup(beside);
+    }
+
+    len = (size_t) (directory - beside);
+    *installed_unix_ms = strtoull(slash + 1, NULL, 10);
+
+    return mem_printf("%.*s/%.*s", (int) len, beside, (int) (slash - note),
+                      note);
+}

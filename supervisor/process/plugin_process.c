@@ -33,6 +33,8 @@ struct plugin_process {
     char                     *tmp;
     char                     *data;
     char                     *running;      /* environment in use */
+    uint64_t                  running_since;    /* installed then */
+    char                     *note;         /* both, for the next supervisor */
     char                     *argv[4];
     struct environment_block  environment;
     struct plugin_process    *next;
@@ -110,6 +112,7 @@ plugin_process_free(struct plugin_process *p)
     free(p->tmp);
     free(p->data);
     free(p->running);
+    free(p->note);
     free(p);
 }
 
@@ -209,8 +212,17 @@ plugin_process_on_listening(void *ctx, int status,
     p->all->listener.on_seat(p->all->listener.ctx, p->plugin, p->seat,
                              p->address);
 
-    if (!p->all->is_stopping && service_state(p->service) == SERVICE_DOWN) {
+    if (p->all->is_stopping) {
+        return;
+    }
+
+    if (service_state(p->service) == SERVICE_DOWN) {
+        p->running_since = p->plugin->installed_unix_ms;
         service_start(p->service, MINT_CAUSE_FIRST_START);
+
+    } else if (p->running_since != p->plugin->installed_unix_ms) {
+        /* adopted, but replaced in the registry just before */
+        service_restart(p->service, MINT_CAUSE_UPGRADING);
     }
 }
 
@@ -350,6 +362,10 @@ plugin_process_fill(void *ctx, struct service *service,
 
     free(p->running);
     p->running = mem_strdup(plugin->environment);
+    p->running_since = plugin->installed_unix_ms;
+
+    free(p->note);
+    p->note = plugin_note(p->running, p->running_since);
 
     p->argv[0] = mem_printf("%s/bin/python", plugin->environment);
     p->argv[1] = mem_printf("%s/plugin_host/__main__.py",
@@ -374,6 +390,7 @@ plugin_process_fill(void *ctx, struct service *service,
     request->nofile = PLUGIN_NOFILE;
     request->listener_count = 1;
     request->listeners[0] = LAYOUT_LISTENER_SEAT(p->seat);
+    request->label = p->note;
     request->cwd = p->tmp;
     request->argv = (const char *const *) p->argv;
     request->env = environment_list(&p->environment);
@@ -454,8 +471,8 @@ plugin_process_on_registry(void *ctx, enum registry_event event,
 
 bool
 plugin_processes_adopt(struct plugin_processes *processes, const char *name,
-    uint32_t generation, const struct process *process, bool is_dead,
-    int wait_status)
+    uint32_t generation, const char *note, const struct process *process,
+    bool is_dead, int wait_status)
 {
     uint64_t                word;
     struct plugin          *plugin;
@@ -469,7 +486,7 @@ plugin_processes_adopt(struct plugin_processes *processes, const char *name,
 
     p = plugin_process_get(processes, plugin);
 
-    if (service_pid(p->service) != 0) {
+    if (service_state(p->service) != SERVICE_DOWN) {
         return false;               /* two of one seat: keep the first */
     }
 
@@ -478,12 +495,14 @@ plugin_processes_adopt(struct plugin_processes *processes, const char *name,
                                 p->address);
 
     if (is_dead) {
+        p->running_since = plugin->installed_unix_ms;
         service_adopt_dead(p->service, process, generation, wait_status);
         return true;
     }
 
     free(p->running);
-    p->running = mem_strdup(plugin->environment);
+    p->running = plugin_note_read(note, plugin->environment,
+                                  &p->running_since);
 
     word = processes->listener.seat_word(processes->listener.ctx, p->seat);
 

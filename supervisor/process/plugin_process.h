@@ -40,10 +40,11 @@ struct plugin_processes *plugin_processes_new(const struct config *config,
     const char *platform_url, const struct plugin_process_listener *listener);
 void plugin_processes_free(struct plugin_processes **processes);
 
-/* adopts a process found at attach; false: no such plugin, end it */
+/* adopts a process found at attach; note: the rest of its label, may be NULL;
+   false: no such plugin, end it */
 bool plugin_processes_adopt(struct plugin_processes *processes,
-    const char *name, uint32_t generation, const struct process *process,
-    bool is_dead, int wait_status);
+    const char *name, uint32_t generation, const char *note,
+    const struct process *process, bool is_dead, int wait_status);
 
 /* starts every plugin of the registry that does not run */
 void plugin_processes_start(struct plugin_processes *processes);

@@ -41,8 +41,9 @@ struct service_hooks {
        nothing is needed */
     void      (*prepare)(void *ctx, struct service *service);
 
-    /* fills everything but id and label; what it points to stays valid until
-       the next call; err: cannot be started, e.g. the port is taken */
+    /* fills everything but id; label: more to be known again at adoption, or
+       NULL; what it points to stays valid until the next call; err: cannot be
+       started, e.g. the port is taken */
     int       (*fill)(void *ctx, struct service *service,
         struct keeper_spawn_request *request, struct error *err);
 
@@ -55,7 +56,7 @@ struct service_hooks {
 
 
 struct service_options {
-    const char  *kind;              /* "plugin", "service": first of the label */
+    const char  *kind;              /* "plugin", "core": first of the label */
     const char  *name;              /* log prefix */
     const char  *place;             /* "0a": slot and seat */
     const char  *log_directory;     /* NULL = no file */

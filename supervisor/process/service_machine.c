@@ -17,6 +17,7 @@
 #define SERVICE_DEATHS_MS       60000
 #define SERVICE_BACKOFF_MAX_MS  60000
 #define SERVICE_RETRY_MS        300000
+#define SERVICE_HURRIED_SEC     3           /* grace when all is stopped */
 #define SERVICE_DRAIN_POLL_MS   10
 
 
@@ -236,6 +237,7 @@ service_act_place(struct service *service)
     service->has_place = true;
     service->generation++;
     service->error[0] = '\0';
+    service->probe_error[0] = '\0';
 
     service_set_state(service, SERVICE_PREPARING);
 
@@ -278,9 +280,10 @@ service_act_spawn(struct service *service)
         return;
     }
 
-    snprintf(label, sizeof(label), "%s/%s/%s/%u", service->options.kind,
+    snprintf(label, sizeof(label), "%s/%s/%s/%u%s%s", service->options.kind,
              service->options.name, service->options.place,
-             service->generation);
+             service->generation, request.label != NULL ? "/" : "",
+             request.label != NULL ? request.label : "");
 
     request.id = process_table_next_id(service->pool->table);
     request.label = label;
@@ -323,16 +326,20 @@ service_act_next_try(struct service *service)
             sizeof(uint64_t) * (SERVICE_DEATHS - 1));
     service->deaths[0] = now;
 
-    if (service->deaths[SERVICE_DEATHS - 1] != 0
-        && now - service->deaths[SERVICE_DEATHS - 1] < SERVICE_DEATHS_MS)
-    {
-        service->cause = MINT_CAUSE_FAILED;
-        service->delay_ms = SERVICE_RETRY_MS;
+    /* still FAILED: the try after a long wait has not made it ready */
 
-        log_error("\"%s\" died %d times in a minute and is given up for 5 "
-                  "minutes: %s", service->options.name, SERVICE_DEATHS,
+    if (service->cause == MINT_CAUSE_FAILED
+        || (service->deaths[SERVICE_DEATHS - 1] != 0
+            && now - service->deaths[SERVICE_DEATHS - 1] < SERVICE_DEATHS_MS))
+    {
+        log_error("\"%s\" %s and is given up for 5 minutes: %s",
+                  service->options.name, service->cause == MINT_CAUSE_FAILED
+                  ? "failed again" : "died 5 times in a minute",
                   service->error[0] != '\0' ? service->error
                                             : service->last_exit);
+
+        service->cause = MINT_CAUSE_FAILED;
+        service->delay_ms = SERVICE_RETRY_MS;
 
         service_set_state(service, SERVICE_FAILED);
         service_set_timer(service, SERVICE_RETRY_MS);
@@ -411,6 +418,20 @@ service_act_drain(struct service *service)
 }
 
 
+/* when all is stopped nobody is left to wait for an answer */
+
+static unsigned
+service_grace_sec(const struct service *service)
+{
+    unsigned  grace;
+
+    grace = service->options.stop_grace_sec;
+
+    return service->is_hurried && service->hooks->in_flight != NULL
+           && grace > SERVICE_HURRIED_SEC ? SERVICE_HURRIED_SEC : grace;
+}
+
+
 static void
 service_act_signal(struct service *service)
 {
@@ -424,7 +445,7 @@ service_act_signal(struct service *service)
         return;                     /* service_on_spawned() comes back here */
     }
 
-    service_set_timer(service, service->options.stop_grace_sec * 1000);
+    service_set_timer(service, service_grace_sec(service) * 1000);
 
     if (keeper_client_signal(process_table_keeper(service->pool->table),
                              service->process.id,
@@ -438,12 +459,9 @@ service_act_signal(struct service *service)
 
 
 static void
-service_act_kill(struct service *service)
+service_kill(struct service *service)
 {
     struct error  err;
-
-    log_warn("\"%s\" did not stop within %u s and is killed",
-             service->options.name, service->options.stop_grace_sec);
 
     if (keeper_client_signal(process_table_keeper(service->pool->table),
                              service->process.id, SIGKILL, NULL, NULL, &err)
@@ -452,6 +470,16 @@ service_act_kill(struct service *service)
         log_warn("kill of \"%s\" failed: %s", service->options.name,
                  err.text);
     }
+}
+
+
+static void
+service_act_kill(struct service *service)
+{
+    log_warn("\"%s\" did not stop within %u s and is killed",
+             service->options.name, service_grace_sec(service));
+
+    service_kill(service);
 }
 
 
@@ -469,13 +497,19 @@ static void
 service_act_overdue(struct service *service)
 {
     snprintf(service->error, sizeof(service->error),
-             "was not ready within %u s%s%.300s",
+             "was not ready within %u s%s%s%s%.300s",
              service->options.ready_deadline_sec,
-             service_last_words(service),
+             service->probe_error[0] == '\0' ? "" : "; ",
+             service->probe_error, service_last_words(service),
              output_last_line(service->output));
 
     log_error("\"%s\" %s", service->options.name, service->error);
-    service_act_kill(service);
+
+    if (service->backoff == 0) {
+        service->backoff = 1;       /* trying again at once would not help */
+    }
+
+    service_kill(service);
 }
 
 

@@ -61,6 +61,7 @@ struct service {
     int                          exit_status;
     char                         last_exit[96];
     char                         error[1024];
+    char                         probe_error[256];  /* of the last probe */
 
     struct process               process;
     struct output               *output;

@@ -161,9 +161,15 @@ service_on_probed(void *ctx, long status, const char *error)
         return;
     }
 
-    snprintf(service->error, sizeof(service->error), "probe of %s: %s%ld",
-             service->options.probe_url, status == 0 ? error : "status ",
-             status);
+    if (status == 0) {
+        snprintf(service->probe_error, sizeof(service->probe_error),
+                 "probe of %s: %s", service->options.probe_url, error);
+
+    } else {
+        snprintf(service->probe_error, sizeof(service->probe_error),
+                 "probe of %s: status %ld", service->options.probe_url,
+                 status);
+    }
 
     service_set_poll(service, SERVICE_PROBE_MS);
 }

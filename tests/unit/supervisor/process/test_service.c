@@ -17,6 +17,7 @@
 
 #include "lib/fs.h"
 #include "lib/log.h"
+#include "lib/strbuf.h"
 #include "supervisor/process/service_private.h"
 
 
@@ -85,9 +86,9 @@ play_send(const void *message, size_t len, const int *fds, size_t count)
 static void
 play_child(uint32_t serial, uint32_t id)
 {
-    int   log[2], report[2], fds[2];
-    char  message[sizeof(struct mint_keeper_child) + 8];
+    int                        log[2], report[2], fds[2];
     struct mint_keeper_child  *child;
+    char                       message[sizeof(*child) + 8];
 
     memset(message, 0, sizeof(message));
     child = (struct mint_keeper_child *) (void *) message;
@@ -474,6 +475,75 @@ START_TEST(second_crash_waits_and_fifth_gives_up)
 END_TEST
 
 
+/* not back to a try a minute: it stays given up until it has been ready */
+
+START_TEST(failed_again_waits_as_long_again)
+{
+    int  i;
+
+    service_start(service, MINT_CAUSE_FIRST_START);
+
+    for (i = 1; i <= 5; i++) {
+        await_spawns(i);
+        play_exit(1 << 8);
+
+        if (i > 1 && i < 5) {
+            await(SERVICE_BACKOFF);
+            service_start(service, MINT_CAUSE_NONE);
+        }
+    }
+
+    await(SERVICE_FAILED);
+    memset(service->deaths, 0, sizeof(service->deaths));
+    service_event(service, EVENT_TIMER);
+    await_spawns(6);
+    play_exit(1 << 8);
+    await(SERVICE_FAILED);
+    ck_assert_int_eq(service_cause(service), MINT_CAUSE_FAILED);
+    ck_assert_uint_ge(service_retry_after_sec(service), 300);
+}
+END_TEST
+
+
+START_TEST(never_ready_is_killed_and_said)
+{
+    service->options.ready_deadline_sec = 1;
+    service_start(service, MINT_CAUSE_FIRST_START);
+    await_spawns(1);
+
+    while (played.last_signal == 0) {
+        event_base_loop(base, EVLOOP_ONCE);
+    }
+
+    ck_assert_int_eq(played.last_signal, SIGKILL);
+    play_exit(SIGKILL);
+    await(SERVICE_BACKOFF);
+    ck_assert_str_eq(service_error(service), "was not ready within 1 s");
+}
+END_TEST
+
+
+START_TEST(crash_while_probed_is_not_called_a_failed_probe)
+{
+    service->options.probe_url = mem_strdup("http://127.0.0.1:1/");
+    service_start(service, MINT_CAUSE_FIRST_START);
+    await_spawns(1);
+    report("{\"event\": \"ready\"}\n");
+
+    while (service->probe_error[0] == '\0') {
+        event_base_loop(base, EVLOOP_ONCE);
+    }
+
+    ck_assert_int_ne(service->probe_error[strlen(service->probe_error) - 1],
+                     '0');
+    service->backoff = 1;
+    play_exit(1 << 8);
+    await(SERVICE_BACKOFF);
+    ck_assert_str_eq(service_error(service), "exited with status 1");
+}
+END_TEST
+
+
 START_TEST(failure_report_is_the_reason)
 {
     service_start(service, MINT_CAUSE_FIRST_START);
@@ -559,7 +629,13 @@ END_TEST
 
 START_TEST(stop_kills_what_does_not_stop)
 {
+    uint64_t  start;
+
+    /* the system's stop does not wait for a long grace */
+
+    service->options.stop_grace_sec = 60;
     bring_up();
+    start = time_boot_ms();
     service_stop(service, true);
     ck_assert_int_eq(service_state(service), SERVICE_STOPPING);
 
@@ -567,6 +643,7 @@ START_TEST(stop_kills_what_does_not_stop)
         event_base_loop(base, EVLOOP_ONCE);
     }
 
+    ck_assert_uint_lt(time_boot_ms() - start, 4500);
     play_exit(SIGKILL);
     await(SERVICE_DOWN);
     ck_assert_int_eq(service_cause(service), MINT_CAUSE_STOPPED);
@@ -731,6 +808,9 @@ main(void)
     tcase_add_test(tc, ready_only_after_the_report);
     tcase_add_test(tc, crash_restarts_at_once_in_the_next_generation);
     tcase_add_test(tc, second_crash_waits_and_fifth_gives_up);
+    tcase_add_test(tc, failed_again_waits_as_long_again);
+    tcase_add_test(tc, never_ready_is_killed_and_said);
+    tcase_add_test(tc, crash_while_probed_is_not_called_a_failed_probe);
     tcase_add_test(tc, failure_report_is_the_reason);
     tcase_add_test(tc, refused_spawn_is_tried_again_later);
     tcase_add_test(tc, failing_fill_names_its_reason);
