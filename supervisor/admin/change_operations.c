@@ -81,6 +81,16 @@ operations_waiters_free(struct operations *operations)
 }
 
 
+/* a start that is being prepared counts: a restart does not begin it anew */
+
+static uint32_t
+waiter_generation(const struct service *service)
+{
+    return service_generation(service)
+           - (service_state(service) == SERVICE_PREPARING);
+}
+
+
 static void
 waiter_finish(struct waiter *waiter, struct plugin *plugin)
 {
@@ -124,10 +134,14 @@ waiter_is_over(const struct waiter *waiter, const struct plugin *plugin)
 
     service = plugin_process_service(plugin);
 
+    /* failed without a process: it has no socket to start one on */
+
     if (service == NULL
         || (int32_t) (service_generation(service) - waiter->generation) <= 0)
     {
-        return plugin->state == PLUGIN_FAILED && service == NULL;
+        return plugin->state == PLUGIN_FAILED
+               && (service == NULL
+                   || service_state(service) == SERVICE_DOWN);
     }
 
     return plugin->state == PLUGIN_READY || plugin->state == PLUGIN_FAILED
@@ -139,21 +153,44 @@ void
 operations_waiters_on_registry(void *ctx, enum registry_event event,
     struct plugin *plugin)
 {
-    struct waiter      *waiter, *next;
+    struct waiter      *waiter;
     struct operations  *operations;
 
     (void) event;
     operations = ctx;
+    waiter = operations->waiters;
 
-    for (waiter = operations->waiters; waiter != NULL; waiter = next) {
-        next = waiter->next;
-
-        if (waiter->plugin_id == plugin->id
-            && waiter_is_over(waiter, plugin))
+    while (waiter != NULL) {
+        if (waiter->plugin_id != plugin->id
+            || !waiter_is_over(waiter, plugin))
         {
-            waiter_finish(waiter, plugin);
+            waiter = waiter->next;
+            continue;
         }
+
+        /* it may restart another plugin, which ends other waiters */
+        waiter_finish(waiter, plugin);
+        waiter = operations->waiters;
     }
+}
+
+
+/* the system is stopping: nothing is to be started any more */
+
+static bool
+operations_refuses(const struct operations *operations,
+    struct admin_call *call)
+{
+    struct error  err;
+
+    if (!operations->is_stopping) {
+        return false;
+    }
+
+    error_set(&err, MINT_ERR_UNAVAILABLE, "the system is stopping");
+    admin_fail(call, &err);
+
+    return true;
 }
 
 
@@ -166,6 +203,10 @@ operation_restart(void *ctx, struct admin_call *call, json_t *arguments)
     struct plugin   *plugin;
     struct waiter   *waiter;
     struct service  *service;
+
+    if (operations_refuses(ctx, call)) {
+        return;
+    }
 
     plugin = operations_plugin(ctx, call, arguments);
     if (plugin == NULL) {
@@ -183,7 +224,7 @@ operation_restart(void *ctx, struct admin_call *call, json_t *arguments)
 
     waiter = waiter_new(ctx, call);
     waiter->plugin_id = plugin->id;
-    waiter->generation = service_generation(service);
+    waiter->generation = waiter_generation(service);
 
     admin_progress(call, "restarting");
     service_restart(service, MINT_CAUSE_RESTART);
@@ -211,7 +252,7 @@ operations_restart_next(struct waiter *waiter)
         }
 
         waiter->plugin_id = plugin->id;
-        waiter->generation = service_generation(service);
+        waiter->generation = waiter_generation(service);
 
         text = mem_printf("restarting %s", plugin->name);
         admin_progress(waiter->call, text);
@@ -233,6 +274,10 @@ operation_restart_all(void *ctx, struct admin_call *call, json_t *arguments)
     struct waiter  *waiter;
 
     (void) arguments;
+
+    if (operations_refuses(ctx, call)) {
+        return;
+    }
 
     waiter = waiter_new(ctx, call);
     waiter->is_all = true;
@@ -361,6 +406,11 @@ operation_install(void *ctx, struct admin_call *call, json_t *arguments)
     struct install_call  *install;
 
     o = ctx;
+
+    if (operations_refuses(o, call)) {
+        return;
+    }
+
     bundle = operations_text(call, arguments, "bundle");
 
     if (bundle == NULL) {

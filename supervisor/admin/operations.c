@@ -120,6 +120,7 @@ void
 operations_set_stopping(struct operations *operations)
 {
     operations->is_stopping = true;
+    operations_waiters_free(operations);
 }
 
 
