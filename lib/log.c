@@ -8,6 +8,7 @@
 #include "lib/log.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/fs.h"
@@ -47,7 +49,8 @@ static struct {
     char            program[LOG_PROGRAM_MAX];
     enum log_level  level;
     bool            is_json;
-} log_state = { "mint", LOG_LEVEL_INFO, false };
+    bool            is_file;                /* never full for a moment only */
+} log_state = { "mint", LOG_LEVEL_INFO, false, false };
 
 
 void
@@ -55,12 +58,14 @@ log_open(const char *program)
 {
     size_t       i;
     const char  *level, *format;
+    struct stat  st;
 
     snprintf(log_state.program, sizeof(log_state.program), "%s", program);
     text_clean(log_state.program);
 
     log_state.level = LOG_LEVEL_INFO;
     log_state.is_json = !isatty(STDERR_FILENO);
+    log_state.is_file = fstat(STDERR_FILENO, &st) == 0 && S_ISREG(st.st_mode);
 
     format = getenv("MINT_LOG_FORMAT");
     level = getenv("MINT_LOG_LEVEL");
@@ -235,40 +240,44 @@ log_escape(struct strbuf *line, const char *text)
 
 /*
  * A full pipe is waited for a moment, and only once until it moves again: a
- * daemon must not stand still because nobody reads its log.
+ * daemon must not stand still because nobody reads its log.  The pipe is not
+ * ours alone, so it may well block: what is ready takes PIPE_BUF bytes.
  */
 
 static void
 log_emit(const char *data, size_t len)
 {
+    int                 rc;
     ssize_t             n;
     struct pollfd       ready;
     static atomic_bool  is_stuck;
 
-    while (len > 0) {
-        n = write(STDERR_FILENO, data, len);
+    ready.fd = STDERR_FILENO;
+    ready.events = POLLOUT;
 
-        if (n >= 0) {
+    while (len > 0) {
+        rc = poll(&ready, 1, atomic_load(&is_stuck) ? 0 : LOG_WAIT_MS);
+
+        if (rc == -1 && errno == EINTR) {
+            continue;
+        }
+
+        if (rc <= 0) {
+            atomic_store(&is_stuck, true);
+            return;
+        }
+
+        n = write(STDERR_FILENO, data,
+                  log_state.is_file || len <= PIPE_BUF ? len : PIPE_BUF);
+
+        if (n == -1 && errno != EINTR && errno != EAGAIN) {
+            return;
+        }
+
+        if (n > 0) {
             atomic_store(&is_stuck, false);
             data += n;
             len -= (size_t) n;
-            continue;
-        }
-
-        if (errno == EINTR) {
-            continue;
-        }
-
-        if (errno != EAGAIN || atomic_load(&is_stuck)) {
-            return;
-        }
-
-        ready.fd = STDERR_FILENO;
-        ready.events = POLLOUT;
-
-        if (poll(&ready, 1, LOG_WAIT_MS) <= 0) {
-            atomic_store(&is_stuck, true);
-            return;
         }
     }
 }
