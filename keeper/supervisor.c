@@ -104,7 +104,10 @@ supervisor_io(short events)
 static void
 supervisor_kill(void)
 {
-    kill(supervisor_pid, SIGKILL);
+    if (supervisor_pid != 0) {
+        kill(supervisor_pid, SIGKILL);
+    }
+
     supervisor_close();
 }
 
@@ -206,13 +209,16 @@ supervisor_died(int status)
 {
     uint64_t  now, lived;
 
+    /* it is reaped, its number may be another's: not to be killed by it */
+
+    supervisor_pid = 0;
+
     /* what it said before, GOODBYE perhaps, still counts */
 
     supervisor_io(0);
     supervisor_close();
     now = keeper_now_ms();
     lived = now - state.started_ms;
-    supervisor_pid = 0;
 
     if (lived >= SUPERVISOR_SHORT_MS || supervisor_era == 1) {
         state.absent_since_ms = now;
