@@ -131,7 +131,7 @@ core_processes_new(const struct config *config, const struct layout *layout,
     options.probe_unix = NULL;
     options.waits_report = false;
     options.stop_signal = SIGQUIT;
-    options.stop_grace_sec = 4;
+    options.stop_grace_sec = 3;
 
     core->nginx.service = service_new(pool, &options, &nginx_hooks,
                                       &core->nginx);

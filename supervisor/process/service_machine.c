@@ -30,6 +30,7 @@ static void service_act_unprepared(struct service *service);
 static void service_act_up(struct service *service);
 static void service_act_drain(struct service *service);
 static void service_act_signal(struct service *service);
+static void service_act_hurry(struct service *service);
 static void service_act_kill(struct service *service);
 static void service_act_died(struct service *service);
 static void service_act_ended(struct service *service);
@@ -83,6 +84,7 @@ static const service_action_fn  service_table[SERVICE_STATE_COUNT]
     },
 
     [SERVICE_STOPPING] = {
+        [EVENT_STOP] = service_act_hurry,
         [EVENT_SPAWNED] = service_act_signal,
         [EVENT_TIMER] = service_act_kill,
         [EVENT_EXITED] = service_act_ended,
@@ -454,6 +456,24 @@ service_act_signal(struct service *service)
     {
         log_warn("signal to \"%s\" failed: %s", service->options.name,
                  err.text);
+    }
+}
+
+
+/* it was sent the signal for a restart, and now there is less time */
+
+static void
+service_act_hurry(struct service *service)
+{
+    uint64_t  grace_ms, gone_ms;
+
+    grace_ms = (uint64_t) service->options.stop_grace_sec * 1000;
+    gone_ms = time_boot_ms() - service->since_ms;
+
+    if (service->is_spawned && gone_ms < grace_ms
+        && grace_ms - gone_ms > service_grace_sec(service) * 1000)
+    {
+        service_set_timer(service, service_grace_sec(service) * 1000);
     }
 }
 

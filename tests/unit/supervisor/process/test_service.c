@@ -636,6 +636,13 @@ START_TEST(stop_kills_what_does_not_stop)
     service->options.stop_grace_sec = 60;
     bring_up();
     start = time_boot_ms();
+
+    if (_i == 1) {
+        service_restart(service, MINT_CAUSE_RESTART);   /* with 60 s */
+        service_event(service, EVENT_DRAINED);
+        ck_assert_int_eq(service_state(service), SERVICE_STOPPING);
+    }
+
     service_stop(service, true);
     ck_assert_int_eq(service_state(service), SERVICE_STOPPING);
 
@@ -816,7 +823,7 @@ main(void)
     tcase_add_test(tc, failing_fill_names_its_reason);
     tcase_add_test(tc, restart_waits_for_requests_in_flight);
     tcase_add_test(tc, drain_ends_at_its_limit);
-    tcase_add_test(tc, stop_kills_what_does_not_stop);
+    tcase_add_loop_test(tc, stop_kills_what_does_not_stop, 0, 2);
     tcase_add_test(tc, stop_before_the_keeper_has_answered);
     tcase_add_test(tc, one_place_starts_one_at_a_time);
     tcase_add_test(tc, adopted_process_stays_ready);
