@@ -432,8 +432,8 @@ uv_failed(const struct command_result *result, struct error *err,
     }
 
     memset(&why, 0, sizeof(why));
-    uv_explanation(result->output, false, &why);
     code = uv_error_code(result->output);
+    uv_explanation(result->output, code == MINT_ERR_FULL, &why);
 
     if (why.len == 0) {
         strbuf_printf(&why, "exit code %d without a word", result->exit_code);
@@ -457,6 +457,11 @@ uv_explanation(const char *output, bool first, struct strbuf *out)
     const char  *line, *end;
 
     strbuf_clear(out);
+
+    /* warnings come first, some of several lines */
+
+    line = strstr(output, "\nerror:");
+    output = line != NULL ? line + 1 : output;
 
     while (*output != '\0' && out->len < UV_EXPLANATION_MAX) {
         line = output;

@@ -271,7 +271,8 @@ static const struct {
       MINT_ERR_UNAVAILABLE, "uv venv could not be started: no runner" },
     { { "uv pip sync", FAKE_EXIT(2), "error: Failed to install: x\n  cause: "
         "failed to copy: No space left on device (os error 28)\n", false,
-        false }, MINT_ERR_FULL, "the disk is full" },
+        false }, MINT_ERR_FULL, "could not be installed: the disk is full: "
+      "Failed to install: x" },
     { { "uv pip sync", FAKE_EXIT(1), "error: Hash mismatch for `x==1`\n",
         false, false }, MINT_ERR_INVALID, "Hash mismatch" },
     { { "uv pip list", FAKE_EXIT(0), "nonsense", false, false },

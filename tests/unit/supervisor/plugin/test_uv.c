@@ -35,6 +35,9 @@ static const struct {
       "  Caused by: connect error\n",
       "Failed to fetch: https://i/x; connect error",
       "Failed to fetch: https://i/x" },
+    { "warning: Failed to hardlink\n         Be told more.\n"
+      "error: Failed to install: x\n  cause: disk\n",
+      "Failed to install: x; disk", "Failed to install: x" },
     { "",      "",  "" },
     { "\n\n",  "",  "" },
 };
