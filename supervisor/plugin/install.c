@@ -15,6 +15,7 @@
 #include "lib/log.h"
 #include "lib/strbuf.h"
 #include "supervisor/plugin/environment.h"
+#include "supervisor/plugin/keep.h"
 
 
 extern char  **environ;
@@ -29,6 +30,8 @@ static void install_enqueue(struct installer *installer, const char *bundle,
     void *ctx);
 static void install_kick(struct installer *installer);
 static void install_next(evutil_socket_t fd, short events, void *ctx);
+static bool install_is_needed(struct installer *installer,
+    const char *directory);
 
 
 int
@@ -301,15 +304,15 @@ void
 installer_collect(struct installer *installer,
     bool (*in_use)(void *ctx, const char *directory), void *ctx)
 {
-    bool               keep;
-    size_t             i, k;
+    size_t             i;
     const char        *path;
-    struct plugin     *plugin;
     struct text_list   all;
 
     /* what is being built or decided now may look unused */
 
-    if (installer->is_running || installer->first != NULL) {
+    if (installer->is_running || installer->first != NULL
+        || installer->platform == NULL)
+    {
         return;
     }
 
@@ -318,16 +321,10 @@ installer_collect(struct installer *installer,
 
     for (i = 0; i < all.count; i++) {
         path = all.item[i];
-        keep = installer->platform == NULL
-               || strcmp(path, installer->platform) == 0
-               || in_use(ctx, path);
 
-        for (k = 0; k < registry_count(installer->registry) && !keep; k++) {
-            plugin = registry_at(installer->registry, k);
-            keep = strcmp(plugin->environment, path) == 0;
-        }
-
-        if (!keep) {
+        if (strcmp(path, installer->platform) != 0
+            && !install_is_needed(installer, path) && !in_use(ctx, path))
+        {
             log_info("environment \"%s\" is not used any more, removing it",
                      path);
             environment_discard(&installer->tools, path);
@@ -335,4 +332,38 @@ installer_collect(struct installer *installer,
     }
 
     text_list_clear(&all);
+    environment_list_all(installer->tools.bundles, &all);
+
+    for (i = 0; i < all.count; i++) {
+        if (!install_is_needed(installer, all.item[i])) {
+            keep_discard(&installer->tools, all.item[i]);
+        }
+    }
+
+    text_list_clear(&all);
+}
+
+
+/* an environment of a plugin, or the directory of its kept wheel */
+
+static bool
+install_is_needed(struct installer *installer, const char *directory)
+{
+    size_t                i, len;
+    const struct plugin  *plugin;
+
+    len = strlen(directory);
+
+    for (i = 0; i < registry_count(installer->registry); i++) {
+        plugin = registry_at(installer->registry, i);
+
+        if (strcmp(plugin->environment, directory) == 0
+            || (strncmp(plugin->wheel, directory, len) == 0
+                && plugin->wheel[len] == '/'))
+        {
+            return true;
+        }
+    }
+
+    return false;
 }

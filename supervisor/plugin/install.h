@@ -55,8 +55,8 @@ void installer_install(struct installer *installer, const char *bundle,
 /* directory of the current platform environment, NULL before it is built */
 const char *installer_platform_environment(const struct installer *installer);
 
-/* removes environments that no plugin and no running process uses; in_use is
-   asked for each directory */
+/* removes environments that no plugin and no running process uses (in_use is
+   asked for each directory), and wheels of versions no longer installed */
 void installer_collect(struct installer *installer,
     bool (*in_use)(void *ctx, const char *directory), void *ctx);
 

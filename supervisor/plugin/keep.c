@@ -21,7 +21,6 @@ static int keep_sort_extra(const struct bundle *bundle, const char *from,
     const struct lock *core, struct error *err);
 static int keep_move(struct keep *keep, const struct toolset *tools,
     const char *from, const char *sha256, struct error *err);
-static void keep_discard(const struct toolset *tools, const char *directory);
 
 
 int
@@ -159,7 +158,7 @@ keep_move(struct keep *keep, const struct toolset *tools, const char *from,
 
 /* renamed first: the next attempt must not find it half removed */
 
-static void
+void
 keep_discard(const struct toolset *tools, const char *directory)
 {
     char  *aside, random[17];

@@ -32,6 +32,9 @@ int keep_wheels(struct keep *out, const struct toolset *tools,
     const struct bundle *bundle, const struct wheel *wheel, const char *work,
     const char *core_lock, struct error *err);
 
+/* removes a directory of kept wheels that nothing needs, in the background */
+void keep_discard(const struct toolset *tools, const char *directory);
+
 /* removes the directory again if it is new */
 void keep_undo(struct keep *keep, const struct toolset *tools);
 void keep_clear(struct keep *keep);

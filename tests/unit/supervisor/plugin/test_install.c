@@ -780,10 +780,15 @@ use_second(void *ctx, const char *directory)
 
 START_TEST(test_collect)
 {
+    char  *newer;
+
     nothing_but_core();
+    newer = make("x", "0.2.0");
     ck_assert_int_eq(world_install(&world, bundle, false), 0);
-    ck_assert_int_eq(world_install(&world, bundle, true), 0);
+    ck_assert_int_eq(world_install(&world, newer, false), 0);
     ck_assert_uint_eq(world_count(&world, "environments", "platform-"), 3);
+    ck_assert_uint_eq(world_count(&world, "bundles", "mint-plugin-x-"), 2);
+    free(newer);
 
     installer_collect(world.installer, use_second, NULL);
     world_settle(&world);
@@ -791,6 +796,8 @@ START_TEST(test_collect)
     ck_assert_uint_eq(world_count(&world, "environments", "platform-1"), 0);
     ck_assert_uint_eq(world_count(&world, "environments", ".tmp-"), 0);
     ck_assert_uint_eq(world_count(&world, "locks", "platform-"), 2);
+    ck_assert_uint_eq(world_count(&world, "bundles", ""), 1);
+    ck_assert(fs_exists(registry_at(world.registry, 0)->wheel));
 
     /* numbers go on: nobody finds another environment under an old name */
 
