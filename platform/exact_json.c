@@ -12,11 +12,13 @@
 #include <string.h>
 
 
-#define EXACT_NUL      "\\u0000"
-#define EXACT_NUL_LEN  6
+#define EXACT_NUL        "\\u0000"
+#define EXACT_NUL_LEN    6
+#define EXACT_DEPTH_MAX  256
 
 
-static int exact_wrap(const char *text, size_t len, struct strbuf *out);
+static int exact_wrap(const char *text, size_t len, struct strbuf *out,
+    struct error *err);
 static void exact_unwrap(const char *text, struct strbuf *out);
 static size_t exact_number_length(const char *text, size_t len);
 static size_t exact_digits(const char *text, size_t len);
@@ -32,10 +34,8 @@ exact_json_load(const char *text, size_t len, struct error *err)
     json_error_t   problem;
     struct strbuf  wrapped = { 0 };
 
-    if (exact_wrap(text, len, &wrapped) != 0) {
+    if (exact_wrap(text, len, &wrapped, err) != MINT_OK) {
         strbuf_free(&wrapped);
-        (void) error_set(err, MINT_ERR_INVALID, "malformed JSON: a number is "
-                         "not valid");
         return NULL;
     }
 
@@ -161,17 +161,21 @@ exact_json_equal(const json_t *a, const json_t *b)
 }
 
 
-/* 0, or -1 when something that begins like a number is none */
+/* refuses what begins like a number and is none, and what clients with a
+   stack of their own could not read again */
 
 static int
-exact_wrap(const char *text, size_t len, struct strbuf *out)
+exact_wrap(const char *text, size_t len, struct strbuf *out,
+    struct error *err)
 {
+    int     depth;
     bool    in_string;
     size_t  i;
     size_t  n;
     size_t  from;
 
     in_string = false;
+    depth = 0;
     from = 0;
 
     for (i = 0; i < len; i++) {
@@ -199,6 +203,14 @@ exact_wrap(const char *text, size_t len, struct strbuf *out)
             continue;
         }
 
+        depth += (text[i] == '[' || text[i] == '{')
+                 - (text[i] == ']' || text[i] == '}');
+
+        if (depth > EXACT_DEPTH_MAX) {
+            return error_set(err, MINT_ERR_INVALID, "malformed JSON: nested "
+                             "deeper than %d", EXACT_DEPTH_MAX);
+        }
+
         if (text[i] != '-' && (text[i] < '0' || text[i] > '9')) {
             continue;
         }
@@ -206,7 +218,8 @@ exact_wrap(const char *text, size_t len, struct strbuf *out)
         n = exact_number_length(text + i, len - i);
 
         if (n == 0) {
-            return -1;
+            return error_set(err, MINT_ERR_INVALID, "malformed JSON: a number "
+                             "is not valid");
         }
 
         strbuf_append(out, text + from, i - from);
@@ -221,7 +234,7 @@ exact_wrap(const char *text, size_t len, struct strbuf *out)
         strbuf_append(out, text + from, len - from);
     }
 
-    return 0;
+    return MINT_OK;
 }
 
 

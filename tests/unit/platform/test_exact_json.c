@@ -171,14 +171,20 @@ END_TEST
 
 START_TEST(test_depth)
 {
-    char          *text;
+    char           text[600];
+    json_t        *value;
     struct error   err;
 
-    text = malloc(200000);
-    ck_assert_ptr_nonnull(text);
-    memset(text, '[', 200000);
-    ck_assert_ptr_null(exact_json_load(text, 200000, &err));
-    free(text);
+    memset(text, '[', 256);
+    memset(text + 256, ']', 256);
+    value = exact_json_load(text, 512, &err);
+    ck_assert_ptr_nonnull(value);
+    json_decref(value);
+
+    memset(text, '[', 257);
+    memset(text + 257, ']', 257);
+    ck_assert_ptr_null(exact_json_load(text, 514, &err));
+    ck_assert_ptr_nonnull(strstr(err.text, "nested deeper than 256"));
 }
 END_TEST
 
