@@ -160,7 +160,8 @@ def test_login_ignores_the_old_token(shared):
 
 @pytest.mark.parametrize("body, status", [
     (b"", 422), (b"[]", 422), (b"{", 422), (b"{}", 422), (b"\xff", 422),
-    (b'{"username": "admin"}', 422), (b'{"username": 1, "password": "x"}', 422),
+    (b'{"username": "admin"}', 422),
+    (b'{"username": 1, "password": "x"}', 422),
     (b'{"username": "admin", "password": null}', 422),
     (b'{"username": "ad\\u0000min", "password": "x"}', 422),
     (b'{"username": "admin", "password": "' + b"x" * 2000 + b'"}', 422),
