@@ -19,6 +19,8 @@
 
 static int exact_wrap(const char *text, size_t len, struct strbuf *out,
     struct error *err);
+static size_t exact_wrap_string(const char *text, size_t len,
+    struct strbuf *out);
 static void exact_unwrap(const char *text, struct strbuf *out);
 static size_t exact_number_length(const char *text, size_t len);
 static size_t exact_digits(const char *text, size_t len);
@@ -169,40 +171,13 @@ exact_wrap(const char *text, size_t len, struct strbuf *out,
     struct error *err)
 {
     int     depth;
-    bool    in_string;
     size_t  i;
     size_t  n;
-    size_t  from;
 
-    in_string = false;
     depth = 0;
-    from = 0;
 
-    for (i = 0; i < len; i++) {
-
-        if (in_string) {
-            if (text[i] == '\\') {
-                i++;
-            } else if (text[i] == '"') {
-                in_string = false;
-            }
-            continue;
-        }
-
-        if (text[i] == '"') {
-            in_string = true;
-
-            if (len - i > EXACT_NUL_LEN
-                && memcmp(text + i + 1, EXACT_NUL, EXACT_NUL_LEN) == 0)
-            {
-                strbuf_append(out, text + from, i + 1 - from);
-                strbuf_puts(out, EXACT_NUL);
-                from = i + 1;
-            }
-
-            continue;
-        }
-
+    for (i = 0; i < len; i += n) {
+        n = 1;
         depth += (text[i] == '[' || text[i] == '{')
                  - (text[i] == ']' || text[i] == '}');
 
@@ -211,7 +186,13 @@ exact_wrap(const char *text, size_t len, struct strbuf *out,
                              "deeper than %d", EXACT_DEPTH_MAX);
         }
 
+        if (text[i] == '"') {
+            n = exact_wrap_string(text + i, len - i, out);
+            continue;
+        }
+
         if (text[i] != '-' && (text[i] < '0' || text[i] > '9')) {
+            strbuf_append(out, text + i, 1);
             continue;
         }
 
@@ -222,19 +203,36 @@ exact_wrap(const char *text, size_t len, struct strbuf *out,
                              "is not valid");
         }
 
-        strbuf_append(out, text + from, i - from);
         strbuf_puts(out, "\"" EXACT_NUL "#");
         strbuf_append(out, text + i, n);
         strbuf_puts(out, "\"");
-        i += n - 1;
-        from = i + 1;
-    }
-
-    if (from < len) {
-        strbuf_append(out, text + from, len - from);
     }
 
     return MINT_OK;
+}
+
+
+/* up to the closing quote, or all there is; returns bytes read */
+
+static size_t
+exact_wrap_string(const char *text, size_t len, struct strbuf *out)
+{
+    size_t  i;
+
+    for (i = 1; i < len && text[i] != '"'; i++) {
+        i += text[i] == '\\';
+    }
+
+    i = i < len ? i + 1 : len;
+    strbuf_puts(out, "\"");
+
+    if (i > EXACT_NUL_LEN && memcmp(text + 1, EXACT_NUL, EXACT_NUL_LEN) == 0) {
+        strbuf_puts(out, EXACT_NUL);
+    }
+
+    strbuf_append(out, text + 1, i - 1);
+
+    return i;
 }
 
 
