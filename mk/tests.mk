@@ -28,10 +28,14 @@ test_programs := $(patsubst tests/unit/%.c,$(B)/tests/%,$(test_sources))
 sanitizer_env := $(if $(filter 1,$(SANITIZE)),ASAN_OPTIONS=detect_leaks=1 \
     UBSAN_OPTIONS=print_stacktrace=1)
 
+# compile on all cores, unless whoever called make has decided about that
+parallel = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+
 .PHONY: test unit unit-programs integration fuzz fresh
 
 test:  ## every test: unit, then integration
 	@scripts/setup test
+	@$(MAKE) --no-print-directory $(parallel) programs tools unit-programs
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory integration
 
