@@ -39,7 +39,6 @@ static void service_act_down(struct service *service);
 static void service_act_want(struct service *service);
 
 
-
 /* an empty cell: the event means nothing in that state */
 
 static const service_action_fn  service_table[SERVICE_STATE_COUNT]
