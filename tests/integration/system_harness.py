@@ -231,6 +231,8 @@ class MintSystem:
         for pid in self.leftovers():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        if (self.var / "run").is_symlink():
+            shutil.rmtree(self.run_directory, ignore_errors=True)
         if real != self.var:
             shutil.rmtree(real, ignore_errors=True)
         shutil.rmtree(self.place, ignore_errors=True)

@@ -17,7 +17,9 @@ from system_harness import MintSystem, raw_request, sent_header
 MEGABYTE = 1 << 20
 
 
-def test_events_are_not_buffered(system: MintSystem, member_token: str) -> None:
+def test_events_are_not_buffered(
+    system: MintSystem, member_token: str
+) -> None:
     """The first event is here before the second one is sent."""
     connection = http.client.HTTPConnection(
         "127.0.0.1", system.port, timeout=20
@@ -195,3 +197,22 @@ def test_methods_and_bodies(member: httpx.Client, method: str) -> None:
     )
     assert reply.status_code == 200
     assert (reply.json()["method"], reply.json()["body"]) == (method, "größe")
+
+
+def test_restart_of_everything(
+    system: MintSystem, admin: httpx.Client
+) -> None:
+    """As "mint platform restart": another boot id tells that it happened."""
+    before = system.plugins()
+    boot_id = admin.get("/api/health").json()["boot_id"]
+    reply = admin.post("/api/admin/restart", timeout=120)
+    assert reply.status_code == 200, reply.text
+    assert reply.json()["success"] is True
+    assert admin.get("/api/health").json()["boot_id"] != boot_id
+    after = system.plugins()
+    assert {p["state"] for p in after.values()} == {"ready"}
+    for name, plugin in after.items():
+        assert plugin["instances"][0]["pid"] \
+            != before[name]["instances"][0]["pid"]
+        assert {k: plugin[k] for k in ("version", "mode", "environment")} \
+            == {k: before[name][k] for k in ("version", "mode", "environment")}
