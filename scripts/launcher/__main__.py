@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import examples
-from state import SetupError, State, setting
+from state import SetupError, State, locked, setting
 from system import (Admin, AdminError, Failed, Stopped, System,
                     listen_problem, keeper_of)
 
@@ -85,6 +85,19 @@ def chosen_port(config):
     return int(text)
 
 
+def refuse_second(state, directory):
+    """Raises if a system runs here; one whose launcher has just been killed
+    is about to be stopped by what that left behind."""
+    admin = Admin(directory / "run" / "supervisor.sock")
+    deadline = time.monotonic() + (0 if locked(directory) else 5)
+    while admin.state() not in (None, "stopping"):
+        if time.monotonic() > deadline:
+            raise SetupError(
+                f"already running on {state.wanted} (stop that one first, or "
+                "use another MINT_VAR and MINT_PORT)")
+        time.sleep(0.05)
+
+
 def wait_for_previous(directory):
     """A keeper whose launcher was killed stops by itself."""
     pid = keeper_of(directory)
@@ -107,11 +120,7 @@ def prepare(options):
     address = str(setting(config, "server", "address", "127.0.0.1"))
     port = chosen_port(config)
     if existing:
-        admin = Admin(existing / "run" / "supervisor.sock")
-        if admin.state() not in (None, "stopping"):
-            raise SetupError(
-                f"already running on {state.wanted} (stop that one first, or "
-                "use another MINT_VAR and MINT_PORT)")
+        refuse_second(state, existing)
         wait_for_previous(existing)
     reason = listen_problem(address, port)
     if reason:

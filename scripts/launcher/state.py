@@ -68,6 +68,21 @@ def setting(config, section, key, fallback):
     return fallback
 
 
+def locked(directory):
+    """True if a launcher is at work on the state directory."""
+    try:
+        fd = os.open(directory / ".lock", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
 class State:
     """The state directory; as root also its owners."""
 
