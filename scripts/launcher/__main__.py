@@ -16,7 +16,7 @@ from pathlib import Path
 import examples
 from state import SetupError, State, locked, setting
 from system import (Admin, AdminError, Failed, Stopped, System,
-                    listen_problem, keeper_of)
+                    end_leftovers, keeper_of, listen_problem)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -122,6 +122,8 @@ def prepare(options):
     if existing:
         refuse_second(state, existing)
         wait_for_previous(existing)
+        if not locked(existing):
+            end_leftovers(existing, say)
     reason = listen_problem(address, port)
     if reason:
         raise SetupError(f"cannot listen on {address} port {port}: {reason}. "

@@ -80,6 +80,46 @@ def keeper_of(state_directory):
     return pid if config in argv else None
 
 
+def leftovers(state_directory):
+    """Pids of a system whose keeper died without stopping it: whatever runs
+    a program or an environment of this state directory, and its nginx."""
+    own = (f"{state_directory}/program/bin/",
+           f"{state_directory}/data/environments/")
+    prefix = f"-p {state_directory}/data/nginx "
+    found = []
+    for entry in os.scandir("/proc"):
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            with open(f"/proc/{entry.name}/cmdline", "rb") as file:
+                argv = os.fsdecode(file.read()).replace("\0", " ")
+        except OSError:
+            continue
+        if argv.startswith(own) or (argv.startswith("nginx: master")
+                                    and prefix in argv + " "):
+            found.append(int(entry.name))
+    return found
+
+
+def end_leftovers(state_directory, say):
+    """SIGTERM, and after five seconds SIGKILL."""
+    deadline = time.monotonic() + 5
+    number = signal.SIGTERM
+    pids = leftovers(state_directory)
+    if pids:
+        say(f"Ending {len(pids)} processes that a dead keeper has left")
+    while pids:
+        for pid in pids:
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                continue
+        time.sleep(0.1)
+        if time.monotonic() > deadline:
+            number = signal.SIGKILL
+        pids = leftovers(state_directory)
+
+
 def listen_problem(address, port):
     """None, or the reason why nginx could not listen there."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -293,6 +333,8 @@ class System:
         status = self.wait_stopped()
         self._watcher.kill()
         self._watcher.wait()
+        if status != 0:
+            end_leftovers(self.state.path, self.say)
         if self.admin.state() is None:
             self.state.remove_run_directory(self.run_directory)
         return status

@@ -314,6 +314,29 @@ def test_killed_launcher_takes_the_system_along(place):
     assert_nothing_left(var, run_directory)
 
 
+def test_killed_keeper_leaves_nothing(place):
+    """Plugins and nginx outlive their keeper; the launcher does not leave
+    them to hold the port for ever."""
+    var, port = place / "var", free_port()
+    with launched(var, port) as system:
+        system.ready()
+        run_directory = (var / "run").resolve()
+        os.kill(int((var / "keeper.pid").read_text()), signal.SIGKILL)
+        assert system.process.wait(STOP_DEADLINE_SEC) == 1
+        assert_nothing_left(var, run_directory)
+    # both at once: the next start clears up
+    with launched(var, port) as system:
+        system.ready()
+        system.process.send_signal(signal.SIGSTOP)
+        os.kill(int((var / "keeper.pid").read_text()), signal.SIGKILL)
+        system.process.kill()
+        system.process.wait()
+    with launched(var, port) as system:
+        system.ready()
+        assert system.stop() == 0
+    assert_nothing_left(var, run_directory)
+
+
 def test_ctrl_c_on_a_terminal_below_make(place):
     """make must not die of the Ctrl-C that the launcher answers."""
     makefile = place / "makefile"
