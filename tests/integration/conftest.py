@@ -24,6 +24,17 @@ from system_harness import (
 )
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run on several workers, a file stays on one; what shares the one system
+    stays on one altogether, and comes first because it takes longest."""
+    items.sort(key=lambda item: not item.path.name.startswith("test_system_"))
+    for item in items:
+        name = item.path.name
+        group = "system" if name.startswith("test_system_") else name
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def bundles() -> Iterator[dict[str, Path]]:
     """{plugin: bundle}, in the order in which they are to be installed"""
