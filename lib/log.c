@@ -144,20 +144,24 @@ log_line_text(struct strbuf *line, enum log_level level,
 {
     char         time[32];
     size_t       i;
-    const char  *names[] = { "plugin", "instance", "request_id" };
-    const char  *values[3];
+    const char  *names[] = { "instance", "request_id" };
+    const char  *values[2];
 
     time_rfc3339(time_unix_ms(), time);
-    strbuf_printf(line, "%s %-5s %s: ", time, log_level_names[level],
-                  log_state.program);
+    strbuf_printf(line, "%s %-5s ", time, log_level_names[level]);
+
+    /* whose line it is comes first: a reader looks for one plugin */
+
+    log_escape(line, fields != NULL && fields->plugin != NULL
+                     ? fields->plugin : log_state.program);
+    strbuf_puts(line, ": ");
     log_escape(line, message);
 
     if (fields != NULL) {
-        values[0] = fields->plugin;
-        values[1] = fields->instance;
-        values[2] = fields->request_id;
+        values[0] = fields->instance;
+        values[1] = fields->request_id;
 
-        for (i = 0; i < 3; i++) {
+        for (i = 0; i < 2; i++) {
             if (values[i] != NULL) {
                 strbuf_printf(line, " %s=", names[i]);
                 log_escape(line, values[i]);

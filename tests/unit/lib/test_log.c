@@ -122,9 +122,9 @@ START_TEST(test_text)
               "a\nforged\x1b[2J\t\\");
     text = scratch_restore();
 
-    ck_assert_ptr_nonnull(strstr(text, " error supervisor: said "
+    ck_assert_ptr_nonnull(strstr(text, " error blue: said "
                                  "\"a\\nforged\\u001b[2J\\t\\\" "
-                                 "plugin=blue request_id=r\\n1\n"));
+                                 "request_id=r\\n1\n"));
     ck_assert_ptr_eq(strchr(text, '\n'), text + strlen(text) - 1);
 }
 END_TEST
