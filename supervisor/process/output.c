@@ -35,6 +35,7 @@ struct output {
     uint64_t             dropped;
     uint64_t             second;    /* rate: which second, bytes in it */
     uint64_t             second_bytes;
+    uint64_t             excess;    /* lines dropped in that second */
     struct line_reader  *reader;
     struct ring_line     ring[OUTPUT_RING_LINES];
     size_t               ring_next;
@@ -241,13 +242,22 @@ output_on_line(void *ctx, char *line, size_t len)
     second = time_boot_ms() / 1000;
 
     if (second != output->second) {
+        if (output->excess > 0) {
+            output_note(output, "%llu lines were dropped: more than %d MiB "
+                        "in one second",
+                        (unsigned long long) output->excess,
+                        OUTPUT_BYTES_PER_SEC / 1024 / 1024);
+        }
+
         output->second = second;
         output->second_bytes = 0;
+        output->excess = 0;
     }
 
     output->second_bytes += len;
 
     if (output->second_bytes > OUTPUT_BYTES_PER_SEC) {
+        output->excess++;
         return;
     }
 
