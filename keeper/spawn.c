@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,21 +27,35 @@ static void spawn_limit_fds(struct rlimit limit);
 static int spawn_become(const struct spawn_plan *plan);
 
 
+/*
+ * By the system call: signal() refuses 32 and 33, which are the C library's,
+ * but a parent (make is one) can leave them ignored.
+ */
+
+static void
+spawn_default_signals(void)
+{
+    int            number;
+    unsigned long  action[4] = { 0 };       /* the kernel's: all default */
+
+    for (number = 1; number <= 64; number++) {
+        syscall(SYS_rt_sigaction, number, action, NULL, sizeof(uint64_t));
+    }
+}
+
+
 /* a child that starts with default signals and none blocked */
 
 pid_t
 spawn_fork(void)
 {
-    int       number;
     pid_t     pid;
     sigset_t  none;
 
     pid = fork();
 
     if (pid == 0) {
-        for (number = 1; number < NSIG; number++) {
-            signal(number, SIG_DFL);
-        }
+        spawn_default_signals();
 
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
