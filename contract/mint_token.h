@@ -25,6 +25,10 @@
 #define MINT_TOKEN_USERNAME_MAX   255
 #define MINT_TOKEN_JTI_MAX        64
 
+/* how long the edge takes a token beyond its end: clocks differ.  Denials
+   have to be kept as long */
+#define MINT_TOKEN_LEEWAY_SEC     5
+
 
 enum mint_token_result {
     MINT_TOKEN_OK = 0,

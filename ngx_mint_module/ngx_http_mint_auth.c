@@ -11,7 +11,6 @@
 
 
 #define NGX_HTTP_MINT_COOKIE        "mint_access_token"
-#define NGX_HTTP_MINT_LEEWAY_SEC    5
 #define NGX_HTTP_MINT_BLOB_TRIES    4
 
 
@@ -255,7 +254,7 @@ ngx_http_mint_auth_session(ngx_http_mint_view_t *view,
 
     result = mint_token_verify(keys, count, (const char *) token->data,
                                token->len, (uint64_t) ngx_time(),
-                               NGX_HTTP_MINT_LEEWAY_SEC, &claims);
+                               MINT_TOKEN_LEEWAY_SEC, &claims);
 
     if (result == MINT_TOKEN_OK || result == MINT_TOKEN_EXPIRED) {
         *user_id = claims.user_id;
@@ -285,7 +284,8 @@ ngx_http_mint_auth_session(ngx_http_mint_view_t *view,
 
     if (claims.jti_len != 0
         && ngx_http_mint_identity_is_denied(view, claims.jti, claims.jti_len,
-                                            (uint64_t) ngx_time()))
+                                            (uint64_t) ngx_time()
+                                            - MINT_TOKEN_LEEWAY_SEC))
     {
         return "the session was logged out";
     }

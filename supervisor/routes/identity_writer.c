@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "contract/mint_token.h"
 #include "identity_file.h"
 #include "identity_writer.h"
 #include "lib/fs.h"
@@ -183,7 +184,7 @@ identity_writer_deny(struct identity_writer *writer, uint64_t jti_hash,
     int       rc;
     uint64_t  now;
 
-    now = time_unix_ms() / 1000;
+    now = time_unix_ms() / 1000 - MINT_TOKEN_LEEWAY_SEC;
     identity_model_deny(&writer->model, jti_hash, expires_unix);
 
     rc = identity_file_deny(writer->line.current, jti_hash, expires_unix, now);
@@ -274,7 +275,8 @@ identity_rebuild(struct identity_writer *writer, struct identity_model *model,
     struct run_file   *fresh;
     struct run_shape   shape;
 
-    identity_model_prune(model, time_unix_ms() / 1000);
+    identity_model_prune(model,
+                         time_unix_ms() / 1000 - MINT_TOKEN_LEEWAY_SEC);
     identity_file_plan(model, writer->users, plugins, &shape);
 
     rc = run_line_make(&writer->line, &shape, &fresh, err);

@@ -417,6 +417,7 @@ class World:
                 {"id": "k0", "secret": base64url(OLD_SECRET)},
             ],
             "denied": [{"jti": "gone", "expires": int(time.time()) + 9999},
+                       {"jti": "late", "expires": int(time.time()) - 1},
                        {"jti": "past", "expires": 1000}],
             "pats": [
                 {"token": PAT, "user_id": 7},

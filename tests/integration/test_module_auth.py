@@ -180,6 +180,8 @@ BAD = {
     "old session": lambda: [bearer(token(8, sv=1))],
     "future session": lambda: [bearer(token(8, sv=3))],
     "logged out": lambda: [bearer(token(jti="gone"))],
+    "logged out, just expired": lambda: [
+        bearer(token(jti="late", exp=int(time.time()) - 1))],
     "cookie expired": lambda: [cookie(token(exp=NOW - 60))],
     "cookie garbage": lambda: [cookie("garbage")],
     "cookie quoted": lambda: [cookie(f'"{token()}"')],
