@@ -35,6 +35,9 @@ static int auth_check(struct call *call, const char *name,
     const char *password, struct store_user *user);
 static int auth_attempt_begin(struct api *api, const char *name,
     struct auth_attempt *attempt, struct store_user *user, struct error *err);
+static int auth_attempt_count(struct api *api, struct auth_attempt *attempt,
+    struct error *err);
+static void auth_locked(struct call *call, const struct auth_attempt *attempt);
 static void auth_attempt_end(struct api *api,
     const struct auth_attempt *attempt, const struct store_user *user,
     bool is_right);
@@ -201,10 +204,7 @@ auth_check(struct call *call, const char *name, const char *password,
     rc = auth_attempt_begin(call->api, name, &attempt, user, &err);
 
     if (rc == MINT_OK && attempt.is_locked) {
-        reply_error(call, 429, "rate_limit.exceeded", NULL,
-                    "Too many failed login attempts. Try again later.");
-        http_reply_header(call->reply, "Retry-After", "%lld",
-                          (long long) (attempt.window_ms / 1000));
+        auth_locked(call, &attempt);
         return -1;
     }
 
@@ -214,8 +214,18 @@ auth_check(struct call *call, const char *name, const char *password,
                             &err);
     }
 
+    /* many at once wait for their turn there: the name may be locked by now */
+    if (rc >= 0 && auth_attempt_count(call->api, &attempt, &err) != MINT_OK) {
+        rc = err.code;
+    }
+
     if (rc < 0) {
         reply_failure(call, &err);
+        return -1;
+    }
+
+    if (attempt.is_locked) {
+        auth_locked(call, &attempt);
         return -1;
     }
 
@@ -237,8 +247,7 @@ static int
 auth_attempt_begin(struct api *api, const char *name,
     struct auth_attempt *attempt, struct store_user *user, struct error *err)
 {
-    int       rc;
-    unsigned  failures;
+    int  rc;
 
     memset(attempt, 0, sizeof(struct auth_attempt));
     memset(user, 0, sizeof(struct store_user));
@@ -254,6 +263,17 @@ auth_attempt_begin(struct api *api, const char *name,
     auth_name_key(attempt->is_known ? user->username : name, attempt->key,
                   sizeof(attempt->key));
 
+    return auth_attempt_count(api, attempt, err);
+}
+
+
+static int
+auth_attempt_count(struct api *api, struct auth_attempt *attempt,
+    struct error *err)
+{
+    int       rc;
+    unsigned  failures;
+
     rc = store_login_failures(api->store, attempt->key, attempt->window_ms,
                               &failures, err);
     attempt->has_failures = failures > 0;
@@ -261,6 +281,16 @@ auth_attempt_begin(struct api *api, const char *name,
                          >= (unsigned) api->config->auth.failed_login_limit;
 
     return rc;
+}
+
+
+static void
+auth_locked(struct call *call, const struct auth_attempt *attempt)
+{
+    reply_error(call, 429, "rate_limit.exceeded", NULL,
+                "Too many failed login attempts. Try again later.");
+    http_reply_header(call->reply, "Retry-After", "%lld",
+                      (long long) (attempt->window_ms / 1000));
 }
 
 

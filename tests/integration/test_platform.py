@@ -210,6 +210,22 @@ def test_lockout():
         assert attempt("admin", PASSWORD).status_code == 200
 
 
+def test_lockout_of_attempts_at_the_same_time():
+    """Those that wait for their turn meet the lock, too."""
+    with platform() as it, it.client() as client:
+        it.create_user(it.login(), "bob")
+
+        def attempt(_):
+            return client.post("/api/auth/login", json={
+                "username": "bob", "password": "wrong"}).status_code
+
+        with concurrent.futures.ThreadPoolExecutor(14) as pool:
+            seen = list(pool.map(attempt, range(14)))
+        # one more may have been under way at the fifth
+        assert 5 <= seen.count(401) <= 6
+        assert seen.count(401) + seen.count(429) == 14
+
+
 def test_success_forgets_failures():
     with platform() as it, it.client() as client:
         for password in ["wrong"] * 4 + [PASSWORD] + ["wrong"] * 4:
