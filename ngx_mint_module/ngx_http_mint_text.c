@@ -353,6 +353,15 @@ ngx_http_mint_text_sets_cookie(const uint8_t *header, size_t len,
     end = memchr(header, ';', len);
     pair = end == NULL ? len : (size_t) (end - header);
 
+    /* "=name=value" has no name: browsers send it back as "name=value" */
+
+    while (pair > 0 && (header[0] == '=' || header[0] == ' '
+                        || header[0] == '\t'))
+    {
+        header++;
+        pair--;
+    }
+
     return ngx_http_mint_text_cookie(header, pair, name, name_len, &value) > 0;
 }
 

@@ -190,6 +190,10 @@ START_TEST(test_sets_cookie)
 {
     ck_assert(ngx_http_mint_text_sets_cookie(BYTES("c=1; Path=/"), "c", 1));
     ck_assert(ngx_http_mint_text_sets_cookie(BYTES(" c = 1"), "c", 1));
+    ck_assert(ngx_http_mint_text_sets_cookie(BYTES("=c=1; Path=/"), "c", 1));
+    ck_assert(ngx_http_mint_text_sets_cookie(BYTES("\t= =c=1"), "c", 1));
+    ck_assert(!ngx_http_mint_text_sets_cookie(BYTES("="), "c", 1));
+    ck_assert(!ngx_http_mint_text_sets_cookie(BYTES("=d=1"), "c", 1));
     ck_assert(!ngx_http_mint_text_sets_cookie(BYTES("d=1; c=2"), "c", 1));
     ck_assert(!ngx_http_mint_text_sets_cookie(BYTES("d=c=2"), "c", 1));
     ck_assert(!ngx_http_mint_text_sets_cookie(BYTES(""), "c", 1));
