@@ -9,6 +9,9 @@
 
 
 static ngx_int_t ngx_http_mint_filter_header(ngx_http_request_t *r);
+static ngx_int_t ngx_http_mint_filter_early(ngx_http_request_t *r);
+static ngx_int_t ngx_http_mint_filter_finish(ngx_http_request_t *r,
+    ngx_str_t *id);
 static ngx_uint_t ngx_http_mint_filter_is_raw(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx);
 static void ngx_http_mint_filter_clean(ngx_http_request_t *r,
@@ -66,7 +69,6 @@ static ngx_int_t
 ngx_http_mint_filter_header(ngx_http_request_t *r)
 {
     ngx_uint_t            from_plugin;
-    ngx_table_elt_t      *h;
     ngx_http_mint_ctx_t  *ctx;
 
     if (r != r->main) {
@@ -76,7 +78,7 @@ ngx_http_mint_filter_header(ngx_http_request_t *r)
     ctx = ngx_http_mint_get_ctx(r);
 
     if (ctx == NULL) {
-        return ngx_http_mint_next_header_filter(r);
+        return ngx_http_mint_filter_early(r);
     }
 
     from_plugin = ctx->is_plugin && ctx->seat != MINT_SEAT_NONE
@@ -92,6 +94,41 @@ ngx_http_mint_filter_header(ngx_http_request_t *r)
         r->upstream->buffering = 0;
     }
 
+    return ngx_http_mint_filter_finish(r, &ctx->request_id);
+}
+
+
+/*
+ * What nginx refused before the first phase: a malformed request, or headers
+ * that are too large.  Only the header list of the answer may be touched: the
+ * one of the request need not be there yet.
+ */
+
+static ngx_int_t
+ngx_http_mint_filter_early(ngx_http_request_t *r)
+{
+    ngx_str_t                  id;
+    ngx_http_mint_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_mint_module);
+
+    if (!lcf->enable) {
+        return ngx_http_mint_next_header_filter(r);
+    }
+
+    if (ngx_http_mint_headers_make_id(r, &id) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_mint_filter_finish(r, &id);
+}
+
+
+static ngx_int_t
+ngx_http_mint_filter_finish(ngx_http_request_t *r, ngx_str_t *id)
+{
+    ngx_table_elt_t  *h;
+
     h = ngx_list_push(&r->headers_out.headers);
     if (h == NULL) {
         return NGX_ERROR;
@@ -101,7 +138,7 @@ ngx_http_mint_filter_header(ngx_http_request_t *r)
 
     h->hash = 1;
     ngx_str_set(&h->key, "X-Request-ID");
-    h->value = ctx->request_id;
+    h->value = *id;
 
     return ngx_http_mint_next_header_filter(r);
 }

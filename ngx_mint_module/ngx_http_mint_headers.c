@@ -40,8 +40,6 @@ static ngx_uint_t ngx_http_mint_headers_is_upgrade(ngx_table_elt_t *h,
 static ngx_uint_t ngx_http_mint_headers_is_same(ngx_table_elt_t *h,
     void *data);
 static ngx_uint_t ngx_http_mint_headers_may_upgrade(ngx_http_request_t *r);
-static ngx_int_t ngx_http_mint_headers_make_id(ngx_http_request_t *r,
-    ngx_str_t *id);
 
 
 #define NGX_HTTP_MINT_NAME(name, lowcase)                                     \
@@ -336,7 +334,7 @@ ngx_http_mint_headers_may_upgrade(ngx_http_request_t *r)
  * random number that each worker takes once.
  */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_mint_headers_make_id(ngx_http_request_t *r, ngx_str_t *id)
 {
     u_char           *p;

@@ -229,7 +229,27 @@ def test_ambiguous_path_of_a_plugin(world, target):
 
 
 def test_nul_in_path_is_nginx_own_400(world):
-    assert world.fetch("/api/tiny/a%00b").status == 400
+    response = world.fetch("/api/tiny/a%00b")
+    assert response.status == 400
+    assert response.get("X-Request-ID")
+
+
+@pytest.mark.parametrize("request_text, status", [
+    (b"GARBAGE\r\n\r\n", 400),
+    (b"GET /a b HTTP/1.1\r\n\r\n", 400),
+    (b"GET / HTTP/1.1\r\n\r\n", 400),
+    (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 40000 + b"\r\n\r\n", 400),
+    (b"GET /" + b"x" * 40000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414),
+    (b"GET / HTTP/9.9\r\nHost: a\r\n\r\n", 505),
+    (b"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", 405),
+    (b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: x\r\n\r\n", 501),
+])
+def test_malformed_request_has_a_request_id(world, request_text, status):
+    with world.connect() as s:
+        s.sendall(request_text)
+        response = read_response(s)
+    assert response.status == status
+    assert re.fullmatch("[0-9a-f]{32}", response.get("X-Request-ID"))
 
 
 def test_method_and_query_pass(world):
