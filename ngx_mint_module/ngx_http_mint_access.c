@@ -9,6 +9,10 @@
 #include "ngx_http_mint.h"
 
 
+/* what nginx may store of a body that the platform has not agreed to */
+#define NGX_HTTP_MINT_BODY_KEPT  (64 * 1024)
+
+
 static ngx_int_t ngx_http_mint_access_decide(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_http_mint_refusal_t *refusal);
 static ngx_uint_t ngx_http_mint_access_is_hidden(ngx_http_request_t *r);
@@ -21,7 +25,7 @@ static ngx_int_t ngx_http_mint_access_remember(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_http_mint_match_t *match);
 static ngx_uint_t ngx_http_mint_access_is_same(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx);
-static void ngx_http_mint_access_stream(ngx_http_request_t *r);
+static void ngx_http_mint_access_stream(ngx_http_request_t *r, off_t kept);
 
 
 ngx_int_t
@@ -132,6 +136,7 @@ ngx_http_mint_access_decide(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     } else {
         ctx->seat_first = MINT_SEAT_PLATFORM;
         ctx->seat_count = 2;
+        ngx_http_mint_access_stream(r, NGX_HTTP_MINT_BODY_KEPT);
     }
 
     rc = ngx_http_mint_seat_choose(r, ctx, refusal);
@@ -208,7 +213,7 @@ ngx_http_mint_access_plugin(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
         return NGX_DECLINED;
     }
 
-    ngx_http_mint_access_stream(r);
+    ngx_http_mint_access_stream(r, 0);
 
     return NGX_OK;
 }
@@ -297,15 +302,17 @@ ngx_http_mint_access_is_same(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
 
 
 /*
- * Bodies go to the plugin as they come.  Only where there is one: nginx never
- * repeats a request of this kind on another connection, not even when an idle
- * connection turns out to be closed.
+ * Bodies go to the plugin as they come, and so do large ones to the platform:
+ * else anybody could fill the disk with what the platform refuses unread.
+ * Small ones are collected, or slow senders would take its threads.  Only
+ * where there is one: nginx never repeats a request of this kind on another
+ * connection, not even when an idle connection turns out to be closed.
  */
 
 static void
-ngx_http_mint_access_stream(ngx_http_request_t *r)
+ngx_http_mint_access_stream(ngx_http_request_t *r, off_t kept)
 {
-    if (r->headers_in.content_length_n > 0 || r->headers_in.chunked) {
+    if (r->headers_in.content_length_n > kept || r->headers_in.chunked) {
         r->request_body_no_buffering = 1;
     }
 }

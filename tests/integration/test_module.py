@@ -320,6 +320,33 @@ def test_upload_is_streamed(world):
     assert len(done) == 2
 
 
+@pytest.mark.parametrize("length", [("Transfer-Encoding", "chunked"),
+                                    ("Content-Length", "1000000000")])
+def test_large_body_waits_for_the_platform(world, length):
+    """Nothing is stored of a body that the platform has not agreed to."""
+
+    @world.backends["platform"].on("/api/refuses")
+    def refuses(peer, request):
+        peer.answer(b"", status="413 Too Large",
+                    headers=[("Connection", "close")])
+        return True
+
+    with world.connect() as s:
+        s.sendall(raw_request("POST", "/api/refuses", [length]))
+        assert read_head(s).startswith("HTTP/1.1 413 ")
+
+
+def test_small_body_for_the_platform_is_collected(world):
+    before = len(world.backends["platform"].requests)
+    with world.connect() as s:
+        s.sendall(raw_request("POST", "/api/x", [("Content-Length", "65536")]))
+        s.sendall(b"x" * 65535)
+        assert world.fetch("/api/tiny/meanwhile").status == 200
+        assert len(world.backends["platform"].requests) == before
+        s.sendall(b"y")
+        assert read_response(s).json()["body"] == "x" * 65535 + "y"
+
+
 @pytest.mark.parametrize("headers", [
     [("Content-Type", "text/event-stream; charset=utf-8")],
     [("Content-Type", "text/plain"), ("X-Accel-Buffering", "no")],
