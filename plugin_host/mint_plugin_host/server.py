@@ -22,6 +22,7 @@ from mint_plugin_host.activity import (
 )
 from mint_plugin_host.report import LINE_MAX, LineTooLong, Reporter
 from mint_plugin_host.settings import Settings
+from mint_plugin_host.whole import JoiningTransport, Whole
 
 BEAT_SEC = 0.1
 LAG_REPORT_SEC = 0.25           # reported from here on
@@ -34,6 +35,9 @@ class SeatProtocol(AutoHTTPProtocol):
     the client of an expired one was told that it failed, so a POST must not
     run later after all.  A half-closed peer still reads and is served.
     """
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(JoiningTransport(transport))
 
     def data_received(self, data: bytes) -> None:
         if is_idle(self) and peer_is_gone(self.transport):
@@ -60,6 +64,9 @@ class Application:
         self.failure: BaseException | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await self.app(scope, receive, Whole(send))
+            return
         if scope["type"] != "lifespan":
             await self.app(scope, receive, send)
             return

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import os
@@ -35,6 +36,7 @@ from websockets.sync.client import unix_connect
 
 sys.path.insert(0, str(HOST.parent))
 from mint_plugin_host import report  # noqa: E402
+from mint_plugin_host.whole import Whole  # noqa: E402
 
 PLATFORM_GONE = "http://127.0.0.1:1"
 BASE = "/api/test-misbehaving"
@@ -916,3 +918,47 @@ def test_reporter_never_mixes_lines() -> None:
     complete = lines[: lines.rindex(b"\n") + 1].splitlines()
     assert reporter.dropped == 50 - sent > 0
     assert all(json.loads(line)["event"] for line in complete)
+
+
+# ---- answers ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "headers, after_head",
+    [
+        ([(b"Content-Length", b"2")], 0),
+        ([(b"content-type", b"text/event-stream")], 1),
+        ([], 1),
+    ],
+)
+def test_head_waits_for_the_body_of_known_length(
+    headers: list[tuple[bytes, bytes]], after_head: int
+) -> None:
+    sent: list[str] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message["type"])
+
+    async def answer() -> None:
+        whole = Whole(send)
+        start = {"type": "http.response.start", "headers": headers}
+        await whole(start)
+        assert len(sent) == after_head
+        await whole({"type": "http.response.body", "more_body": True})
+        await whole({"type": "http.response.body"})
+
+    asyncio.run(answer())
+    body = "http.response.body"
+    assert sent == ["http.response.start", body, body]
+
+
+def test_an_answer_leaves_in_one_piece(echo: HostProcess) -> None:
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(10)
+        peer.connect(echo.socket_path)
+        peer.sendall(
+            b"GET /api/test-echo/_mint/runtime HTTP/1.1\r\nHost: x\r\n\r\n"
+        )
+        first = peer.recv(65536)
+    head, _, body = first.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200") and json.loads(body)
