@@ -71,6 +71,7 @@ struct ngx_http_mint_ctx_s {
     unsigned                 is_admin:1;
     unsigned                 is_upgrade:1;
     unsigned                 is_queued:1;
+    unsigned                 is_stream:1;   /* large, to the platform */
 };
 
 
@@ -105,6 +106,7 @@ ngx_int_t ngx_http_mint_headers_push(ngx_http_request_t *r,
 
 /* ngx_http_mint_access.c */
 ngx_int_t ngx_http_mint_access_handler(ngx_http_request_t *r);
+void ngx_http_mint_access_leave(ngx_http_mint_ctx_t *ctx);
 
 /* ngx_http_mint_auth.c: NGX_OK (identified or anonymous), NGX_DECLINED
    (refusal filled) or NGX_ERROR */

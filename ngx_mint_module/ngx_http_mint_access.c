@@ -12,6 +12,10 @@
 /* what nginx may store of a body that the platform has not agreed to */
 #define NGX_HTTP_MINT_BODY_KEPT  (64 * 1024)
 
+/* bodies on their way to the platform, in all workers: half of the connections
+   it takes, so that slow senders leave some to others */
+#define NGX_HTTP_MINT_STREAMS    512
+
 
 static ngx_int_t ngx_http_mint_access_decide(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_http_mint_refusal_t *refusal);
@@ -19,13 +23,19 @@ static ngx_uint_t ngx_http_mint_access_is_hidden(ngx_http_request_t *r);
 static ngx_int_t ngx_http_mint_access_plugin(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_http_mint_match_t *match,
     ngx_http_mint_refusal_t *refusal);
+static ngx_int_t ngx_http_mint_access_platform(ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx, ngx_http_mint_refusal_t *refusal);
 static const char *ngx_http_mint_access_path(ngx_http_request_t *r,
     size_t head_len);
 static ngx_int_t ngx_http_mint_access_remember(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_http_mint_match_t *match);
 static ngx_uint_t ngx_http_mint_access_is_same(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx);
-static void ngx_http_mint_access_stream(ngx_http_request_t *r, off_t kept);
+static ngx_uint_t ngx_http_mint_access_stream(ngx_http_request_t *r,
+    off_t kept);
+
+
+static ngx_uint_t  ngx_http_mint_access_streams;
 
 
 ngx_int_t
@@ -129,14 +139,12 @@ ngx_http_mint_access_decide(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     if (ngx_http_mint_table_find(routes, r->uri.data, r->uri.len, &match)) {
         rc = ngx_http_mint_access_plugin(r, ctx, &match, refusal);
 
-        if (rc != NGX_OK) {
-            return rc;
-        }
-
     } else {
-        ctx->seat_first = MINT_SEAT_PLATFORM;
-        ctx->seat_count = 2;
-        ngx_http_mint_access_stream(r, NGX_HTTP_MINT_BODY_KEPT);
+        rc = ngx_http_mint_access_platform(r, ctx, refusal);
+    }
+
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     rc = ngx_http_mint_seat_choose(r, ctx, refusal);
@@ -213,9 +221,53 @@ ngx_http_mint_access_plugin(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
         return NGX_DECLINED;
     }
 
-    ngx_http_mint_access_stream(r, 0);
+    (void) ngx_http_mint_access_stream(r, 0);
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_mint_access_platform(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
+    ngx_http_mint_refusal_t *refusal)
+{
+    ngx_uint_t        max;
+    ngx_core_conf_t  *ccf;
+
+    ctx->seat_first = MINT_SEAT_PLATFORM;
+    ctx->seat_count = 2;
+
+    if (!ngx_http_mint_access_stream(r, NGX_HTTP_MINT_BODY_KEPT)) {
+        return NGX_OK;
+    }
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(ngx_cycle->conf_ctx,
+                                           ngx_core_module);
+    max = NGX_HTTP_MINT_STREAMS / ngx_max(ccf->worker_processes, 1);
+
+    if (ngx_http_mint_access_streams >= ngx_max(max, 4)) {
+        refusal->status = NGX_HTTP_SERVICE_UNAVAILABLE;
+        refusal->rejection = MINT_REJECT_FULL;
+        refusal->reason = "too many large bodies for the platform";
+        refusal->retry_after_sec = 2;
+        ngx_str_set(&refusal->detail, "too many uploads at a time");
+        return NGX_DECLINED;
+    }
+
+    ngx_http_mint_access_streams++;
+    ctx->is_stream = 1;
+
+    return NGX_OK;
+}
+
+
+/* at the end of the request */
+
+void
+ngx_http_mint_access_leave(ngx_http_mint_ctx_t *ctx)
+{
+    ngx_http_mint_access_streams -= ctx->is_stream;
+    ctx->is_stream = 0;
 }
 
 
@@ -309,10 +361,12 @@ ngx_http_mint_access_is_same(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
  * connection, not even when an idle connection turns out to be closed.
  */
 
-static void
+static ngx_uint_t
 ngx_http_mint_access_stream(ngx_http_request_t *r, off_t kept)
 {
     if (r->headers_in.content_length_n > kept || r->headers_in.chunked) {
         r->request_body_no_buffering = 1;
     }
+
+    return r->request_body_no_buffering;
 }

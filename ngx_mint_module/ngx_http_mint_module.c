@@ -190,6 +190,7 @@ ngx_http_mint_cleanup(void *data)
 
     ctx = data;
     ngx_http_mint_workers_leave(ctx);
+    ngx_http_mint_access_leave(ctx);
 }
 
 

@@ -61,7 +61,7 @@ daemon off;
 {main}
 pid {dir}/nginx.pid;
 error_log {dir}/error.log info;
-events {{ worker_connections 512; }}
+events {{ worker_connections 2048; }}
 http {{
     log_format mint '$request_uri|$status|$mint_plugin|$mint_user|'
                     '$mint_request_id|$mint_seat|$mint_state|$mint_reject|'

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The nginx module: routing, request ids, headers, errors, streaming."""
 
+import contextlib
 import hashlib
 import json
 import re
@@ -334,6 +335,29 @@ def test_large_body_waits_for_the_platform(world, length):
     with world.connect() as s:
         s.sendall(raw_request("POST", "/api/refuses", [length]))
         assert read_head(s).startswith("HTTP/1.1 413 ")
+
+
+def test_large_bodies_leave_the_platform_to_others(world):
+    """Slow senders of large bodies take a part of it, for as long as they
+    are there."""
+    with contextlib.ExitStack() as senders:
+        for _ in range(520):
+            s = senders.enter_context(world.connect())
+            s.sendall(raw_request("POST", "/api/slow",
+                                  [("Transfer-Encoding", "chunked")]))
+        wait_for(lambda: "too many large bodies" in world.log())
+        with world.connect() as s:
+            s.sendall(raw_request("GET", "/api/small"))
+            assert read_response(s).status == 200
+
+    def is_taken():
+        with world.connect() as s:
+            s.sendall(raw_request("POST", "/api/x",
+                                  [("Transfer-Encoding", "chunked")])
+                      + b"1\r\na\r\n0\r\n\r\n")
+            return read_response(s).status == 200
+
+    wait_for(is_taken)
 
 
 def test_small_body_for_the_platform_is_collected(world):
