@@ -8,10 +8,44 @@ that names the plugin.
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
-JOIN_MAX = 65536                # bytes; more is written at once
+
+class JoiningTransport:
+    """Can hold back writes and do them as one."""
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self._held: list[bytes] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def hold(self) -> None:
+        if self._held is None:
+            self._held = []
+
+    def release(self) -> None:
+        held, self._held = self._held, None
+        if held:
+            self._transport.write(b"".join(held))
+
+    def write(self, data: bytes) -> None:
+        if self._held is None:
+            self._transport.write(data)
+        else:
+            self._held.append(bytes(data))
+
+    def writelines(self, pieces: Any) -> None:
+        self.write(b"".join(pieces))
+
+    def write_eof(self) -> None:
+        self.release()
+        self._transport.write_eof()
+
+    def close(self) -> None:
+        self.release()
+        self._transport.close()
 
 
 class Whole:
@@ -23,6 +57,12 @@ class Whole:
     def __init__(self, send: Any) -> None:
         self.send = send
         self.head: Any = None
+        # uvicorn hands out a method of the request's own object
+        cycle = getattr(send, "__self__", None)
+        transport = getattr(cycle, "transport", None)
+        self.transport = (
+            transport if isinstance(transport, JoiningTransport) else None
+        )
 
     async def __call__(self, message: Any) -> None:
         if message["type"] == "http.response.start" and any(
@@ -31,48 +71,15 @@ class Whole:
         ):
             self.head = message
             return
-        if self.head is not None:
-            head, self.head = self.head, None
-            await self.send(head)
-        await self.send(message)
-
-
-class JoiningTransport:
-    """Joins the writes of one turn of the event loop."""
-
-    def __init__(self, transport: Any) -> None:
-        self._transport = transport
-        self._loop = asyncio.get_running_loop()
-        self._pieces: list[bytes] = []
-        self._size = 0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-    def write(self, data: bytes) -> None:
-        if not self._pieces:
-            self._loop.call_soon(self._flush)
-        self._pieces.append(bytes(data))
-        self._size += len(data)
-        if self._size > JOIN_MAX:
-            self._flush()
-
-    def writelines(self, pieces: Any) -> None:
-        self.write(b"".join(pieces))
-
-    def write_eof(self) -> None:
-        self._flush()
-        self._transport.write_eof()
-
-    def close(self) -> None:
-        self._flush()
-        self._transport.close()
-
-    def _flush(self) -> None:
-        if not self._pieces:
+        if self.head is None:
+            await self.send(message)
             return
-        data = b"".join(self._pieces)
-        self._pieces.clear()
-        self._size = 0
-        if not self._transport.is_closing():
-            self._transport.write(data)
+        head, self.head = self.head, None
+        if self.transport is not None:
+            self.transport.hold()
+        try:
+            await self.send(head)
+            await self.send(message)
+        finally:
+            if self.transport is not None:
+                self.transport.release()
