@@ -208,7 +208,7 @@ class Backend:
     """A server on a unix socket (or TCP address) that describes each request
     in its answer, unless a function is registered for its path."""
 
-    def __init__(self, name, address, backlog=64):
+    def __init__(self, name, address, backlog=1024):
         self.name = name
         self.requests = []
         self.connections = 0
