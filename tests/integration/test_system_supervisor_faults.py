@@ -52,15 +52,16 @@ def wait_next(system: MintSystem, old: int) -> int:
     )
 
 
-def kill_starting_supervisor(keeper: int, old: int) -> int:
-    """Kills the one after old, wherever it is in its start; its pid."""
+def kill_starting_supervisor(keeper: int, killed: list[int]) -> int:
+    """Kills the next one, wherever it is in its start; its pid.  One that was
+    killed before may still be there for a moment."""
 
     def started() -> int:
         for path in Path(f"/proc/{keeper}/task").glob("*/children"):
             for pid in map(int, path.read_text().split()):
                 with contextlib.suppress(OSError):
                     line = Path(f"/proc/{pid}/cmdline").read_bytes()
-                    if b"mint-supervisor\0" in line and pid != old:
+                    if b"mint-supervisor\0" in line and pid not in killed:
                         return pid
         return 0
 
@@ -106,7 +107,7 @@ def test_killed_twenty_times_under_load(
             killed.append(supervisor_pid(system))
             os.kill(killed[-1], signal.SIGKILL)
             for _ in range(KILLS_A_ROUND - 1):
-                killed.append(kill_starting_supervisor(keeper, killed[-1]))
+                killed.append(kill_starting_supervisor(keeper, killed))
             wait_next(system, killed[-1])
             socket.send(f"after round {number}")
             assert socket.recv(timeout=10) == f"after round {number}"
