@@ -245,8 +245,10 @@ class MintSystem:
             if int(entry.name) == os.getpid():
                 continue
             with contextlib.suppress(OSError):
-                line = (entry / "cmdline").read_bytes()
-                text = line + (entry / "environ").read_bytes()
+                line = text = (entry / "cmdline").read_bytes()
+                # of another user, in a container: not even for root
+                with contextlib.suppress(PermissionError):
+                    text += (entry / "environ").read_bytes()
                 if any(mark in text for mark in marks):
                     found[int(entry.name)] = line.replace(b"\0", b" ").decode()
         return found

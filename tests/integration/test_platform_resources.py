@@ -353,8 +353,11 @@ def test_broken_upload_leaves_nothing(shared):
 def test_upload_to_a_full_disk():
     with platform() as it:
         uploads = it.data / "uploads"
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none",
-                        uploads], check=True)
+        mounted = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=1m", "none", uploads],
+            capture_output=True, text=True, check=False)
+        if mounted.returncode != 0:
+            pytest.skip(mounted.stderr.strip())     # root of a container
         try:
             it.admin = it.login()
             body = envelope(upload(it, data=b"x" * 2_000_000), 507,
