@@ -5,7 +5,9 @@
 
 .PHONY: lint format format-check
 
-lint: $(module)  ## format, layers, headers, exported symbols, hygiene, sizes
+lint:  ## format, layers, headers, exported symbols, hygiene, sizes
+	@scripts/setup lint
+	@$(MAKE) --no-print-directory $(parallel) $(module)
 	@scripts/lint $(B)
 
 format:  ## rewrite the C sources in the house style (uncrustify)

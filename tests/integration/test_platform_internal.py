@@ -358,7 +358,9 @@ def test_visibility_for_jobs_pages_through_everything(shared):
         return await ctx._collect_visible_experiment_ids(repo)
     found = run(shared, "full", work, shared.member)
     with shared.plugin_client("full") as client:
-        assert len(found) == client.get("/experiments").json()["total"] > 105
+        total = client.get("/experiments").json()["total"]
+    # others may have made some before, in whatever order the tests run
+    assert len(found) == total >= 105
 
 
 def test_experiment_types(shared):

@@ -212,11 +212,13 @@ def test_bad_bundle(system: MintSystem, tmp_path: Path, case: str) -> None:
 def test_bad_file_name(
     system: MintSystem, bundles: dict[str, Path], name: str
 ) -> None:
+    wait_for(lambda: state_of(system) == state_of(system), "quiet")
     before = state_of(system)
     answer = system.upload(bundles["test-echo"], name)
     assert answer["success"] is False
     assert ".mint" in answer["message"]
-    assert state_of(system) == before
+    # the uploaded file goes with the request, just after its answer
+    wait_for(lambda: state_of(system) == before, "as before")
 
 
 # ---- settings ---------------------------------------------------------------
