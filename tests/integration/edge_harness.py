@@ -1,0 +1,402 @@
+# SPDX-License-Identifier: MIT
+"""The workload by which the cost of the edge is judged, and nginx with and
+without the module to run it on: 10,000 routes, a user with 23 permissions, a
+token of 300 bytes, an upstream that answers 13 bytes.
+
+Used by test_module_counts.py and by tests/bench/.
+"""
+
+import collections
+import hashlib
+import hmac
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+from module_harness import (BUILD, DEADLINE, MODULE, NGINX, SECRET, base64url,
+                            free_port, wait_for)
+
+ROUTES = 10000
+PLUGIN = 4242                       # the plugin that is asked, of ROUTES
+TOKEN_BYTES = 300
+USER = 7
+BODY = "13 bytes long"
+# what one request may add to plain nginx; instructions besides base64 and HMAC
+BUDGET_INSTRUCTIONS = 28500
+BUDGET_CALLS = 0
+
+PERMISSIONS = [f"{thing}.{what}" for thing in (
+    "experiments", "samples", "projects", "objects", "reports", "users")
+    for what in ("view", "create", "edit", "delete")][:22] + ["plugins.use"]
+
+FRAME = """
+{user}
+load_module {module};
+daemon off;
+{main}
+pid {dir}/{name}.pid;
+error_log {dir}/{name}.log {level};
+events {{ worker_connections 4096; }}
+http {{
+    access_log off;
+    default_type text/plain;
+    keepalive_requests 1000000000;
+    keepalive_timeout 3600s;
+    client_body_temp_path {dir}/body;
+    proxy_temp_path {dir}/proxy;
+    fastcgi_temp_path {dir}/fastcgi;
+    uwsgi_temp_path {dir}/uwsgi;
+    scgi_temp_path {dir}/scgi;
+{http}
+}}
+"""
+
+UPSTREAM = """
+    server {{
+        listen unix:{socket} backlog=4096;
+        listen 127.0.0.1:{tcp} backlog=4096;
+        location / {{ return 200 "{body}"; }}
+        location = /empty {{ return 204; }}
+    }}
+"""
+
+# what a lab would write without us: one upstream, nothing checked or added
+PLAIN = """
+    upstream plugin {{
+        server {server};
+        keepalive 64;
+        keepalive_requests 1000000000;
+    }}
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        location / {{
+            proxy_pass http://plugin;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+        }}
+        {mark}
+    }}
+"""
+
+# the location to copy of docs/directives.md
+MINT = """
+    mint_run_directory {dir}/run;
+    upstream mint {{
+        mint_seats;
+        keepalive 64;
+        keepalive_requests 1000000000;
+    }}
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        mint on;
+        location / {{
+            proxy_pass http://mint;
+            proxy_http_version 1.1;
+            proxy_set_header Host $http_host;
+            proxy_set_header Connection $mint_connection;
+            proxy_set_header Upgrade $mint_upgrade;
+            proxy_set_header X-Real-IP $remote_addr;
+            proxy_set_header X-Forwarded-For $remote_addr;
+            proxy_set_header X-Forwarded-Proto $scheme;
+            proxy_next_upstream error;
+            proxy_read_timeout 3600s;
+            client_max_body_size 0;
+            error_page 502 504 @mint_error;
+        }}
+        location @mint_error {{ mint_error on; }}
+        {mark}
+    }}
+"""
+
+# a request that makes callgrind write what it has counted, and that can be
+# found in strace's output; a redirect inside nginx happens nowhere else
+MARK = """
+        location = /mark { error_page 404 = /marked; return 404; }
+        location = /marked { return 204; }
+"""
+MARK_FUNCTION = "ngx_http_internal_redirect"
+
+
+def workload_token():
+    """A session token as the platform makes it, of TOKEN_BYTES bytes."""
+    now = int(time.time())
+    claims = {"sub": str(USER), "username": "", "role": "member", "iat": now,
+              "exp": now + 86400, "jti": "0123456789abcdef" * 2, "sv": 0}
+    head = base64url(json.dumps({"alg": "HS256", "typ": "JWT", "kid": "k1"},
+                                separators=(",", ":")).encode())
+    while True:
+        body = base64url(json.dumps(claims, separators=(",", ":")).encode())
+        mac = hmac.new(SECRET, f"{head}.{body}".encode(),
+                       hashlib.sha256).digest()
+        text = f"{head}.{body}.{base64url(mac)}"
+        if len(text) >= TOKEN_BYTES:
+            assert len(text) == TOKEN_BYTES, len(text)
+            return text
+        claims["username"] += "m"
+
+
+def workload_spec(address, routes=ROUTES):
+    """Run files: so many plugins of one route each, all at one address."""
+    return {
+        "plugins": routes + 1,
+        "routes": [{"plugin_id": i, "prefix": f"/lab/plugin-{i}",
+                    "name": f"plugin-{i}", "version": "1.2.3",
+                    "affinity": "user"} for i in range(1, routes + 1)],
+        "seats": [{"index": 2 * i, "plugin_id": i, "address": address}
+                  for i in range(routes + 1)],
+        "users": [{"id": USER, "username": "maria.schmidt",
+                   "role": "member"}],
+        "roles": [{"slug": "member", "permissions": PERMISSIONS,
+                   "plugin_access": list(range(1, routes + 1))}],
+        "keys": [{"id": "k1", "secret": base64url(SECRET)}],
+        "plugin_tokens": {str(i): hashlib.sha256(str(i).encode()).hexdigest()
+                          for i in range(1, routes + 1)},
+    }
+
+
+def workload_path(routes=ROUTES):
+    return f"/api/lab/plugin-{min(PLUGIN, routes)}/experiments/17?view=short"
+
+
+class Bench:
+    """A directory with run files, an upstream, and proxies before it."""
+
+    def __init__(self, routes=ROUTES):
+        shm = pathlib.Path("/dev/shm")
+        parent = shm if os.access(shm, os.W_OK) else pathlib.Path("/tmp")
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="mb-", dir=parent))
+        self.run = self.dir / "run"
+        self.run.mkdir()
+        self.routes = routes
+        self.socket = self.dir / "upstream.sock"
+        self.tcp = free_port()
+        self.processes = {}
+        self.ports = {}
+
+    # -- files
+
+    def write_tables(self, address=None, directory=None, routes=None):
+        spec = workload_spec(address or str(self.socket),
+                             routes or self.routes)
+        done = subprocess.run(
+            [str(BUILD / "mint-table"), "write",
+             str(directory or self.run), "-"], input=json.dumps(spec),
+            text=True, stderr=subprocess.PIPE, timeout=60)
+        assert done.returncode == 0, done.stderr
+
+    def write_config(self, name, http, main="worker_processes 1;", **values):
+        values = {"dir": self.dir, "socket": self.socket, "tcp": self.tcp,
+                  "body": BODY, "mark": MARK, **values}
+        user = "user root root;" if os.getuid() == 0 else ""
+        path = self.dir / f"{name}.conf"
+        path.write_text(FRAME.format(
+            user=user, module=MODULE, main=main, name=name, level="warn",
+            http=http.format(**values), dir=self.dir))
+        return path
+
+    # -- processes
+
+    def start(self, name, command, port=None):
+        with open(self.dir / f"{name}.out", "wb") as out:
+            process = subprocess.Popen(command, stdout=out, stderr=out,
+                                       stdin=subprocess.DEVNULL)
+        self.processes[name] = process
+        self.ports[name] = port
+
+        def is_up():
+            assert process.poll() is None, self.said(name)
+            if port is None:
+                return self.socket.exists()
+            with socket.socket() as s:
+                return s.connect_ex(("127.0.0.1", port)) == 0
+
+        wait_for(is_up, f"start of {name}", 60)
+        return process
+
+    def start_nginx(self, name, http, prefix=(), **values):
+        port = free_port()
+        config = self.write_config(name, http, port=port, **values)
+        return self.start(name, [*prefix, NGINX, "-c", str(config), "-e",
+                                 str(self.dir / f"{name}.log")],
+                          port if name != "upstream" else None)
+
+    def start_upstream(self, prefix=()):
+        self.start_nginx("upstream", UPSTREAM, prefix)
+
+    def said(self, name):
+        return "".join(p.read_text("utf-8", "replace")
+                       for p in (self.dir / f"{name}.log",
+                                 self.dir / f"{name}.out") if p.exists())
+
+    def end(self, name):
+        """By the pid file: strace does not hand on what ends it."""
+        process = self.processes.pop(name)
+        pid = self.dir / f"{name}.pid"
+        if process.poll() is None:
+            os.kill(int(pid.read_text()) if pid.exists() else process.pid,
+                    signal.SIGTERM)
+        try:
+            process.wait(DEADLINE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+
+    def stop(self):
+        for name in list(self.processes):
+            self.end(name)
+        text = "".join(self.said(p.stem) for p in self.dir.glob("*.log"))
+        shutil.rmtree(self.dir, ignore_errors=True)
+        assert "[alert]" not in text, text[-20000:]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+# ---- requests ---------------------------------------------------------
+
+
+class Client:
+    """One keep-alive connection; every answer is looked at."""
+
+    def __init__(self, port, token):
+        self.sock = socket.create_connection(("127.0.0.1", port), 60)
+        self.file = self.sock.makefile("rb")
+        self.head = f"Host: lab\r\nAuthorization: Bearer {token}\r\n\r\n"
+
+    def get(self, path):
+        """The status."""
+        self.sock.sendall(f"GET {path} HTTP/1.1\r\n{self.head}".encode())
+        status = int(self.file.readline().split()[1])
+        length = 0
+        while True:
+            line = self.file.readline()
+            if line == b"\r\n":
+                break
+            if line.lower().startswith(b"content-length:"):
+                length = int(line.split(b":")[1])
+        self.file.read(length)
+        return status
+
+    def repeat(self, path, n):
+        for _ in range(n):
+            assert self.get(path) == 200
+
+    def mark(self):
+        assert self.get("/mark") == 204
+
+    def close(self):
+        self.file.close()
+        self.sock.close()
+
+
+# ---- counting ---------------------------------------------------------
+
+# what is apart, with all that it calls: base64 and HMAC of the token check
+APART = re.compile(r"mint_base64url_decode$|EVP_MAC_|EVP_Digest|SHA256_|"
+                   r"OPENSSL_cleanse$|CRYPTO_memcmp$")
+
+
+class Profile:
+    """One output file of callgrind: instructions in all and apart."""
+
+    def __init__(self, path):
+        self.total = 0
+        self.apart = 0
+        self.own = {}
+        names = {}
+        function = callee = None
+
+        def name(text):
+            number, _, rest = text.partition(" ")
+            if rest:
+                names[number] = rest
+            return names[number]
+
+        for line in pathlib.Path(path).read_text().splitlines():
+            if line.startswith("fn="):
+                function = name(line[3:])
+            elif line.startswith("cfn="):
+                callee = name(line[4:])
+            elif line.startswith("totals:"):
+                self.total = int(line.split()[1])
+            elif line[:1].isdigit() or line[:1] in ("+", "-", "*"):
+                cost = int(line.split()[1])
+                if callee is None:
+                    self.own[function] = self.own.get(function, 0) + cost
+                elif APART.match(callee) and "mint_" in function:
+                    self.apart += cost
+                callee = None
+
+
+def count_instructions(bench, name, http, token, n=200, **values):
+    """(instructions a request in user space, those that are apart)"""
+    out = bench.dir / f"{name}.callgrind"
+    bench.start_nginx(name, http, (
+        "valgrind", "--tool=callgrind", f"--callgrind-out-file={out}",
+        f"--dump-before={MARK_FUNCTION}", "-q"),
+        main="master_process off;", **values)
+    run_marked(bench, name, token, n)
+    once, twice = (Profile(f"{out}.{i}") for i in (2, 3))
+    assert twice.total > once.total > 0
+    return (twice.total - once.total) / n, (twice.apart - once.apart) / n
+
+
+def count_calls(bench, name, http, token, n=200, **values):
+    """System calls a request: those of the usual one, and how often each
+    call is made whoever is faster, nginx or its client."""
+    out = bench.dir / f"{name}.strace"
+    bench.start_nginx(name, http, ("strace", "-o", str(out), "-s", "128"),
+                      main="master_process off;", **values)
+    start = time.monotonic()
+    run_marked(bench, name, token, n)
+    most_looks = time.monotonic() - start + 2
+    parts = re.split(r"\n.*GET /mark.*\n", out.read_text())
+    assert len(parts) == 4
+
+    looks = collections.Counter()
+    steady = [collections.Counter(), collections.Counter()]
+    usual = collections.Counter()
+
+    for i, part in enumerate(parts[1:3]):
+        for request in re.split(r"\nrecvfrom.*GET .*\n", part)[1:-1]:
+            calls = []
+            for line in request.splitlines():
+                # the module looks at its files once a second, request or not
+                look = re.match(r'newfstatat\(.*/run/(\w+)", {st_mode', line)
+                if look:
+                    looks[look[1]] += 1
+                    continue
+                call = line.partition("(")[0]
+                calls.append(call)
+                if call != "epoll_wait" and "EAGAIN" not in line:
+                    steady[i][call] += 1
+            usual[tuple(calls)] += 1
+
+    assert max(looks.values(), default=0) <= most_looks
+    [(sequence, _)] = usual.most_common(1)
+    steady[1].subtract(steady[0])
+    # + 1: the call that brought the request was where it was split
+    return len(sequence) + 1, {call: count / n
+                               for call, count in steady[1].items()}
+
+
+def run_marked(bench, name, token, n):
+    """A few, n and 2n requests, each followed by a mark."""
+    client = Client(bench.ports[name], token)
+    path = workload_path(bench.routes)
+    for repeats in (20, n, 2 * n):
+        client.repeat(path, repeats)
+        client.mark()
+    client.close()
+    bench.end(name)
