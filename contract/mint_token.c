@@ -156,7 +156,9 @@ mint_token_verify(struct mint_token_key *const *keys, size_t count,
 
     memset(out, 0, sizeof(*out));
 
-    if (mint_token_split(&parts, text, len) != 0) {
+    if (len > MINT_TOKEN_TEXT_MAX
+        || mint_token_split(&parts, text, len) != 0)
+    {
         return MINT_TOKEN_MALFORMED;
     }
 
@@ -229,7 +231,7 @@ mint_token_split(struct mint_token_parts *parts, const char *text, size_t len)
 {
     const char  *first, *second, *end;
 
-    if (len == 0 || len > MINT_TOKEN_TEXT_MAX) {
+    if (len == 0) {
         return -1;
     }
 

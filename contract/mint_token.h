@@ -81,7 +81,8 @@ enum mint_token_result mint_token_verify(struct mint_token_key *const *keys,
 /* a lower-case sentence part for logs: "signature does not match" */
 const char *mint_token_result_text(enum mint_token_result result);
 
-/* true if the text has the shape of a JWT: two dots, base64url elsewhere */
+/* true if the text has the shape of a JWT, of whatever length: two dots,
+   base64url elsewhere */
 int mint_token_looks_like(const char *text, size_t len);
 
 

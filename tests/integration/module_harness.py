@@ -536,9 +536,9 @@ class World:
 
     # -- requests
 
-    def connect(self):
-        s = socket.create_connection(("127.0.0.1", self.port), DEADLINE)
-        return s
+    def connect(self, port=None):
+        return socket.create_connection(("127.0.0.1", port or self.port),
+                                        DEADLINE)
 
     def fetch(self, target, *headers, method="GET", body=b"", **options):
         with self.connect() as s:
