@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import httpx
@@ -24,8 +24,10 @@ from system_harness import (
 )
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None, None, None]:
     """Run on several workers, a file stays on one; what shares the one system
     stays on one altogether, and comes first because it takes longest."""
     items.sort(key=lambda item: not item.path.name.startswith("test_system_"))
@@ -33,6 +35,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         name = item.path.name
         group = "system" if name.startswith("test_system_") else name
         item.add_marker(pytest.mark.xdist_group(group))
+    yield
+    # xdist groups by what it has appended to the names: a pytest that it does
+    # not know would start the system once on each worker
+    if hasattr(config, "workerinput"):
+        assert all("@" in item.nodeid for item in items)
 
 
 @pytest.fixture(scope="session")
