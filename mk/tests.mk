@@ -31,7 +31,7 @@ sanitizer_env := $(if $(filter 1,$(SANITIZE)),ASAN_OPTIONS=detect_leaks=1 \
 # compile on all cores, unless whoever called make has decided about that
 parallel = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: test unit unit-programs integration fuzz fresh
+.PHONY: test unit unit-programs integration abi fuzz fresh
 
 test:  ## every test: unit, then integration
 	@scripts/setup test
@@ -46,6 +46,10 @@ unit: programs tools $(test_programs)  ## unit tests (Check)
 
 integration: programs tools  ## tests of the whole system (pytest)
 	@scripts/run-integration-tests $(B) $(PYTEST_ARGS)
+
+abi: tools  ## the module's tests with the nginx of each Debian release (root)
+	@scripts/setup abi
+	@scripts/abi $(ABI_ARGS)
 
 fresh:  ## run both README commands in clean containers (needs docker)
 	@scripts/fresh $(FRESH_ARGS)

@@ -35,6 +35,18 @@ cache_directory()
 }
 
 
+# where this machine itself gets its packages; empty: nowhere
+debian_mirror()
+{
+    if [ -n "${MINT_DEBIAN_MIRROR:-}" ]; then
+        echo "$MINT_DEBIAN_MIRROR"
+    else
+        apt-get indextargets --format '$(REPO_URI)' 2> /dev/null \
+            | awk '/\/debian\/$/ && !found++'
+    fi
+}
+
+
 # with_heartbeat LOG COMMAND...: output to LOG (appended), a sign of life every
 # ten seconds, the end of the log if it fails
 with_heartbeat()
