@@ -8,6 +8,7 @@
 #define NGX_HTTP_MINT_H
 
 #include "ngx_http_mint_compat.h"
+#include "ngx_http_mint_grant.h"
 #include "ngx_http_mint_run.h"
 #include "ngx_http_mint_text.h"
 #include "ngx_http_mint_view.h"
@@ -65,6 +66,7 @@ struct ngx_http_mint_ctx_s {
     uint32_t                *in_flight;     /* NULL: not counted */
     uint64_t                 started_ms;    /* CLOCK_BOOTTIME */
     ngx_queue_t              queue;         /* in record->waiting */
+    ngx_http_mint_grant_t    grant;
     unsigned                 is_decided:1;
     unsigned                 is_plugin:1;
     unsigned                 is_page:1;

@@ -29,6 +29,8 @@ typedef struct {
 
 typedef struct {
     uint64_t    user_id;
+    uint64_t    credential[4];      /* as in ngx_http_mint_grant_t */
+    ngx_uint_t  is_pat;
     ngx_uint_t  is_read_only;
 } ngx_http_mint_subject_t;
 
@@ -39,17 +41,14 @@ static const char *ngx_http_mint_auth_subject(ngx_http_mint_view_t *view,
     ngx_http_mint_credentials_t *found, ngx_http_mint_subject_t *subject,
     ngx_int_t *rejection);
 static const char *ngx_http_mint_auth_session(ngx_http_mint_view_t *view,
-    ngx_http_mint_text_t *token, uint64_t *user_id, ngx_int_t *rejection);
+    ngx_http_mint_text_t *token, ngx_http_mint_subject_t *subject,
+    ngx_int_t *rejection);
 static const char *ngx_http_mint_auth_pat(ngx_http_mint_view_t *view,
     ngx_http_mint_text_t *token, ngx_http_mint_subject_t *subject,
     ngx_int_t *rejection);
 static ngx_int_t ngx_http_mint_auth_identify(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_http_mint_view_t *view,
     ngx_http_mint_subject_t *subject, ngx_http_mint_refusal_t *refusal);
-static const char *ngx_http_mint_auth_may_use(ngx_http_request_t *r,
-    ngx_http_mint_ctx_t *ctx, ngx_http_mint_view_t *view,
-    ngx_http_mint_subject_t *subject,
-    const struct mint_identity_role *role, uint64_t role_word);
 static ngx_int_t ngx_http_mint_auth_inject(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, const uint64_t *name_ref,
     const struct mint_identity_role *role);
@@ -187,8 +186,8 @@ ngx_http_mint_auth_subject(ngx_http_mint_view_t *view,
     ngx_http_mint_credentials_t *found, ngx_http_mint_subject_t *subject,
     ngx_int_t *rejection)
 {
-    uint64_t     other;
-    const char  *reason;
+    const char               *reason;
+    ngx_http_mint_subject_t   other;
 
     *rejection = MINT_REJECT_BAD_TOKEN;
 
@@ -205,14 +204,14 @@ ngx_http_mint_auth_subject(ngx_http_mint_view_t *view,
     }
 
     if (found->bearer.len == 0) {
-        return ngx_http_mint_auth_session(view, &found->cookie,
-                                          &subject->user_id, rejection);
+        return ngx_http_mint_auth_session(view, &found->cookie, subject,
+                                          rejection);
     }
 
     reason = found->is_pat
              ? ngx_http_mint_auth_pat(view, &found->bearer, subject, rejection)
-             : ngx_http_mint_auth_session(view, &found->bearer,
-                                          &subject->user_id, rejection);
+             : ngx_http_mint_auth_session(view, &found->bearer, subject,
+                                          rejection);
 
     if (reason != NULL || found->cookies == 0) {
         return reason;
@@ -229,25 +228,24 @@ ngx_http_mint_auth_subject(ngx_http_mint_view_t *view,
 
     *rejection = MINT_REJECT_BAD_TOKEN;
 
-    return other == subject->user_id
+    return other.user_id == subject->user_id
            ? NULL : "bearer and cookie name different users";
 }
 
 
-/* *user_id is set also if the token has expired */
+/* the user is set also if the token has expired */
 
 static const char *
 ngx_http_mint_auth_session(ngx_http_mint_view_t *view,
-    ngx_http_mint_text_t *token, uint64_t *user_id, ngx_int_t *rejection)
+    ngx_http_mint_text_t *token, ngx_http_mint_subject_t *subject,
+    ngx_int_t *rejection)
 {
-    uint64_t                   word;
     ngx_uint_t                 count;
-    const uint64_t            *name_ref;
     struct mint_token_key    **keys;
     struct mint_token_claims   claims;
     enum mint_token_result     result;
 
-    *user_id = 0;
+    subject->user_id = 0;
     *rejection = MINT_REJECT_BAD_TOKEN;
 
     count = ngx_http_mint_run_keys(&keys);
@@ -257,7 +255,7 @@ ngx_http_mint_auth_session(ngx_http_mint_view_t *view,
                                MINT_TOKEN_LEEWAY_SEC, &claims);
 
     if (result == MINT_TOKEN_OK || result == MINT_TOKEN_EXPIRED) {
-        *user_id = claims.user_id;
+        subject->user_id = claims.user_id;
     }
 
     if (result != MINT_TOKEN_OK) {
@@ -270,27 +268,13 @@ ngx_http_mint_auth_session(ngx_http_mint_view_t *view,
 
     *rejection = MINT_REJECT_REVOKED;
 
-    if (!ngx_http_mint_identity_user(view, claims.user_id, &word, &name_ref)) {
-        return "no such user";
-    }
+    subject->credential[0] = ngx_http_mint_identity_jti(claims.jti,
+                                                        claims.jti_len);
+    subject->credential[1] = claims.session_version;
 
-    if (!(mint_user_flags(word) & MINT_USER_ACTIVE)) {
-        return "the user is not active";
-    }
-
-    if (mint_user_session_version(word) != claims.session_version) {
-        return "the session was ended";
-    }
-
-    if (claims.jti_len != 0
-        && ngx_http_mint_identity_is_denied(view, claims.jti, claims.jti_len,
-                                            (uint64_t) ngx_time()
-                                            - MINT_TOKEN_LEEWAY_SEC))
-    {
-        return "the session was logged out";
-    }
-
-    return NULL;
+    return ngx_http_mint_grant_session(view, claims.user_id,
+                                       claims.session_version,
+                                       subject->credential[0]);
 }
 
 
@@ -299,8 +283,9 @@ ngx_http_mint_auth_pat(ngx_http_mint_view_t *view,
     ngx_http_mint_text_t *token, ngx_http_mint_subject_t *subject,
     ngx_int_t *rejection)
 {
-    uint64_t      hash[4], word, expires;
-    unsigned int  len;
+    uint64_t       word, user_id;
+    const char    *reason;
+    unsigned int   len;
 
     *rejection = MINT_REJECT_BAD_TOKEN;
 
@@ -308,30 +293,27 @@ ngx_http_mint_auth_pat(ngx_http_mint_view_t *view,
         return "not a personal token";
     }
 
-    len = sizeof(hash);
+    len = sizeof(subject->credential);
 
-    if (EVP_Digest(token->data, token->len, (unsigned char *) hash, &len,
-                   EVP_sha256(), NULL)
+    if (EVP_Digest(token->data, token->len,
+                   (unsigned char *) subject->credential, &len, EVP_sha256(),
+                   NULL)
         != 1
-        || len != sizeof(hash))
+        || len != sizeof(subject->credential))
     {
         return "the personal token could not be hashed";
     }
 
-    if (!ngx_http_mint_identity_pat(view, hash, &subject->user_id, &word)) {
-        subject->user_id = 0;
-        *rejection = MINT_REJECT_REVOKED;
-        return "no such personal token";
+    reason = ngx_http_mint_grant_pat(view, subject->credential, &user_id,
+                                     &word);
+
+    if (reason != NULL) {
+        *rejection = user_id == 0 ? MINT_REJECT_REVOKED : MINT_REJECT_EXPIRED;
+        return reason;
     }
 
-    expires = word >> 16;
-
-    if (expires != 0 && expires <= (uint64_t) ngx_time()) {
-        subject->user_id = 0;
-        *rejection = MINT_REJECT_EXPIRED;
-        return "the personal token has expired";
-    }
-
+    subject->user_id = user_id;
+    subject->is_pat = 1;
     subject->is_read_only = word & 1;
 
     return NULL;
@@ -379,8 +361,8 @@ ngx_http_mint_auth_identify(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
         return NGX_DECLINED;
     }
 
-    reason = ngx_http_mint_auth_may_use(r, ctx, view, subject, role,
-                                        role_word);
+    reason = ngx_http_mint_grant_role(r, ctx, view, subject->is_read_only,
+                                      role, role_word);
 
     if (reason != NULL) {
         ngx_http_mint_auth_refuse(refusal, NGX_HTTP_FORBIDDEN,
@@ -389,6 +371,16 @@ ngx_http_mint_auth_identify(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     }
 
     ctx->is_admin = (role_word & MINT_ROLE_ADMIN) != 0;
+
+    ngx_memcpy(ctx->grant.credential, subject->credential,
+               sizeof(subject->credential));
+    ctx->grant.is_pat = subject->is_pat;
+
+    /* before the texts: what changes in between is then seen as a change */
+
+    ctx->grant.rights = ngx_http_mint_grant_rights(view, mint_user_role(word),
+                                                   role);
+    ngx_http_mint_revoke_add(r, ctx);
 
     rc = ngx_http_mint_auth_inject(r, ctx, name_ref, role);
 
@@ -399,37 +391,6 @@ ngx_http_mint_auth_identify(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     }
 
     return rc;
-}
-
-
-static const char *
-ngx_http_mint_auth_may_use(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
-    ngx_http_mint_view_t *view, ngx_http_mint_subject_t *subject,
-    const struct mint_identity_role *role, uint64_t role_word)
-{
-    if (subject->is_read_only
-        && !(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_OPTIONS)))
-    {
-        return "the personal token is read-only";
-    }
-
-    if (role_word & MINT_ROLE_ADMIN) {
-        return NULL;
-    }
-
-    if (!(role_word & MINT_ROLE_PLUGINS_USE)) {
-        return "the role lacks permission plugins.use";
-    }
-
-    if (!(role_word & MINT_ROLE_ALL_PLUGINS)
-        && ngx_http_mint_identity_bit(view, &role->plugin_access,
-                                      ctx->plugin_id)
-           != 1)
-    {
-        return "the role has no access to this plugin";
-    }
-
-    return NULL;
 }
 
 

@@ -135,23 +135,36 @@ ngx_http_mint_identity_pat(const ngx_http_mint_view_t *view,
 }
 
 
+uint64_t
+ngx_http_mint_identity_jti(const char *jti, size_t len)
+{
+    uint64_t  hash;
+
+    if (len == 0) {
+        return 0;
+    }
+
+    hash = mint_prefix_hash(MINT_PREFIX_HASH_SEED, jti, len);
+
+    return hash == 0 ? 1 : hash;
+}
+
+
 int
 ngx_http_mint_identity_is_denied(const ngx_http_mint_view_t *view,
-    const char *jti, size_t len, uint64_t now_unix)
+    uint64_t hash, uint64_t now_unix)
 {
     uint32_t                            i, probes, capacity;
-    uint64_t                            hash, found;
+    uint64_t                            found;
     const struct mint_identity_denied  *denied;
 
     capacity = view->header.capacity[MINT_IDENTITY_CAPACITY_DENIED];
     denied = ngx_http_mint_identity_table(view, MINT_IDENTITY_SECTION_DENIED);
 
-    if (capacity == 0) {
+    if (capacity == 0 || hash == 0) {
         return 0;
     }
 
-    hash = mint_prefix_hash(MINT_PREFIX_HASH_SEED, jti, len);
-    hash = hash == 0 ? 1 : hash;
     i = (uint32_t) hash & (capacity - 1);
 
     for (probes = 0; probes < capacity; probes++) {
@@ -173,6 +186,17 @@ ngx_http_mint_identity_is_denied(const ngx_http_mint_view_t *view,
     }
 
     return 0;
+}
+
+
+uint64_t
+ngx_http_mint_identity_sequence(const ngx_http_mint_view_t *view)
+{
+    const struct mint_identity_misc  *misc;
+
+    misc = ngx_http_mint_identity_table(view, MINT_IDENTITY_SECTION_ARENA);
+
+    return mint_run_load_acquire(&misc->store_sequence);
 }
 
 

@@ -189,6 +189,7 @@ ngx_http_mint_cleanup(void *data)
     ngx_http_mint_ctx_t  *ctx;
 
     ctx = data;
+    ngx_http_mint_revoke_remove(ctx);
     ngx_http_mint_workers_leave(ctx);
     ngx_http_mint_access_leave(ctx);
 }

@@ -410,6 +410,8 @@ ngx_http_mint_run_timer_handler(ngx_event_t *ev)
         }
     }
 
+    ngx_http_mint_revoke_check();
+
     ngx_add_timer(ev, NGX_HTTP_MINT_CHECK_MSEC);
 }
 

@@ -90,8 +90,12 @@ int ngx_http_mint_identity_token(const ngx_http_mint_view_t *view,
     uint32_t plugin_id, const uint64_t **ref);
 int ngx_http_mint_identity_pat(const ngx_http_mint_view_t *view,
     const uint64_t hash[4], uint64_t *user_id, uint64_t *word);
+/* of a token's id, 0 if it has none, which is never denied */
+uint64_t ngx_http_mint_identity_jti(const char *jti, size_t len);
 int ngx_http_mint_identity_is_denied(const ngx_http_mint_view_t *view,
-    const char *jti, size_t len, uint64_t now_unix);
+    uint64_t jti_hash, uint64_t now_unix);
+/* 0: the platform has not said anything yet */
+uint64_t ngx_http_mint_identity_sequence(const ngx_http_mint_view_t *view);
 const uint64_t *ngx_http_mint_identity_key(const ngx_http_mint_view_t *view,
     unsigned index);
 

@@ -98,7 +98,8 @@ fuzz_identity(ngx_http_mint_view_t *view)
     }
 
     (void) ngx_http_mint_identity_pat(view, hash, &user, &word);
-    (void) ngx_http_mint_identity_is_denied(view, "j", 1, 1);
+    (void) ngx_http_mint_identity_is_denied(view, 1, 1);
+    (void) ngx_http_mint_identity_sequence(view);
 }
 
 

@@ -594,21 +594,31 @@ START_TEST(test_personal_tokens)
 END_TEST
 
 
+static uint64_t
+jti(const char *text)
+{
+    return ngx_http_mint_identity_jti(text, strlen(text));
+}
+
+
 START_TEST(test_denied)
 {
     uint64_t                       hash;
     struct mint_identity_denied   *denied;
 
+    ck_assert_uint_eq(jti(""), 0);
+    ck_assert(!ngx_http_mint_identity_is_denied(&view, 0, 50));
+
     denied = section(MINT_IDENTITY_SECTION_DENIED);
     hash = mint_prefix_hash(MINT_PREFIX_HASH_SEED, "j1", 2);
 
-    ck_assert(!ngx_http_mint_identity_is_denied(&view, "j1", 2, 50));
+    ck_assert(!ngx_http_mint_identity_is_denied(&view, jti("j1"), 50));
     denied[hash & (DENIED - 1)].jti_hash = hash;
     denied[hash & (DENIED - 1)].expires_unix = 100;
-    ck_assert(ngx_http_mint_identity_is_denied(&view, "j1", 2, 50));
-    ck_assert(ngx_http_mint_identity_is_denied(&view, "j1", 2, 100));
-    ck_assert(!ngx_http_mint_identity_is_denied(&view, "j1", 2, 101));
-    ck_assert(!ngx_http_mint_identity_is_denied(&view, "j2", 2, 50));
+    ck_assert(ngx_http_mint_identity_is_denied(&view, jti("j1"), 50));
+    ck_assert(ngx_http_mint_identity_is_denied(&view, jti("j1"), 100));
+    ck_assert(!ngx_http_mint_identity_is_denied(&view, jti("j1"), 101));
+    ck_assert(!ngx_http_mint_identity_is_denied(&view, jti("j2"), 50));
 }
 END_TEST
 

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a user's request was let in by, and whether it still would be.
+ */
+
+#ifndef NGX_HTTP_MINT_GRANT_H
+#define NGX_HTTP_MINT_GRANT_H
+
+#include "ngx_http_mint_compat.h"
+#include "ngx_http_mint_run.h"
+#include "ngx_http_mint_view.h"
+
+
+/* part of a request's context, looked at again while the request lasts */
+
+typedef struct {
+    ngx_queue_t          queue;
+    ngx_http_request_t  *request;       /* NULL: nobody's, not looked at */
+    uint64_t             credential[4]; /* SHA-256 of a personal token, or id
+                                           and version of a session */
+    uint64_t             rights;        /* ngx_http_mint_grant_rights() */
+    unsigned             is_pat:1;
+} ngx_http_mint_grant_t;
+
+
+/* ngx_http_mint_grant.c: NULL, or why the session, the personal token, the
+   role does not allow it */
+const char *ngx_http_mint_grant_session(ngx_http_mint_view_t *view,
+    uint64_t user_id, uint32_t version, uint64_t jti_hash);
+const char *ngx_http_mint_grant_pat(ngx_http_mint_view_t *view,
+    const uint64_t hash[4], uint64_t *user_id, uint64_t *word);
+const char *ngx_http_mint_grant_role(ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx, ngx_http_mint_view_t *view,
+    ngx_uint_t is_read_only, const struct mint_identity_role *role,
+    uint64_t role_word);
+uint64_t ngx_http_mint_grant_rights(ngx_http_mint_view_t *view,
+    unsigned index, const struct mint_identity_role *role);
+
+/* ngx_http_mint_revoke.c */
+void ngx_http_mint_revoke_add(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx);
+void ngx_http_mint_revoke_remove(ngx_http_mint_ctx_t *ctx);
+void ngx_http_mint_revoke_check(void);
+
+#endif /* NGX_HTTP_MINT_GRANT_H */
