@@ -214,7 +214,10 @@ ngx_http_mint_filter_is_foreign(ngx_table_elt_t *h)
                                        "access-control-",
                                        sizeof("access-control-") - 1)
         || ngx_http_mint_text_starts_with(h->key.data, h->key.len, "x-accel-",
-                                          sizeof("x-accel-") - 1))
+                                          sizeof("x-accel-") - 1)
+        || ngx_http_mint_text_same_name(h->key.data, h->key.len,
+                                        "x-mint-internal-token",
+                                        sizeof("x-mint-internal-token") - 1))
     {
         return 1;
     }
