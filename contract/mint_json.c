@@ -17,21 +17,45 @@
 struct mint_json {
     const uint8_t  *p;
     const uint8_t  *end;
+    size_t          next;           /* the member that is looked at first */
+};
+
+
+/* what stands for itself in a string, and is plain: ASCII without controls,
+   quote and backslash */
+
+static const uint8_t  mint_json_letters[256] = {
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0,
 };
 
 
 static int mint_json_member(struct mint_json *json,
     struct mint_json_member *members, size_t count);
+static size_t mint_json_find(struct mint_json *json,
+    const struct mint_json_member *members, size_t count, const char *text,
+    size_t len);
 static int mint_json_value(struct mint_json *json, unsigned depth);
 static int mint_json_container(struct mint_json *json, unsigned depth);
 static int mint_json_name(struct mint_json *json,
     struct mint_json_member *out);
 static int mint_json_string(struct mint_json *json,
     struct mint_json_member *out);
+static size_t mint_json_letters_at(struct mint_json *json,
+    const uint8_t **from);
+static size_t mint_json_letter(struct mint_json *json, uint8_t utf8[4],
+    const uint8_t **from);
 static int mint_json_escape(struct mint_json *json, uint8_t utf8[4]);
 static int mint_json_unicode(struct mint_json *json, uint8_t utf8[4]);
 static int mint_json_hex4(struct mint_json *json, uint32_t *unit);
 static int mint_json_number(struct mint_json *json, uint64_t *integer);
+static int mint_json_integer(struct mint_json *json, uint64_t *integer);
 static int mint_json_digits(struct mint_json *json);
 static int mint_json_literal(struct mint_json *json, const char *word);
 static void mint_json_space(struct mint_json *json);
@@ -47,6 +71,7 @@ mint_json_read(const uint8_t *data, size_t len,
 
     json.p = data;
     json.end = data + len;
+    json.next = 0;
 
     mint_json_space(&json);
 
@@ -79,20 +104,14 @@ mint_json_member(struct mint_json *json, struct mint_json_member *members,
     int                       rc;
     char                      text[MINT_JSON_NAME_MAX];
     size_t                    i;
-    struct mint_json_member   name = { NULL, MINT_JSON_STRING, text,
-                                       sizeof(text), 0, 0, 0 };
+    struct mint_json_member   name = MINT_JSON_TEXT(NULL, text, sizeof(text));
 
     if (mint_json_name(json, &name) != 0) {
         return -1;
     }
 
-    for (i = 0; i < count; i++) {
-        if (strlen(members[i].name) == name.len
-            && memcmp(members[i].name, text, name.len) == 0)
-        {
-            break;
-        }
-    }
+    i = name.len < sizeof(text)
+        ? mint_json_find(json, members, count, text, name.len) : count;
 
     if (i == count || members[i].type == MINT_JSON_ANY) {
         rc = mint_json_value(json, 2);
@@ -115,6 +134,34 @@ mint_json_member(struct mint_json *json, struct mint_json_member *members,
     mint_json_space(json);
 
     return rc;
+}
+
+
+/* the index of the member of this name, or count */
+
+static size_t
+mint_json_find(struct mint_json *json, const struct mint_json_member *members,
+    size_t count, const char *text, size_t len)
+{
+    size_t       i, k, at;
+    const char  *name;
+
+    for (i = 0; i < count; i++) {
+        at = json->next + i;
+        at = at < count ? at : at - count;
+        name = members[at].name;
+
+        for (k = 0; k < len && name[k] == text[k] && name[k] != '\0'; k++) {
+            /* void */
+        }
+
+        if (k == len && name[k] == '\0') {
+            json->next = at + 1 < count ? at + 1 : 0;
+            return at;
+        }
+    }
+
+    return count;
 }
 
 
@@ -213,8 +260,8 @@ mint_json_name(struct mint_json *json, struct mint_json_member *out)
 static int
 mint_json_string(struct mint_json *json, struct mint_json_member *out)
 {
-    int             n;
-    size_t          len;
+    int             is_plain;
+    size_t          n, len;
     uint8_t         utf8[4];
     const uint8_t  *from;
 
@@ -222,44 +269,87 @@ mint_json_string(struct mint_json *json, struct mint_json_member *out)
         return -1;
     }
 
-    len = 0;
+    is_plain = 1;
 
-    while (!mint_json_take(json, '"')) {
-        if (mint_json_take(json, '\\')) {
-            n = mint_json_escape(json, utf8);
-            from = utf8;
+    if (out != NULL) {
+        out->text[0] = '\0';
+    }
 
-        } else {
-            from = json->p;
-            n = (int) mint_utf8_length(from, (size_t) (json->end - from));
-            json->p += n;
+    for (len = 0; /* void */ ; len += n) {
+        n = mint_json_letters_at(json, &from);
 
-            if (n == 1 && *from < 0x20) {
+        if (n == 0) {
+            if (mint_json_take(json, '"')) {
+                break;
+            }
+
+            n = mint_json_letter(json, utf8, &from);
+
+            if (n == 0) {
                 return -1;
             }
+
+            is_plain &= *from >= 0x20 && *from != 0x7f;
         }
 
-        if (n <= 0) {
-            return -1;
+        if (out != NULL && len + n < out->size) {
+            memcpy(out->text + len, from, n);
+            out->text[len + n] = '\0';
         }
-
-        if (out != NULL && len + (size_t) n < out->size) {
-            memcpy(out->text + len, from, (size_t) n);
-            out->text[len + (size_t) n] = '\0';
-        }
-
-        len += (size_t) n;
     }
 
     if (out != NULL) {
         out->len = len;
-
-        if (len == 0) {
-            out->text[0] = '\0';
-        }
+        out->is_plain = is_plain;
     }
 
     return 0;
+}
+
+
+/* the run of letters that stand for themselves, most often all there is */
+
+static size_t
+mint_json_letters_at(struct mint_json *json, const uint8_t **from)
+{
+    const uint8_t  *p;
+
+    for (p = json->p; p < json->end && mint_json_letters[*p]; p++) {
+        /* void */
+    }
+
+    *from = json->p;
+    json->p = p;
+
+    return (size_t) (p - *from);
+}
+
+
+/* any other letter, as it is or unescaped; returns its bytes, 0 if none */
+
+static size_t
+mint_json_letter(struct mint_json *json, uint8_t utf8[4],
+    const uint8_t **from)
+{
+    int     n;
+    size_t  len;
+
+    if (mint_json_take(json, '\\')) {
+        n = mint_json_escape(json, utf8);
+        *from = utf8;
+        return n > 0 ? (size_t) n : 0;
+    }
+
+    *from = json->p;
+    len = mint_utf8_length(*from, (size_t) (json->end - *from));
+
+    if (len == 1 && **from < 0x20) {
+        return 0;
+    }
+
+    json->p += len;
+
+    return len;
 }
 
 
@@ -377,33 +467,14 @@ mint_json_hex4(struct mint_json *json, uint32_t *unit)
 static int
 mint_json_number(struct mint_json *json, uint64_t *integer)
 {
-    uint64_t        value;
-    const uint8_t  *start, *p;
+    if (integer != NULL) {
+        return mint_json_integer(json, integer);
+    }
 
-    start = json->p;
     mint_json_take(json, '-');
 
     if (!mint_json_take(json, '0') && mint_json_digits(json) != 0) {
         return -1;
-    }
-
-    if (integer != NULL) {
-        if (*start == '-') {
-            return -1;
-        }
-
-        for (value = 0, p = start; p < json->p; p++) {
-            value = value * 10 + (uint64_t) (*p - '0');
-
-            if (value > MINT_JSON_INTEGER_MAX) {
-                return -1;
-            }
-        }
-
-        /* a fraction or an exponent after it is then out of place */
-
-        *integer = value;
-        return 0;
     }
 
     if (mint_json_take(json, '.') && mint_json_digits(json) != 0) {
@@ -417,6 +488,37 @@ mint_json_number(struct mint_json *json, uint64_t *integer)
 
         return mint_json_digits(json);
     }
+
+    return 0;
+}
+
+
+/* a fraction or an exponent after it is then out of place */
+
+static int
+mint_json_integer(struct mint_json *json, uint64_t *integer)
+{
+    uint64_t        value;
+    const uint8_t  *p;
+
+    value = 0;
+
+    for (p = json->p; p < json->end && *p >= '0' && *p <= '9'; p++) {
+        value = value * 10 + (uint64_t) (*p - '0');
+
+        if (value > MINT_JSON_INTEGER_MAX) {
+            return -1;
+        }
+    }
+
+    /* none, or a zero before others */
+
+    if (p == json->p || (*json->p == '0' && p - json->p > 1)) {
+        return -1;
+    }
+
+    *integer = value;
+    json->p = p;
 
     return 0;
 }
@@ -480,52 +582,4 @@ mint_json_take(struct mint_json *json, char c)
     json->p++;
 
     return 1;
-}
-
-
-int
-mint_json_is_plain(const char *text, size_t len)
-{
-    size_t          n;
-    const uint8_t  *p;
-
-    for (p = (const uint8_t *) text; len > 0; p += n, len -= n) {
-        n = mint_utf8_length(p, len);
-
-        if (n == 0 || *p < 0x20 || *p == 0x7f) {
-            return 0;
-        }
-    }
-
-    return 1;
-}
-
-
-int
-mint_json_quote(char *to, size_t size, const char *text, size_t len)
-{
-    int     is_special;
-    size_t  i, n;
-
-    if (size == 0 || !mint_json_is_plain(text, len)) {
-        return -1;
-    }
-
-    for (i = 0, n = 0; i < len; i++) {
-        is_special = text[i] == '"' || text[i] == '\\';
-
-        if (size - n < (is_special ? 3 : 2)) {
-            return -1;
-        }
-
-        if (is_special) {
-            to[n++] = '\\';
-        }
-
-        to[n++] = text[i];
-    }
-
-    to[n] = '\0';
-
-    return (int) n;
 }
