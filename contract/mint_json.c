@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "mint_bytes.h"
 #include "mint_utf8.h"
 
 
@@ -17,44 +18,27 @@
 struct mint_json {
     const uint8_t  *p;
     const uint8_t  *end;
-    size_t          next;           /* the member that is looked at first */
-};
-
-
-/* what stands for itself in a string, and is plain: ASCII without controls,
-   quote and backslash */
-
-static const uint8_t  mint_json_letters[256] = {
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-    1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1,
-    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0,
+    size_t          next;           /* the member that usually follows */
 };
 
 
 static int mint_json_member(struct mint_json *json,
     struct mint_json_member *members, size_t count);
-static size_t mint_json_find(struct mint_json *json,
-    const struct mint_json_member *members, size_t count, const char *text,
-    size_t len);
+static int mint_json_expected(struct mint_json *json,
+    const struct mint_json_member *members, size_t count);
+static int mint_json_find(struct mint_json *json,
+    const struct mint_json_member *members, size_t count);
 static int mint_json_value(struct mint_json *json, unsigned depth);
 static int mint_json_container(struct mint_json *json, unsigned depth);
 static int mint_json_name(struct mint_json *json,
     struct mint_json_member *out);
 static int mint_json_string(struct mint_json *json,
     struct mint_json_member *out);
-static size_t mint_json_letters_at(struct mint_json *json,
+static size_t mint_json_letters(struct mint_json *json,
     const uint8_t **from);
 static size_t mint_json_letter(struct mint_json *json, uint8_t utf8[4],
     const uint8_t **from);
-static int mint_json_escape(struct mint_json *json, uint8_t utf8[4]);
-static int mint_json_unicode(struct mint_json *json, uint8_t utf8[4]);
-static int mint_json_hex4(struct mint_json *json, uint32_t *unit);
-static int mint_json_number(struct mint_json *json, uint64_t *integer);
+static int mint_json_number(struct mint_json *json);
 static int mint_json_integer(struct mint_json *json, uint64_t *integer);
 static int mint_json_digits(struct mint_json *json);
 static int mint_json_literal(struct mint_json *json, const char *word);
@@ -102,33 +86,34 @@ mint_json_member(struct mint_json *json, struct mint_json_member *members,
     size_t count)
 {
     int                       rc;
-    char                      text[MINT_JSON_NAME_MAX];
-    size_t                    i;
-    struct mint_json_member   name = MINT_JSON_TEXT(NULL, text, sizeof(text));
+    struct mint_json_member  *m;
 
-    if (mint_json_name(json, &name) != 0) {
+    if (!mint_json_expected(json, members, count)
+        && mint_json_find(json, members, count) != 0)
+    {
         return -1;
     }
 
-    i = name.len < sizeof(text)
-        ? mint_json_find(json, members, count, text, name.len) : count;
+    m = json->next < count ? &members[json->next] : NULL;
+    json->next++;
 
-    if (i == count || members[i].type == MINT_JSON_ANY) {
+    if (m == NULL || m->type == MINT_JSON_SKIPPED || m->type == MINT_JSON_ANY)
+    {
         rc = mint_json_value(json, 2);
 
-    } else if (members[i].type == MINT_JSON_STRING) {
-        rc = mint_json_string(json, &members[i]);
+    } else if (m->type == MINT_JSON_STRING) {
+        rc = mint_json_string(json, m);
 
     } else {
-        rc = mint_json_number(json, &members[i].integer);
+        rc = mint_json_integer(json, &m->integer);
     }
 
-    if (i < count) {
-        if (members[i].is_present) {
+    if (m != NULL && m->type != MINT_JSON_SKIPPED) {
+        if (m->is_present) {
             return -1;
         }
 
-        members[i].is_present = 1;
+        m->is_present = 1;
     }
 
     mint_json_space(json);
@@ -137,31 +122,67 @@ mint_json_member(struct mint_json *json, struct mint_json_member *members,
 }
 
 
-/* the index of the member of this name, or count */
+/*
+ * A short cut: is this plainly the name that usually follows?  Moves behind
+ * it.  If not, that says nothing about the text.
+ */
 
-static size_t
-mint_json_find(struct mint_json *json, const struct mint_json_member *members,
-    size_t count, const char *text, size_t len)
+static int
+mint_json_expected(struct mint_json *json,
+    const struct mint_json_member *members, size_t count)
 {
-    size_t       i, k, at;
-    const char  *name;
+    const char     *name;
+    const uint8_t  *p;
+
+    if (json->next >= count || json->p == json->end || *json->p != '"') {
+        return 0;
+    }
+
+    name = members[json->next].name;
+
+    for (p = json->p + 1;
+         p < json->end && *name != '\0' && *p == (uint8_t) *name;
+         p++)
+    {
+        name++;
+    }
+
+    if (json->end - p < 2 || *name != '\0' || p[0] != '"' || p[1] != ':') {
+        return 0;
+    }
+
+    json->p = p + 2;
+    mint_json_space(json);
+
+    return 1;
+}
+
+
+/* reads any name; next is then the member's index, or count */
+
+static int
+mint_json_find(struct mint_json *json, const struct mint_json_member *members,
+    size_t count)
+{
+    char                      text[MINT_JSON_NAME_MAX];
+    size_t                    i;
+    struct mint_json_member   name = MINT_JSON_TEXT(NULL, text, sizeof(text));
+
+    if (mint_json_name(json, &name) != 0) {
+        return -1;
+    }
 
     for (i = 0; i < count; i++) {
-        at = json->next + i;
-        at = at < count ? at : at - count;
-        name = members[at].name;
-
-        for (k = 0; k < len && name[k] == text[k] && name[k] != '\0'; k++) {
-            /* void */
-        }
-
-        if (k == len && name[k] == '\0') {
-            json->next = at + 1 < count ? at + 1 : 0;
-            return at;
+        if (strlen(members[i].name) == name.len
+            && memcmp(members[i].name, text, name.len) == 0)
+        {
+            break;
         }
     }
 
-    return count;
+    json->next = i;
+
+    return 0;
 }
 
 
@@ -191,7 +212,7 @@ mint_json_value(struct mint_json *json, unsigned depth)
         return mint_json_literal(json, "null");
 
     default:
-        return mint_json_number(json, NULL);
+        return mint_json_number(json);
     }
 }
 
@@ -276,7 +297,7 @@ mint_json_string(struct mint_json *json, struct mint_json_member *out)
     }
 
     for (len = 0; /* void */ ; len += n) {
-        n = mint_json_letters_at(json, &from);
+        n = mint_json_letters(json, &from);
 
         if (n == 0) {
             if (mint_json_take(json, '"')) {
@@ -307,18 +328,33 @@ mint_json_string(struct mint_json *json, struct mint_json_member *out)
 }
 
 
-/* the run of letters that stand for themselves, most often all there is */
+/* the run of plain ASCII that stands for itself, most often all there is */
 
 static size_t
-mint_json_letters_at(struct mint_json *json, const uint8_t **from)
+mint_json_letters(struct mint_json *json, const uint8_t **from)
 {
+    uint64_t        word, stops;
     const uint8_t  *p;
 
-    for (p = json->p; p < json->end && mint_json_letters[*p]; p++) {
-        /* void */
+    *from = json->p;
+
+    for (p = json->p; json->end - p >= 8; p += 8) {
+        word = mint_bytes_load(p);
+        stops = (mint_bytes_unprintable(word) | mint_bytes_equal(word, '"')
+                 | mint_bytes_equal(word, '\\')) & MINT_BYTES_TOP;
+
+        if (stops != 0) {
+            json->p = p + mint_bytes_first(stops);
+            return (size_t) (json->p - *from);
+        }
     }
 
-    *from = json->p;
+    while (p < json->end && *p >= 0x20 && *p < 0x7f && *p != '"'
+           && *p != '\\')
+    {
+        p++;
+    }
+
     json->p = p;
 
     return (size_t) (p - *from);
@@ -335,7 +371,7 @@ mint_json_letter(struct mint_json *json, uint8_t utf8[4],
     size_t  len;
 
     if (mint_json_take(json, '\\')) {
-        n = mint_json_escape(json, utf8);
+        n = mint_json_unescape(&json->p, json->end, utf8);
         *from = utf8;
         return n > 0 ? (size_t) n : 0;
     }
@@ -353,124 +389,11 @@ mint_json_letter(struct mint_json *json, uint8_t utf8[4],
 }
 
 
-/* after the backslash; returns the count of bytes or -1 */
+/* any number, of a value that is skipped */
 
 static int
-mint_json_escape(struct mint_json *json, uint8_t utf8[4])
+mint_json_number(struct mint_json *json)
 {
-    const char         *found;
-    static const char   letters[] = "\"\\/bfnrt";
-    static const char   meaning[] = "\"\\/\b\f\n\r\t";
-
-    if (json->p == json->end || *json->p == '\0') {
-        return -1;
-    }
-
-    if (*json->p == 'u') {
-        json->p++;
-        return mint_json_unicode(json, utf8);
-    }
-
-    found = strchr(letters, *json->p);
-
-    if (found == NULL) {
-        return -1;
-    }
-
-    json->p++;
-    utf8[0] = (uint8_t) meaning[found - letters];
-
-    return 1;
-}
-
-
-/* after "\u"; a lone surrogate names no character and is refused */
-
-static int
-mint_json_unicode(struct mint_json *json, uint8_t utf8[4])
-{
-    uint32_t  code, low;
-
-    if (mint_json_hex4(json, &code) != 0) {
-        return -1;
-    }
-
-    if (code >= 0xd800 && code <= 0xdfff) {
-        if (code > 0xdbff || !mint_json_take(json, '\\')
-            || !mint_json_take(json, 'u') || mint_json_hex4(json, &low) != 0
-            || low < 0xdc00 || low > 0xdfff)
-        {
-            return -1;
-        }
-
-        code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
-        utf8[0] = (uint8_t) (0xf0 | code >> 18);
-        utf8[1] = (uint8_t) (0x80 | (code >> 12 & 0x3f));
-        utf8[2] = (uint8_t) (0x80 | (code >> 6 & 0x3f));
-        utf8[3] = (uint8_t) (0x80 | (code & 0x3f));
-        return 4;
-    }
-
-    if (code < 0x80) {
-        utf8[0] = (uint8_t) code;
-        return 1;
-    }
-
-    if (code < 0x800) {
-        utf8[0] = (uint8_t) (0xc0 | code >> 6);
-        utf8[1] = (uint8_t) (0x80 | (code & 0x3f));
-        return 2;
-    }
-
-    utf8[0] = (uint8_t) (0xe0 | code >> 12);
-    utf8[1] = (uint8_t) (0x80 | (code >> 6 & 0x3f));
-    utf8[2] = (uint8_t) (0x80 | (code & 0x3f));
-
-    return 3;
-}
-
-
-static int
-mint_json_hex4(struct mint_json *json, uint32_t *unit)
-{
-    int      i;
-    uint8_t  c;
-
-    if (json->end - json->p < 4) {
-        return -1;
-    }
-
-    *unit = 0;
-
-    for (i = 0; i < 4; i++) {
-        c = *json->p++;
-
-        if (c >= '0' && c <= '9') {
-            c = (uint8_t) (c - '0');
-
-        } else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f') {
-            c = (uint8_t) ((c | 0x20) - 'a' + 10);
-
-        } else {
-            return -1;
-        }
-
-        *unit = *unit << 4 | c;
-    }
-
-    return 0;
-}
-
-
-/* integer NULL: any number; else one that is a non-negative integer */
-
-static int
-mint_json_number(struct mint_json *json, uint64_t *integer)
-{
-    if (integer != NULL) {
-        return mint_json_integer(json, integer);
-    }
-
     mint_json_take(json, '-');
 
     if (!mint_json_take(json, '0') && mint_json_digits(json) != 0) {
@@ -563,7 +486,7 @@ mint_json_literal(struct mint_json *json, const char *word)
 static void
 mint_json_space(struct mint_json *json)
 {
-    while (json->p < json->end
+    while (json->p < json->end && *json->p <= ' '
            && (*json->p == ' ' || *json->p == '\t' || *json->p == '\n'
                || *json->p == '\r'))
     {

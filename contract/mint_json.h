@@ -19,7 +19,8 @@
 enum mint_json_type {
     MINT_JSON_STRING,
     MINT_JSON_INTEGER,              /* 0 .. MINT_JSON_INTEGER_MAX */
-    MINT_JSON_ANY                   /* only whether it is there */
+    MINT_JSON_ANY,                  /* only whether it is there */
+    MINT_JSON_SKIPPED               /* as if it were not listed */
 };
 
 
@@ -47,8 +48,8 @@ struct mint_json_member {
 
 
 /*
- * Reads the object; other members are checked and skipped.  Fastest if the
- * members are listed in the order they usually come in.  Returns 0, or -1
+ * Reads the object; other members are checked and skipped.  Members should be
+ * listed in the order they usually come in: that is faster.  Returns 0, or -1
  * on anything that is not JSON, not one object, nested deeper than
  * MINT_JSON_DEPTH_MAX, or a listed member that is doubled or of another type.
  */
@@ -57,6 +58,10 @@ int mint_json_read(const uint8_t *data, size_t len,
 
 
 /* mint_json_text.c */
+
+/* reads behind a backslash, moves *p; returns the count of bytes or -1 */
+int mint_json_unescape(const uint8_t **p, const uint8_t *end,
+    uint8_t utf8[4]);
 
 /* true if it is valid UTF-8 without control characters */
 int mint_json_is_plain(const char *text, size_t len);

@@ -36,12 +36,13 @@ struct mint_token_header {
 enum {
     MINT_TOKEN_SUB = 0,
     MINT_TOKEN_USERNAME,
+    MINT_TOKEN_ROLE,                /* not looked at */
     MINT_TOKEN_IAT,
     MINT_TOKEN_EXP,
     MINT_TOKEN_JTI,
     MINT_TOKEN_SV,
-    MINT_TOKEN_REQUIRED,            /* the count of those above */
-    MINT_TOKEN_NBF = MINT_TOKEN_REQUIRED
+    MINT_TOKEN_NBF,
+    MINT_TOKEN_COUNT
 };
 
 
@@ -332,6 +333,7 @@ mint_token_read_claims(const struct mint_token_parts *parts,
     struct mint_json_member   m[] = {
         MINT_JSON_TEXT("sub", sub, sizeof(sub)),
         MINT_JSON_TEXT("username", out->username, sizeof(out->username)),
+        MINT_JSON_OTHER("role", MINT_JSON_SKIPPED),
         MINT_JSON_OTHER("iat", MINT_JSON_INTEGER),
         MINT_JSON_OTHER("exp", MINT_JSON_INTEGER),
         MINT_JSON_TEXT("jti", out->jti, sizeof(out->jti)),
@@ -349,8 +351,8 @@ mint_token_read_claims(const struct mint_token_parts *parts,
         return MINT_TOKEN_BAD_CLAIMS;
     }
 
-    for (i = 0; i < MINT_TOKEN_REQUIRED; i++) {
-        if (!m[i].is_present
+    for (i = 0; i < MINT_TOKEN_COUNT; i++) {
+        if ((!m[i].is_present && i != MINT_TOKEN_ROLE && i != MINT_TOKEN_NBF)
             || (m[i].type == MINT_JSON_STRING
                 && (m[i].len == 0 || m[i].len >= m[i].size
                     || !m[i].is_plain)))

@@ -154,10 +154,18 @@ END_TEST
 
 START_TEST(test_nul_bytes)
 {
+    struct mint_json_member  m = MINT_JSON_OTHER("a", MINT_JSON_INTEGER);
+
     ck_assert_int_eq(read_object("{}\0", 3, NULL, 0), -1);
     ck_assert_int_eq(read_object("{\"a\0\":1}", 8, NULL, 0), -1);
     ck_assert_int_eq(read_object("{\"a\":\"\\\0\"}", 10, NULL, 0), -1);
     ck_assert_int_eq(read_object("{\"a\":\"\\u0000\"}", 14, NULL, 0), 0);
+
+    /* not the end of the name it is compared with */
+    ck_assert_int_eq(read_object("{\"a\0\":1}", 8, &m, 1), -1);
+    ck_assert_int_eq(read_object("{\"a\0\0\0\0\":1}", 11, &m, 1), -1);
+    ck_assert_int_eq(read_object("{\"a\\u0000\":1}", 13, &m, 1), 0);
+    ck_assert_int_eq(m.is_present, 0);
 }
 END_TEST
 
