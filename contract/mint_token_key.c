@@ -101,7 +101,8 @@ mint_token_header_text(char *text, size_t size,
         return -1;
     }
 
-    n = snprintf(json, sizeof(json), "{\"alg\":\"HS256\",\"typ\":\"JWT\"%s%s%s}",
+    n = snprintf(json, sizeof(json),
+                 "{\"alg\":\"HS256\",\"typ\":\"JWT\"%s%s%s}",
                  key->kid_len == 0 ? "" : ",\"kid\":\"", kid,
                  key->kid_len == 0 ? "" : "\"");
 
