@@ -6,9 +6,14 @@
  * worker owns record i by an OFD write lock on byte i of the file: it opens
  * the file anew in init_process (O_RDWR | O_CLOEXEC, never inherited, kept
  * open as long as the mapping), locks the first free byte below
- * MINT_WORKERS_MAX, then zeroes the record.  The kernel frees the lock when
- * the worker dies; a reader tests with F_OFD_GETLK and ignores unlocked
- * records.
+ * MINT_WORKERS_MAX, then calls mint_worker_begin().  The kernel frees the lock
+ * when the worker dies; a reader tests with F_OFD_GETLK.
+ *
+ * Two kinds of figures: what is under way (pid, epochs, in_flight, the oldest
+ * request) is that of the record's owner and counts only while the record is
+ * locked.  Counters outlive their worker and are gone on with by the next
+ * owner, so the sum over all records, locked or not, is the total since the
+ * file was made: nothing is lost by a reload or by a worker's death.
  *
  * Record i is at section[0] + i * record_bytes, where record_bytes =
  * mint_worker_record_bytes(seat capacity, plugin capacity).  It holds struct
@@ -63,6 +68,8 @@ struct mint_worker_plugin {
     uint64_t  affinity_hits;
     uint64_t  rejections[MINT_REJECT_COUNT];
     uint64_t  latency[24];          /* bucket i: < 2^i ms x 0.25 */
+
+    /* from here on only what is under way, no counters */
     uint64_t  oldest_start_ms;      /* CLOCK_BOOTTIME; 0 = none in flight */
     uint64_t  reserved[4];
 };
@@ -73,6 +80,46 @@ mint_worker_record_bytes(uint32_t seats, uint32_t plugins)
 {
     return sizeof(struct mint_worker) + (((uint64_t) seats * 4 + 7) & ~7ULL)
            + (uint64_t) plugins * sizeof(struct mint_worker_plugin);
+}
+
+
+/* a new owner: nothing is under way, counters go on */
+
+static inline void
+mint_worker_begin(struct mint_worker *worker, uint32_t seats,
+    uint32_t plugins)
+{
+    uint32_t                    i;
+    uint32_t                   *in_flight;
+    uint64_t                   *word;
+    struct mint_worker_plugin  *plugin;
+
+    mint_run_store(&worker->pid, 0);
+    mint_run_store(&worker->started_unix_ms, 0);
+    mint_run_store(&worker->routes_generation, 0);
+
+    for (i = 0; i < 4; i++) {
+        mint_run_store(&worker->epoch[i], 0);
+    }
+
+    in_flight = (uint32_t *) (worker + 1);
+
+    for (i = 0; i < seats; i++) {
+        __atomic_store_n(&in_flight[i], 0, __ATOMIC_RELAXED);
+    }
+
+    plugin = (struct mint_worker_plugin *) (void *)
+             (in_flight + ((seats + 1) & ~(uint32_t) 1));
+
+    for (i = 0; i < plugins; i++) {
+        mint_run_store(&plugin[i].in_flight, 0);
+
+        for (word = &plugin[i].oldest_start_ms;
+             word < (uint64_t *) (void *) &plugin[i + 1]; word++)
+        {
+            mint_run_store(word, 0);
+        }
+    }
 }
 
 

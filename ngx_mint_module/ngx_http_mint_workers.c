@@ -26,7 +26,7 @@ static ngx_uint_t ngx_http_mint_workers_bucket(ngx_http_request_t *r);
 ngx_http_mint_record_t *
 ngx_http_mint_workers_claim(ngx_http_mint_file_t *file)
 {
-    size_t                    i, bytes, words;
+    size_t                    i, bytes;
     ngx_time_t               *now;
     ngx_uint_t                at;
     ngx_http_mint_record_t   *record;
@@ -74,11 +74,7 @@ ngx_http_mint_workers_claim(ngx_http_mint_file_t *file)
                       ((u_char *) record->in_flight
                        + (((size_t) record->seats * 4 + 7) & ~(size_t) 7));
 
-    words = bytes / 8;
-
-    for (i = 0; i < words; i++) {
-        mint_run_store((uint64_t *) record->worker + i, 0);
-    }
+    mint_worker_begin(record->worker, record->seats, record->plugin_count);
 
     for (i = 0; i < record->plugin_count; i++) {
         ngx_queue_init(&record->waiting[i]);

@@ -28,8 +28,6 @@ static int run_json_seats(const struct run_file *file, json_t *to,
     bool secrets, struct error *err);
 static int run_json_identity(const struct run_file *file, json_t *to,
     bool secrets, struct error *err);
-static int run_json_workers(const struct run_file *file, json_t *to,
-    bool secrets, struct error *err);
 static json_t *run_json_users(struct identity_model *model);
 static json_t *run_json_roles(const struct identity_model *model);
 static json_t *run_json_keys(const struct identity_model *model,
@@ -39,8 +37,6 @@ static json_t *run_json_tokens(const struct identity_model *model,
 static json_t *run_json_pats(struct identity_model *model);
 static json_t *run_json_denied(struct identity_model *model);
 static json_t *run_json_secret(const char *text, bool secrets);
-static json_t *run_json_worker(const struct run_file *file, unsigned i,
-    const struct mint_worker *worker);
 
 
 static const run_json_fn  run_json_kinds[] = {
@@ -228,35 +224,6 @@ run_json_identity(const struct run_file *file, json_t *to, bool secrets,
     identity_model_free(&model);
 
     return 0;
-}
-
-
-static int
-run_json_workers(const struct run_file *file, json_t *to, bool secrets,
-    struct error *err)
-{
-    int                        rc;
-    json_t                    *list;
-    unsigned                   i;
-    const struct mint_worker  *worker;
-
-    (void) secrets;
-
-    rc = worker_file_check(file, err);
-    if (rc != 0) {
-        return rc;
-    }
-
-    list = json_array();
-
-    for (i = 0; i < MINT_WORKERS_MAX; i++) {
-        worker = worker_file_record(file, i);
-        if (worker != NULL) {
-            json_array_append_new(list, run_json_worker(file, i, worker));
-        }
-    }
-
-    return json_object_set_new(to, "workers", list);
 }
 
 
@@ -476,67 +443,4 @@ run_json_secret(const char *text, bool secrets)
     }
 
     return json_sprintf("(%zu characters)", strlen(text));
-}
-
-
-static json_t *
-run_json_worker(const struct run_file *file, unsigned i,
-    const struct mint_worker *worker)
-{
-    char                              name[16];
-    json_t                           *seats, *plugins;
-    uint32_t                          k, count, n;
-    const uint32_t                   *in_flight;
-    const struct mint_worker_plugin  *plugin;
-
-    count = file->header->capacity[MINT_WORKERS_CAPACITY_SEATS];
-    in_flight = (const uint32_t *) (const void *) (worker + 1);
-    seats = json_object();
-
-    for (k = 0; k < count; k++) {
-        n = __atomic_load_n(&in_flight[k], __ATOMIC_RELAXED);
-        if (n != 0) {
-            snprintf(name, sizeof(name), "%u", k);
-            json_object_set_new(seats, name, json_integer(n));
-        }
-    }
-
-    plugin = (const struct mint_worker_plugin *) (const void *)
-             (in_flight + ((count + 1) & ~1U));
-    count = file->header->capacity[MINT_WORKERS_CAPACITY_PLUGINS];
-    plugins = json_object();
-
-    for (k = 0; k < count; k++) {
-        uint64_t  requests, rejections;
-        unsigned  j;
-
-        requests = 0;
-        rejections = 0;
-        for (j = 0; j < 6; j++) {
-            requests += mint_run_load(&plugin[k].requests[j]);
-        }
-        for (j = 0; j < MINT_REJECT_COUNT; j++) {
-            rejections += mint_run_load(&plugin[k].rejections[j]);
-        }
-
-        if (requests + rejections != 0) {
-            snprintf(name, sizeof(name), "%u", k);
-            json_object_set_new(plugins, name,
-                json_pack("{s:I,s:I}", "requests", (json_int_t) requests,
-                          "rejections", (json_int_t) rejections));
-        }
-    }
-
-    return json_pack("{s:i,s:I,s:[I,I,I,I],s:I,s:I,s:o,s:o}",
-                     "record", (int) i,
-                     "pid", (json_int_t) mint_run_load(&worker->pid),
-                     "epoch", (json_int_t) mint_run_load(&worker->epoch[0]),
-                     (json_int_t) mint_run_load(&worker->epoch[1]),
-                     (json_int_t) mint_run_load(&worker->epoch[2]),
-                     (json_int_t) mint_run_load(&worker->epoch[3]),
-                     "routes_generation",
-                     (json_int_t) mint_run_load(&worker->routes_generation),
-                     "requests",
-                     (json_int_t) mint_run_load(&worker->requests),
-                     "in_flight", seats, "plugins", plugins);
 }

@@ -20,6 +20,8 @@ static bool worker_file_shows(const struct run_file *file,
     enum mint_run_kind kind, uint64_t epoch);
 static int worker_records_replace(struct worker_records *records,
     uint32_t seats, uint32_t plugins, struct error *err);
+static const struct mint_worker *worker_file_at(const struct run_file *file,
+    unsigned i);
 static const uint32_t *worker_file_seat(const struct run_file *file,
     unsigned record, uint32_t seat);
 static void worker_file_shape(uint32_t seats, uint32_t plugins,
@@ -193,9 +195,7 @@ worker_file_check(const struct run_file *file, struct error *err)
 const struct mint_worker *
 worker_file_record(const struct run_file *file, unsigned i)
 {
-    uint64_t                       bytes;
-    struct flock                   lock;
-    const struct mint_run_header  *h;
+    struct flock  lock;
 
     memset(&lock, 0, sizeof(lock));
     lock.l_type = F_WRLCK;
@@ -207,6 +207,73 @@ worker_file_record(const struct run_file *file, unsigned i)
     if (fcntl(file->fd, F_OFD_GETLK, &lock) != -1 && lock.l_type == F_UNLCK) {
         return NULL;
     }
+
+    return worker_file_at(file, i);
+}
+
+
+bool
+worker_file_total(const struct run_file *file, uint32_t plugin_id,
+    struct mint_worker_plugin *sum)
+{
+    bool                              is_used;
+    size_t                            k;
+    uint64_t                         *to, n;
+    unsigned                          i;
+    const uint64_t                   *from;
+    const struct mint_worker_plugin  *plugin;
+
+    memset(sum, 0, sizeof(*sum));
+
+    if (plugin_id >= file->header->capacity[MINT_WORKERS_CAPACITY_PLUGINS]) {
+        return false;
+    }
+
+    is_used = false;
+    to = (uint64_t *) (void *) sum;
+
+    for (i = 0; i < MINT_WORKERS_MAX; i++) {
+        plugin = worker_file_plugins(file, worker_file_at(file, i))
+                 + plugin_id;
+        from = (const uint64_t *) (const void *) plugin;
+
+        for (k = 0; k < offsetof(struct mint_worker_plugin, oldest_start_ms)
+                        / sizeof(uint64_t); k++)
+        {
+            n = mint_run_load(&from[k]);
+
+            if (n != 0 && (from + k != &plugin->in_flight
+                           || worker_file_record(file, i) != NULL))
+            {
+                to[k] += n;
+                is_used = true;
+            }
+        }
+    }
+
+    return is_used;
+}
+
+
+const struct mint_worker_plugin *
+worker_file_plugins(const struct run_file *file,
+    const struct mint_worker *worker)
+{
+    uint32_t  seats;
+
+    seats = file->header->capacity[MINT_WORKERS_CAPACITY_SEATS];
+
+    return (const struct mint_worker_plugin *) (const void *)
+           ((const uint32_t *) (const void *) (worker + 1)
+            + ((seats + 1) & ~1U));
+}
+
+
+static const struct mint_worker *
+worker_file_at(const struct run_file *file, unsigned i)
+{
+    uint64_t                       bytes;
+    const struct mint_run_header  *h;
 
     h = file->header;
     bytes = mint_worker_record_bytes(h->capacity[MINT_WORKERS_CAPACITY_SEATS],

@@ -40,8 +40,20 @@ bool worker_records_in_use(void *ctx, enum mint_run_kind kind,
 /* checks capacities and tables of a mapped file */
 int worker_file_check(const struct run_file *file, struct error *err);
 
+/*
+ * Sums the counters of a plugin over all records of the file, owned or not:
+ * everything since the file was made.  in_flight is that of live workers, what
+ * follows the counters is 0.  false: nothing was counted yet.
+ */
+bool worker_file_total(const struct run_file *file, uint32_t plugin_id,
+    struct mint_worker_plugin *sum);
+
 /* record i, or NULL if no process holds its lock */
 const struct mint_worker *worker_file_record(const struct run_file *file,
     unsigned i);
+
+/* of a record: what it says of each plugin, by id */
+const struct mint_worker_plugin *worker_file_plugins(
+    const struct run_file *file, const struct mint_worker *worker);
 
 #endif /* SUPERVISOR_ROUTES_WORKER_RECORDS_H */

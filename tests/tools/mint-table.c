@@ -319,6 +319,7 @@ command_diff(int argc, char **argv)
         }
         json_object_del(dump[i], "files");
         json_object_del(dump[i], "workers");
+        json_object_del(dump[i], "totals");
     }
 
     changes = compare("", dump[0], dump[1]);

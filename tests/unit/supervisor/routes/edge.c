@@ -420,7 +420,8 @@ edge_own(const char *directory, struct edge_records *before)
     records->own = (struct mint_worker *) (void *)
                    ((char *) records->file.header
                     + records->file.header->section[0] + i * bytes);
-    memset(records->own, 0, bytes);
+    mint_worker_begin(records->own, records->file.header->capacity[1],
+                      records->file.header->capacity[2]);
     records->own->pid = (uint64_t) getpid();
 
     return records;

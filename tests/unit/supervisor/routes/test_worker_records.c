@@ -105,6 +105,49 @@ START_TEST(a_killed_worker_counts_no_more)
 END_TEST
 
 
+START_TEST(counters_outlive_their_worker)
+{
+    struct mint_worker_plugin   sum;
+    struct mint_worker_plugin  *plugin;
+
+    ck_assert(!worker_file_total(records.line.current, 3, &sum));
+
+    edge_worker_start(&one, directory);
+    plugin = (struct mint_worker_plugin *) worker_file_plugins(
+        records.line.current,
+        worker_file_record(records.line.current, 0)) + 3;
+    plugin->requests[2] = 5;
+    plugin->latency[23] = 7;
+    plugin->in_flight = 2;
+    plugin->oldest_start_ms = 9;
+
+    ck_assert(worker_file_total(records.line.current, 3, &sum));
+    ck_assert_uint_eq(sum.requests[2], 5);
+    ck_assert_uint_eq(sum.in_flight, 2);
+
+    edge_worker_kill(&one);
+    ck_assert(worker_file_total(records.line.current, 3, &sum));
+    ck_assert_uint_eq(sum.requests[2], 5);
+    ck_assert_uint_eq(sum.latency[23], 7);
+    ck_assert_uint_eq(sum.in_flight, 0);
+    ck_assert_uint_eq(sum.oldest_start_ms, 0);
+
+    /* the next owner goes on with them, and only with them */
+    edge_worker_start(&one, directory);
+    plugin->requests[2]++;
+    ck_assert(worker_file_total(records.line.current, 3, &sum));
+    ck_assert_uint_eq(sum.requests[2], 6);
+    ck_assert_uint_eq(sum.in_flight, 0);
+    ck_assert_uint_eq(plugin->in_flight, 0);
+    ck_assert_uint_eq(plugin->oldest_start_ms, 0);
+
+    ck_assert(!worker_file_total(records.line.current, 4, &sum));
+    ck_assert(!worker_file_total(records.line.current, 8, &sum));
+    edge_worker_kill(&one);
+}
+END_TEST
+
+
 START_TEST(requests_count_in_the_file_before)
 {
     uint64_t  now_ms;
@@ -251,6 +294,7 @@ main(void)
     tcase_add_test(cases, the_file_is_as_large_as_agreed);
     tcase_add_test(cases, counts_of_all_workers_are_added);
     tcase_add_test(cases, a_killed_worker_counts_no_more);
+    tcase_add_test(cases, counters_outlive_their_worker);
     tcase_add_test(cases, requests_count_in_the_file_before);
     tcase_add_test(cases, a_worker_shows_what_it_has_mapped);
     tcase_add_test(cases, the_file_is_adopted_with_its_workers);
