@@ -31,7 +31,7 @@ sanitizer_env := $(if $(filter 1,$(SANITIZE)),ASAN_OPTIONS=detect_leaks=1 \
 # compile on all cores, unless whoever called make has decided about that
 parallel = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: test unit unit-programs integration abi fuzz fresh
+.PHONY: test unit unit-programs integration abi nginx-tests fuzz fresh
 
 test:  ## every test: unit, then integration
 	@scripts/setup test
@@ -50,6 +50,12 @@ integration: programs tools  ## tests of the whole system (pytest)
 abi: tools  ## the module's tests with the nginx of each Debian release (root)
 	@scripts/setup abi
 	@scripts/abi $(ABI_ARGS)
+
+nginx-tests: programs tools  ## nginx's own tests, with the module (DIR=checkout)
+	@[ -n '$(DIR)' ] || { echo 'nginx-tests: name a checkout of' \
+	    'github.com/nginx/nginx-tests by DIR=' >&2; exit 2; }
+	@scripts/setup nginx-tests
+	@scripts/nginx-tests $(B) $(DIR) $(NGINX_TESTS_ARGS)
 
 fresh:  ## run both README commands in clean containers (needs docker)
 	@scripts/fresh $(FRESH_ARGS)
