@@ -8,6 +8,7 @@
 #define NGX_HTTP_MINT_H
 
 #include "ngx_http_mint_compat.h"
+#include "ngx_http_mint_edge.h"
 #include "ngx_http_mint_grant.h"
 #include "ngx_http_mint_run.h"
 #include "ngx_http_mint_text.h"
@@ -29,12 +30,14 @@ typedef struct {
 typedef struct {
     ngx_flag_t  enable;
     ngx_uint_t  is_proxied;         /* to an upstream with "mint_seats" */
+
+    ngx_http_mint_edge_conf_t  edge;
 } ngx_http_mint_loc_conf_t;
 
 
 /* what is said to a client that is refused, and in the log */
 
-typedef struct {
+struct ngx_http_mint_refusal_s {
     ngx_uint_t   status;            /* 0: not refused */
     ngx_int_t    rejection;         /* enum mint_rejection or -1 */
     const char  *reason;            /* for the log and $mint_reject */
@@ -43,7 +46,7 @@ typedef struct {
     ngx_uint_t   has_seat;          /* state and cause are meaningful */
     unsigned     state;
     unsigned     cause;
-} ngx_http_mint_refusal_t;
+};
 
 
 /* one main request; freed with its pool, found again after redirects */
@@ -67,6 +70,15 @@ struct ngx_http_mint_ctx_s {
     uint64_t                 started_ms;    /* CLOCK_BOOTTIME */
     ngx_queue_t              queue;         /* in record->waiting */
     ngx_http_mint_grant_t    grant;
+    ngx_http_mint_told_t     told;
+    ngx_str_t                forwarded_host;    /* empty: none believed */
+    ngx_str_t                trace_id;
+    uint64_t                 limit_key[2];
+    unsigned                 is_https:1;        /* as the client sees it */
+    unsigned                 is_trusted:1;      /* sent by a trusted proxy */
+    unsigned                 is_forwarded:1;    /* our headers are in */
+    unsigned                 is_by_cookie:1;    /* nothing else says who */
+    unsigned                 is_limited:1;      /* a try to sign in */
     unsigned                 is_decided:1;
     unsigned                 is_plugin:1;
     unsigned                 is_page:1;
@@ -75,6 +87,10 @@ struct ngx_http_mint_ctx_s {
     unsigned                 is_queued:1;
     unsigned                 is_stream:1;   /* large, to the platform */
 };
+
+
+/* the session token's cookie */
+#define NGX_HTTP_MINT_COOKIE  "mint_access_token"
 
 
 extern ngx_module_t  ngx_http_mint_module;
@@ -93,6 +109,11 @@ enum ngx_http_mint_header {
     NGX_HTTP_MINT_HEADER_USERNAME,
     NGX_HTTP_MINT_HEADER_ROLE,
     NGX_HTTP_MINT_HEADER_PERMISSIONS,
+    NGX_HTTP_MINT_HEADER_TRACEPARENT,
+    NGX_HTTP_MINT_HEADER_REAL_IP,
+    NGX_HTTP_MINT_HEADER_FORWARDED_FOR,
+    NGX_HTTP_MINT_HEADER_FORWARDED_PROTO,
+    NGX_HTTP_MINT_HEADER_FORWARDED_HOST,
     NGX_HTTP_MINT_HEADER_COUNT
 };
 
@@ -101,10 +122,14 @@ ngx_int_t ngx_http_mint_headers_strip(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx);
 ngx_int_t ngx_http_mint_headers_upgrade(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx);
-ngx_int_t ngx_http_mint_headers_drop_pats(ngx_http_request_t *r);
+ngx_int_t ngx_http_mint_headers_drop_authorization(ngx_http_request_t *r);
+ngx_int_t ngx_http_mint_headers_drop_forwarded(ngx_http_request_t *r);
 ngx_int_t ngx_http_mint_headers_make_id(ngx_http_request_t *r, ngx_str_t *id);
 ngx_int_t ngx_http_mint_headers_push(ngx_http_request_t *r,
     enum ngx_http_mint_header header, ngx_str_t *value);
+/* of the answer; the name is not copied */
+ngx_int_t ngx_http_mint_headers_answer(ngx_http_request_t *r,
+    const char *name, ngx_str_t *value);
 
 /* ngx_http_mint_access.c */
 ngx_int_t ngx_http_mint_access_handler(ngx_http_request_t *r);

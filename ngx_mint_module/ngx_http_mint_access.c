@@ -83,6 +83,10 @@ ngx_http_mint_access_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
+    if (rc == NGX_DONE) {
+        return NGX_DONE;
+    }
+
     ngx_http_mint_workers_leave(ctx);
     ctx->seat = MINT_SEAT_NONE;
 
@@ -103,7 +107,8 @@ ngx_http_mint_access_handler(ngx_http_request_t *r)
 }
 
 
-/* NGX_OK: on to the seat.  NGX_DECLINED: refused.  NGX_ERROR: no memory */
+/* NGX_OK: on to the seat.  NGX_DECLINED: refused.  NGX_DONE: answered.
+   NGX_ERROR: no memory */
 
 static ngx_int_t
 ngx_http_mint_access_decide(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
@@ -117,6 +122,12 @@ ngx_http_mint_access_decide(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
         refusal->status = NGX_HTTP_NOT_FOUND;
         refusal->reason = "hidden path";
         return NGX_DECLINED;
+    }
+
+    rc = ngx_http_mint_cors_preflight(r, refusal);
+
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     ngx_http_mint_run_check();
@@ -208,6 +219,10 @@ ngx_http_mint_access_plugin(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
 
     rc = ngx_http_mint_auth(r, ctx, refusal);
 
+    if (rc == NGX_OK) {
+        rc = ngx_http_mint_origin_check(r, ctx, refusal);
+    }
+
     if (rc != NGX_OK) {
         return rc;
     }
@@ -231,11 +246,22 @@ static ngx_int_t
 ngx_http_mint_access_platform(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     ngx_http_mint_refusal_t *refusal)
 {
+    ngx_int_t         rc;
     ngx_uint_t        max;
     ngx_core_conf_t  *ccf;
 
     ctx->seat_first = MINT_SEAT_PLATFORM;
     ctx->seat_count = 2;
+
+    rc = ngx_http_mint_origin_check_platform(r, ctx, refusal);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_mint_limit_check(r, ctx, refusal);
+    }
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
 
     if (!ngx_http_mint_access_stream(r, NGX_HTTP_MINT_BODY_KEPT)) {
         return NGX_OK;

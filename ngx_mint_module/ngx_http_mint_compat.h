@@ -52,4 +52,50 @@ ngx_http_mint_compat_cookie(ngx_http_request_t *r, ngx_table_elt_t *previous)
 }
 
 
+/*
+ * X-Forwarded-For as nginx has read it: who came to the first of the proxies
+ * that are believed.  Else addr stays as it is.
+ */
+
+static ngx_inline void
+ngx_http_mint_compat_forwarded_addr(ngx_http_request_t *r, ngx_addr_t *addr,
+    ngx_array_t *proxies)
+{
+#if (NGX_HTTP_X_FORWARDED_FOR)
+#if (nginx_version >= 1023000)
+
+    (void) ngx_http_get_forwarded_addr(r, addr,
+                                       r->headers_in.x_forwarded_for, NULL,
+                                       proxies, 1);
+
+#else
+
+    (void) ngx_http_get_forwarded_addr(r, addr,
+                                       &r->headers_in.x_forwarded_for, NULL,
+                                       proxies, 1);
+
+#endif
+#endif
+}
+
+
+/* what nginx would still show of headers that were taken out of the list */
+
+static ngx_inline void
+ngx_http_mint_compat_forget_forwarded(ngx_http_request_t *r)
+{
+#if (NGX_HTTP_X_FORWARDED_FOR)
+#if (nginx_version >= 1023000)
+    r->headers_in.x_forwarded_for = NULL;
+#else
+    r->headers_in.x_forwarded_for.nelts = 0;
+#endif
+#endif
+
+#if (NGX_HTTP_REALIP)
+    r->headers_in.x_real_ip = NULL;
+#endif
+}
+
+
 #endif /* NGX_HTTP_MINT_COMPAT_H */

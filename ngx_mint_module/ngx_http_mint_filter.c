@@ -68,8 +68,9 @@ static ngx_http_output_header_filter_pt  ngx_http_mint_next_header_filter;
 static ngx_int_t
 ngx_http_mint_filter_header(ngx_http_request_t *r)
 {
-    ngx_uint_t            from_plugin;
-    ngx_http_mint_ctx_t  *ctx;
+    ngx_uint_t                 from_plugin;
+    ngx_http_mint_ctx_t       *ctx;
+    ngx_http_mint_loc_conf_t  *lcf;
 
     if (r != r->main) {
         return ngx_http_mint_next_header_filter(r);
@@ -92,6 +93,24 @@ ngx_http_mint_filter_header(ngx_http_request_t *r)
 
     if (r->upstream != NULL && ngx_http_mint_filter_is_stream(r)) {
         r->upstream->buffering = 0;
+    }
+
+    if (ctx->is_limited && r->headers_out.status < NGX_HTTP_BAD_REQUEST) {
+        ngx_http_mint_limit_give_back(r, ctx);
+    }
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_mint_module);
+
+    if (from_plugin && ctx->is_page && lcf->edge.page_headers
+        && ngx_http_mint_page_headers(r) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (lcf->edge.cors != NULL
+        && ngx_http_mint_cors_answer(r, &lcf->edge) != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
     return ngx_http_mint_filter_finish(r, &ctx->request_id);
@@ -127,18 +146,9 @@ ngx_http_mint_filter_early(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_mint_filter_finish(ngx_http_request_t *r, ngx_str_t *id)
 {
-    ngx_table_elt_t  *h;
-
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
+    if (ngx_http_mint_headers_answer(r, "X-Request-ID", id) != NGX_OK) {
         return NGX_ERROR;
     }
-
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-    h->hash = 1;
-    ngx_str_set(&h->key, "X-Request-ID");
-    h->value = *id;
 
     return ngx_http_mint_next_header_filter(r);
 }
@@ -215,9 +225,7 @@ ngx_http_mint_filter_is_foreign(ngx_table_elt_t *h)
                                        sizeof("access-control-") - 1)
         || ngx_http_mint_text_starts_with(h->key.data, h->key.len, "x-accel-",
                                           sizeof("x-accel-") - 1)
-        || ngx_http_mint_text_same_name(h->key.data, h->key.len,
-                                        "x-mint-internal-token",
-                                        sizeof("x-mint-internal-token") - 1))
+        || ngx_http_mint_page_is_foreign(h))
     {
         return 1;
     }

@@ -24,8 +24,9 @@ typedef struct {
 /* what one pass over a new request's headers has seen */
 
 typedef struct {
-    ngx_uint_t   request_ids;
-    ngx_str_t    request_id;
+    ngx_uint_t              request_ids;
+    ngx_str_t               request_id;
+    ngx_http_mint_told_t   *told;
 } ngx_http_mint_strip_t;
 
 
@@ -37,7 +38,15 @@ static ngx_uint_t ngx_http_mint_headers_is_forged(ngx_table_elt_t *h,
     void *data);
 static ngx_uint_t ngx_http_mint_headers_is_upgrade(ngx_table_elt_t *h,
     void *data);
-static ngx_uint_t ngx_http_mint_headers_is_pat(ngx_table_elt_t *h, void *data);
+static ngx_uint_t ngx_http_mint_headers_is_same(ngx_table_elt_t *h,
+    void *data);
+static ngx_uint_t ngx_http_mint_headers_is_trace(ngx_table_elt_t *h,
+    void *data);
+static ngx_uint_t ngx_http_mint_headers_is_forwarding(ngx_table_elt_t *h,
+    void *data);
+static ngx_int_t ngx_http_mint_headers_unique(uint64_t words[3]);
+static ngx_int_t ngx_http_mint_headers_show_id(ngx_http_request_t *r,
+    const uint64_t words[3], ngx_str_t *id);
 static ngx_uint_t ngx_http_mint_headers_may_upgrade(ngx_http_request_t *r);
 
 
@@ -52,7 +61,12 @@ static ngx_http_mint_header_name_t
     NGX_HTTP_MINT_NAME("X-MINT-User-Id", "x-mint-user-id"),
     NGX_HTTP_MINT_NAME("X-MINT-Username", "x-mint-username"),
     NGX_HTTP_MINT_NAME("X-MINT-User-Role", "x-mint-user-role"),
-    NGX_HTTP_MINT_NAME("X-MINT-User-Permissions", "x-mint-user-permissions")
+    NGX_HTTP_MINT_NAME("X-MINT-User-Permissions", "x-mint-user-permissions"),
+    NGX_HTTP_MINT_NAME("traceparent", "traceparent"),
+    NGX_HTTP_MINT_NAME("X-Real-IP", "x-real-ip"),
+    NGX_HTTP_MINT_NAME("X-Forwarded-For", "x-forwarded-for"),
+    NGX_HTTP_MINT_NAME("X-Forwarded-Proto", "x-forwarded-proto"),
+    NGX_HTTP_MINT_NAME("X-Forwarded-Host", "x-forwarded-host")
 };
 
 
@@ -96,14 +110,39 @@ ngx_http_mint_headers_push(ngx_http_request_t *r,
 }
 
 
+ngx_int_t
+ngx_http_mint_headers_answer(ngx_http_request_t *r, const char *name,
+    ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->hash = 1;
+    h->key.data = (u_char *) name;
+    h->key.len = ngx_strlen(name);
+    h->value = *value;
+
+    return NGX_OK;
+}
+
+
 /* before anything else sees the request: see the post-read handler */
 
 ngx_int_t
 ngx_http_mint_headers_strip(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
 {
+    uint64_t               words[3];
+    ngx_uint_t             has_id, has_trace;
     ngx_http_mint_strip_t  strip;
 
     ngx_memzero(&strip, sizeof(ngx_http_mint_strip_t));
+    strip.told = &ctx->told;
 
     if (ngx_http_mint_headers_remove(r, ngx_http_mint_headers_is_forged,
                                      &strip)
@@ -112,13 +151,38 @@ ngx_http_mint_headers_strip(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    if (strip.request_ids == 1
-        && ngx_http_mint_text_request_id(strip.request_id.data,
-                                         strip.request_id.len))
+    has_trace = ngx_http_mint_trace_is_good(ctx);
+
+    if (!has_trace && ctx->told.traces != 0
+        && ngx_http_mint_headers_remove(r, ngx_http_mint_headers_is_trace,
+                                        NULL)
+           != NGX_OK)
     {
+        return NGX_ERROR;
+    }
+
+    has_id = strip.request_ids == 1
+             && ngx_http_mint_text_request_id(strip.request_id.data,
+                                              strip.request_id.len);
+
+    /* if both are ours, they show the same digits */
+
+    if (!(has_id && has_trace)
+        && ngx_http_mint_headers_unique(words) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (!has_trace && ngx_http_mint_trace_make(r, ctx, words) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (has_id) {
         ctx->request_id = strip.request_id;
 
-    } else if (ngx_http_mint_headers_make_id(r, &ctx->request_id) != NGX_OK) {
+    } else if (ngx_http_mint_headers_show_id(r, words, &ctx->request_id)
+               != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -147,22 +211,24 @@ ngx_http_mint_headers_upgrade(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
 }
 
 
-/* lines with a personal token, whatever surrounds it */
+ngx_int_t
+ngx_http_mint_headers_drop_authorization(ngx_http_request_t *r)
+{
+    ngx_table_elt_t  *authorization;
+
+    authorization = r->headers_in.authorization;
+    r->headers_in.authorization = NULL;
+
+    return ngx_http_mint_headers_remove(r, ngx_http_mint_headers_is_same,
+                                        authorization);
+}
+
 
 ngx_int_t
-ngx_http_mint_headers_drop_pats(ngx_http_request_t *r)
+ngx_http_mint_headers_drop_forwarded(ngx_http_request_t *r)
 {
-    ngx_table_elt_t  *h;
-
-    h = r->headers_in.authorization;
-
-    if (h != NULL
-        && ngx_http_mint_text_holds_pat(h->value.data, h->value.len))
-    {
-        r->headers_in.authorization = NULL;
-    }
-
-    return ngx_http_mint_headers_remove(r, ngx_http_mint_headers_is_pat,
+    return ngx_http_mint_headers_remove(r,
+                                        ngx_http_mint_headers_is_forwarding,
                                         NULL);
 }
 
@@ -270,7 +336,26 @@ ngx_http_mint_headers_is_forged(ngx_table_elt_t *h, void *data)
 {
     ngx_http_mint_strip_t  *strip = data;
 
-    if (h->key.len == 0 || (h->key.data[0] | 0x20) != 'x') {
+    switch (h->key.len != 0 ? h->key.data[0] | 0x20 : 0) {
+
+    case 'x':
+        break;
+
+    case 't':
+        ngx_http_mint_trace_see(h, strip->told);
+        return 0;
+
+    case 'f':
+        (void) ngx_http_mint_forwarded_see(h, strip->told);
+        return 0;
+
+    default:
+        return 0;
+    }
+
+    /* these stay until realip has read them */
+
+    if (ngx_http_mint_forwarded_see(h, strip->told)) {
         return 0;
     }
 
@@ -298,16 +383,28 @@ ngx_http_mint_headers_is_upgrade(ngx_table_elt_t *h, void *data)
 
 
 static ngx_uint_t
-ngx_http_mint_headers_is_pat(ngx_table_elt_t *h, void *data)
+ngx_http_mint_headers_is_same(ngx_table_elt_t *h, void *data)
 {
-    (void) data;
+    return h == data;
+}
 
-    return (ngx_http_mint_text_same_name(h->key.data, h->key.len,
-                                         "authorization",
-                                         sizeof("authorization") - 1)
-            || ngx_http_mint_text_same_name(h->key.data, h->key.len, "cookie",
-                                            sizeof("cookie") - 1))
-           && ngx_http_mint_text_holds_pat(h->value.data, h->value.len);
+
+static ngx_uint_t
+ngx_http_mint_headers_is_trace(ngx_table_elt_t *h, void *data)
+{
+    ngx_http_mint_told_t  told;
+
+    told.traces = 0;
+    ngx_http_mint_trace_see(h, &told);
+
+    return told.traces != 0;
+}
+
+
+static ngx_uint_t
+ngx_http_mint_headers_is_forwarding(ngx_table_elt_t *h, void *data)
+{
+    return ngx_http_mint_web_is_forwarding(h->key.data, h->key.len);
 }
 
 
@@ -342,18 +439,47 @@ ngx_http_mint_headers_may_upgrade(ngx_http_request_t *r)
 }
 
 
-/*
- * 32 hexadecimal digits, unique but no secret: a counter, mixed with a
- * random number that each worker takes once.
- */
+/* 32 hexadecimal digits, unique but no secret */
 
 ngx_int_t
 ngx_http_mint_headers_make_id(ngx_http_request_t *r, ngx_str_t *id)
 {
-    u_char           *p;
-    uint64_t          mixed[2];
+    uint64_t  words[3];
+
+    if (ngx_http_mint_headers_unique(words) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_mint_headers_show_id(r, words, id);
+}
+
+
+static ngx_int_t
+ngx_http_mint_headers_show_id(ngx_http_request_t *r, const uint64_t words[3],
+    ngx_str_t *id)
+{
+    id->len = 32;
+    id->data = ngx_pnalloc(r->pool, id->len);
+
+    if (id->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    (void) ngx_http_mint_web_hex(ngx_http_mint_web_hex(id->data, words[0]),
+                                 words[1]);
+
+    return NGX_OK;
+}
+
+
+/* a counter, mixed with a random number that each worker takes once */
+
+static ngx_int_t
+ngx_http_mint_headers_unique(uint64_t words[3])
+{
+    uint64_t          mixed;
     ngx_uint_t        i;
-    static uint64_t   seed[2], counter;
+    static uint64_t   seed[3], counter;
 
     if (counter == 0
         && RAND_bytes((u_char *) seed, sizeof(seed)) != 1)
@@ -363,24 +489,12 @@ ngx_http_mint_headers_make_id(ngx_http_request_t *r, ngx_str_t *id)
 
     counter++;
 
-    for (i = 0; i < 2; i++) {
+    for (i = 0; i < 3; i++) {
         /* the finalizer of splitmix64 */
-        mixed[i] = seed[i] + counter * 0x9e3779b97f4a7c15ULL;
-        mixed[i] = (mixed[i] ^ mixed[i] >> 30) * 0xbf58476d1ce4e5b9ULL;
-        mixed[i] = (mixed[i] ^ mixed[i] >> 27) * 0x94d049bb133111ebULL;
-        mixed[i] ^= mixed[i] >> 31;
-    }
-
-    p = ngx_pnalloc(r->pool, 32);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    id->data = p;
-    id->len = 32;
-
-    for (i = 0; i < 2; i++) {
-        p = ngx_sprintf(p, "%016xL", (int64_t) mixed[i]);
+        mixed = seed[i] + counter * 0x9e3779b97f4a7c15ULL;
+        mixed = (mixed ^ mixed >> 30) * 0xbf58476d1ce4e5b9ULL;
+        mixed = (mixed ^ mixed >> 27) * 0x94d049bb133111ebULL;
+        words[i] = mixed ^ mixed >> 31;
     }
 
     return NGX_OK;

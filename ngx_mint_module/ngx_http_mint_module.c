@@ -49,6 +49,41 @@ static ngx_command_t  ngx_http_mint_commands[] = {
       offsetof(ngx_http_mint_loc_conf_t, enable),
       NULL },
 
+    { ngx_string("mint_external_url"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_mint_edge_external_url,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("mint_cors_origins"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_mint_edge_cors_origins,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("mint_trusted_proxies"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_CONF_1MORE,
+      ngx_http_mint_edge_trusted_proxies,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("mint_page_headers"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_mint_loc_conf_t, edge.page_headers),
+      NULL },
+
+    { ngx_string("mint_signin_limit"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
+      ngx_http_mint_edge_signin_limit,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("mint_error"),
       NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
       ngx_http_mint_error_directive,
@@ -106,19 +141,21 @@ ngx_module_t  ngx_http_mint_module = {
 static ngx_int_t
 ngx_http_mint_post_read_handler(ngx_http_request_t *r)
 {
+    ngx_http_mint_ctx_t       *ctx;
     ngx_http_mint_loc_conf_t  *lcf;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_mint_module);
 
-    if (!lcf->enable || r != r->main) {
+    if (!lcf->enable || r != r->main || ngx_http_mint_get_ctx(r) != NULL) {
         return NGX_DECLINED;
     }
 
-    if (ngx_http_mint_get_ctx(r) == NULL
-        && ngx_http_mint_make_ctx(r) == NULL)
-    {
+    ctx = ngx_http_mint_make_ctx(r);
+    if (ctx == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+
+    ngx_http_mint_forwarded_believe(r, ctx, &lcf->edge);
 
     return NGX_DECLINED;
 }
@@ -171,6 +208,10 @@ ngx_http_mint_make_ctx(ngx_http_request_t *r)
     ngx_memzero(ctx, sizeof(ngx_http_mint_ctx_t));
     ctx->seat = MINT_SEAT_NONE;
     ctx->http_version = r->http_version;
+
+#if (NGX_HTTP_SSL)
+    ctx->is_https = r->connection->ssl != NULL;
+#endif
 
     if (ngx_http_mint_headers_strip(r, ctx) != NGX_OK) {
         return NULL;
@@ -240,6 +281,7 @@ ngx_http_mint_create_loc_conf(ngx_conf_t *cf)
     }
 
     lcf->enable = NGX_CONF_UNSET;
+    ngx_http_mint_edge_init(&lcf->edge);
 
     return lcf;
 }
@@ -264,6 +306,7 @@ ngx_http_mint_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_upstream_srv_conf_t  *uscf;
 
     ngx_conf_merge_value(conf->enable, prev->enable, 0);
+    ngx_http_mint_edge_merge(&prev->edge, &conf->edge);
 
     if (conf->enable) {
         mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mint_module);
@@ -344,6 +387,7 @@ ngx_http_mint_init(ngx_conf_t *cf)
     }                           phases[] = {
         { NGX_HTTP_POST_READ_PHASE, ngx_http_mint_post_read_handler },
         { NGX_HTTP_PREACCESS_PHASE, ngx_http_mint_access_handler },
+        { NGX_HTTP_ACCESS_PHASE, ngx_http_mint_forwarded_handler },
         { NGX_HTTP_LOG_PHASE, ngx_http_mint_workers_log_handler }
     };
 

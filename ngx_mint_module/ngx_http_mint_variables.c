@@ -11,6 +11,7 @@ enum ngx_http_mint_variable {
     NGX_HTTP_MINT_VARIABLE_PLUGIN = 0,
     NGX_HTTP_MINT_VARIABLE_USER,
     NGX_HTTP_MINT_VARIABLE_REQUEST_ID,
+    NGX_HTTP_MINT_VARIABLE_TRACE_ID,
     NGX_HTTP_MINT_VARIABLE_SEAT,
     NGX_HTTP_MINT_VARIABLE_STATE,
     NGX_HTTP_MINT_VARIABLE_UPGRADE,
@@ -36,6 +37,9 @@ static ngx_http_variable_t  ngx_http_mint_variables[] = {
 
     { ngx_string("mint_request_id"), NULL, ngx_http_mint_variable,
       NGX_HTTP_MINT_VARIABLE_REQUEST_ID, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("mint_trace_id"), NULL, ngx_http_mint_variable,
+      NGX_HTTP_MINT_VARIABLE_TRACE_ID, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("mint_seat"), NULL, ngx_http_mint_variable,
       NGX_HTTP_MINT_VARIABLE_SEAT, NGX_HTTP_VAR_NOCACHEABLE, 0 },
@@ -97,6 +101,10 @@ ngx_http_mint_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 
     case NGX_HTTP_MINT_VARIABLE_REQUEST_ID:
         value = ctx->request_id;
+        break;
+
+    case NGX_HTTP_MINT_VARIABLE_TRACE_ID:
+        value = ctx->trace_id;
         break;
 
     case NGX_HTTP_MINT_VARIABLE_SEAT:

@@ -100,13 +100,12 @@ supervisor_on_prepare_progress(void *ctx, const char *text)
 
 static void
 supervisor_on_prepared(void *ctx, const struct error *err,
-    struct plugin *plugin, const char *replaced, bool unchanged)
+    struct plugin *plugin, const char *replaced)
 {
     struct supervisor  *s;
 
     (void) plugin;
     (void) replaced;
-    (void) unchanged;
     s = ctx;
 
     operations_set_step(s->operations, NULL);

@@ -45,9 +45,6 @@ LOCATION = """
     proxy_set_header Host $http_host;
     proxy_set_header Connection $mint_connection;
     proxy_set_header Upgrade $mint_upgrade;
-    proxy_set_header X-Real-IP $remote_addr;
-    proxy_set_header X-Forwarded-For $remote_addr;
-    proxy_set_header X-Forwarded-Proto $scheme;
     proxy_next_upstream error;
     proxy_read_timeout 3600s;
     client_max_body_size 0;

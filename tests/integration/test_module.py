@@ -543,6 +543,7 @@ def test_http2():
 
         code, body = curl("-H", "Cookie: a=1; mint_access_token=" + token()
                           + "; b=2", "-H", "X-MINT-User-Id: 9",
+                          "-H", f"Origin: http://127.0.0.1:{w.port}",
                           "--data-binary", "@-")
         assert code == "200 2"
         seen = [v for n, v in body["headers"]

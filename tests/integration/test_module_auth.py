@@ -269,7 +269,9 @@ def test_websocket_handshake_is_checked(world):
     world.backends["tiny-a"].on("/api/tiny/ws")(echo_websocket)
     for headers, status in (([bearer(token(exp=1000))], "401"),
                             ([bearer(token(11))], "403"),
-                            ([cookie(token())], "101")):
+                            ([cookie(token())], "403"),
+                            ([cookie(token()), ("Origin", "http://mint")],
+                             "101")):
         with world.open_websocket("/api/tiny/ws", *headers) as s:
             assert read_head(s).split()[1] == status
     assert world.backends["tiny-a"].requests[-1].get("X-MINT-User-Id") == "7"

@@ -27,9 +27,7 @@ async function call(path, body, method = body ? "POST" : "GET") {
   }
   if (!reply.ok) {
     const cause = answer.message ?? answer.detail ?? reply.statusText;
-    throw Object.assign(new Error(`${reply.status}: ${cause}`), {
-      status: reply.status,
-    });
+    throw new Error(`${reply.status}: ${cause}`);
   }
   return answer;
 }
@@ -145,5 +143,4 @@ $("sign-in").addEventListener("submit", attempt(async () => {
   say("");
   await start();
 }));
-// Whoever opens the page before signing in has done nothing wrong.
-start().catch((error) => error.status === 401 || say(error.message, true));
+attempt(start)();
