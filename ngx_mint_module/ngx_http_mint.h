@@ -30,9 +30,13 @@ typedef struct {
 typedef struct {
     ngx_flag_t  enable;
     ngx_uint_t  is_proxied;         /* to an upstream with "mint_seats" */
+    ngx_msec_t  websocket_timeout;
 
     ngx_http_mint_edge_conf_t  edge;
 } ngx_http_mint_loc_conf_t;
+
+
+typedef struct ngx_http_mint_tunnel_s  ngx_http_mint_tunnel_t;
 
 
 /* what is said to a client that is refused, and in the log */
@@ -70,6 +74,7 @@ struct ngx_http_mint_ctx_s {
     uint64_t                 started_ms;    /* CLOCK_BOOTTIME */
     ngx_queue_t              queue;         /* in record->waiting */
     ngx_http_mint_grant_t    grant;
+    ngx_http_mint_tunnel_t  *tunnel;        /* after an upgrade */
     ngx_http_mint_told_t     told;
     ngx_str_t                forwarded_host;    /* empty: none believed */
     ngx_str_t                trace_id;
@@ -153,6 +158,15 @@ const char *ngx_http_mint_seat_cause_word(unsigned cause);
 char *ngx_http_mint_peer_seats(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 ngx_int_t ngx_http_mint_peer_check(ngx_conf_t *cf);
+
+/* ngx_http_mint_tunnel.c */
+#define NGX_HTTP_MINT_CLOSE_AWAY    1001    /* status codes of RFC 6455 */
+#define NGX_HTTP_MINT_CLOSE_POLICY  1008
+
+ngx_int_t ngx_http_mint_tunnel_begin(ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx);
+void ngx_http_mint_tunnel_close(ngx_http_request_t *r,
+    ngx_http_mint_tunnel_t *t, ngx_uint_t code);
 
 /* ngx_http_mint_error.c */
 ngx_int_t ngx_http_mint_error_send(ngx_http_request_t *r,

@@ -18,6 +18,8 @@ static void ngx_http_mint_filter_clean(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_uint_t from_plugin);
 static ngx_uint_t ngx_http_mint_filter_is_foreign(ngx_table_elt_t *h);
 static ngx_uint_t ngx_http_mint_filter_is_stream(ngx_http_request_t *r);
+static ngx_int_t ngx_http_mint_filter_body(ngx_http_request_t *r,
+    ngx_chain_t *in);
 static ngx_int_t ngx_http_mint_filter_init(ngx_conf_t *cf);
 
 
@@ -63,6 +65,7 @@ static const ngx_str_t  ngx_http_mint_filter_cookies[] = {
 static ngx_str_t  ngx_http_mint_filter_platform = ngx_string("the platform");
 
 static ngx_http_output_header_filter_pt  ngx_http_mint_next_header_filter;
+static ngx_http_output_body_filter_pt    ngx_http_mint_next_body_filter;
 
 
 static ngx_int_t
@@ -269,11 +272,38 @@ ngx_http_mint_filter_is_stream(ngx_http_request_t *r)
 }
 
 
+/* the first thing an upgraded request has for the body is the flush of 101 */
+
+static ngx_int_t
+ngx_http_mint_filter_body(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_int_t             rc;
+    ngx_http_mint_ctx_t  *ctx;
+
+    rc = ngx_http_mint_next_body_filter(r, in);
+
+    if (r->upstream == NULL || !r->upstream->upgrade || rc == NGX_ERROR) {
+        return rc;
+    }
+
+    ctx = ngx_http_mint_get_ctx(r);
+
+    if (ctx == NULL || ctx->seat == MINT_SEAT_NONE || ctx->tunnel != NULL) {
+        return rc;
+    }
+
+    return ngx_http_mint_tunnel_begin(r, ctx) == NGX_OK ? rc : NGX_ERROR;
+}
+
+
 static ngx_int_t
 ngx_http_mint_filter_init(ngx_conf_t *cf)
 {
     ngx_http_mint_next_header_filter = ngx_http_top_header_filter;
     ngx_http_top_header_filter = ngx_http_mint_filter_header;
+
+    ngx_http_mint_next_body_filter = ngx_http_top_body_filter;
+    ngx_http_top_body_filter = ngx_http_mint_filter_body;
 
     return NGX_OK;
 }

@@ -192,8 +192,10 @@ ngx_http_mint_headers_strip(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
 
 
 /*
- * Only a GET over HTTP/1.1 that asks for exactly "websocket" may upgrade: a
- * tunnel of another protocol would carry requests that nobody has checked.
+ * Only a GET over HTTP/1.1 without a body that asks for exactly "websocket"
+ * may upgrade: a tunnel of another protocol would carry requests that nobody
+ * has checked, and where a body ends and the tunnel begins is a matter of
+ * opinion.
  */
 
 ngx_int_t
@@ -432,6 +434,7 @@ ngx_http_mint_headers_may_upgrade(ngx_http_request_t *r)
     return count == 1 && upgrade == r->headers_in.upgrade
            && r->method == NGX_HTTP_GET
            && r->http_version == NGX_HTTP_VERSION_11
+           && r->headers_in.content_length_n <= 0 && !r->headers_in.chunked
            && upgrade->value.len == sizeof("websocket") - 1
            && ngx_strncasecmp(upgrade->value.data, (u_char *) "websocket",
                               sizeof("websocket") - 1)

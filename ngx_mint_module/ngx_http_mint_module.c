@@ -84,6 +84,13 @@ static ngx_command_t  ngx_http_mint_commands[] = {
       0,
       NULL },
 
+    { ngx_string("mint_websocket_timeout"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_mint_loc_conf_t, websocket_timeout),
+      NULL },
+
     { ngx_string("mint_error"),
       NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
       ngx_http_mint_error_directive,
@@ -282,6 +289,7 @@ ngx_http_mint_create_loc_conf(ngx_conf_t *cf)
 
     lcf->enable = NGX_CONF_UNSET;
     ngx_http_mint_edge_init(&lcf->edge);
+    lcf->websocket_timeout = NGX_CONF_UNSET_MSEC;
 
     return lcf;
 }
@@ -307,6 +315,8 @@ ngx_http_mint_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_conf_merge_value(conf->enable, prev->enable, 0);
     ngx_http_mint_edge_merge(&prev->edge, &conf->edge);
+    ngx_conf_merge_msec_value(conf->websocket_timeout,
+                              prev->websocket_timeout, 3600000);
 
     if (conf->enable) {
         mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mint_module);

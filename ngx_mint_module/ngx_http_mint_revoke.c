@@ -244,7 +244,8 @@ ngx_http_mint_revoke_expires(uint64_t word)
 }
 
 
-/* as nginx itself does it at "worker_shutdown_timeout" */
+/* other than a WebSocket, as nginx itself does it at
+   "worker_shutdown_timeout" */
 
 static void
 ngx_http_mint_revoke_end(ngx_http_mint_ctx_t *ctx)
@@ -262,6 +263,12 @@ ngx_http_mint_revoke_end(ngx_http_mint_ctx_t *ctx)
                   "mint: ended: %s, plugin \"%V\", user \"%V\", "
                   "request id \"%V\"", ctx->reject, &ctx->plugin, &ctx->user,
                   &ctx->request_id);
+
+    if (ctx->tunnel != NULL) {
+        ngx_http_mint_tunnel_close(r, ctx->tunnel, NGX_HTTP_MINT_CLOSE_POLICY);
+        ngx_http_run_posted_requests(c);
+        return;
+    }
 
 #if (NGX_HTTP_V2)
 

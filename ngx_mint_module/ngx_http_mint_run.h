@@ -64,6 +64,7 @@ ngx_int_t ngx_http_mint_workers_enter(ngx_http_mint_ctx_t *ctx,
 void ngx_http_mint_workers_leave(ngx_http_mint_ctx_t *ctx);
 void ngx_http_mint_workers_rejected(ngx_http_mint_ctx_t *ctx,
     ngx_int_t rejection);
+void ngx_http_mint_workers_upgraded(ngx_http_mint_ctx_t *ctx);
 ngx_int_t ngx_http_mint_workers_log_handler(ngx_http_request_t *r);
 
 #endif /* NGX_HTTP_MINT_RUN_H */

@@ -274,6 +274,18 @@ ngx_http_mint_workers_rejected(ngx_http_mint_ctx_t *ctx, ngx_int_t rejection)
 }
 
 
+/* when it begins: the end of a WebSocket may be far */
+
+void
+ngx_http_mint_workers_upgraded(ngx_http_mint_ctx_t *ctx)
+{
+    if (ctx->is_queued) {
+        ngx_http_mint_workers_add(
+            &ctx->record->plugins[ctx->plugin_id].upgrades, 1);
+    }
+}
+
+
 ngx_int_t
 ngx_http_mint_workers_log_handler(ngx_http_request_t *r)
 {
@@ -305,10 +317,6 @@ ngx_http_mint_workers_log_handler(ngx_http_request_t *r)
                               (uint64_t) r->connection->sent);
     ngx_http_mint_workers_add(
         &plugin->latency[ngx_http_mint_workers_bucket(r)], 1);
-
-    if (status == NGX_HTTP_SWITCHING_PROTOCOLS) {
-        ngx_http_mint_workers_add(&plugin->upgrades, 1);
-    }
 
     return NGX_OK;
 }
