@@ -31,7 +31,8 @@ sanitizer_env := $(if $(filter 1,$(SANITIZE)),ASAN_OPTIONS=detect_leaks=1 \
 # compile on all cores, unless whoever called make has decided about that
 parallel = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: test unit unit-programs integration abi nginx-tests fuzz fresh
+.PHONY: test unit unit-programs integration faults abi nginx-tests fuzz \
+    fresh
 
 test:  ## every test: unit, then integration
 	@scripts/setup test
@@ -46,6 +47,9 @@ unit: programs tools $(test_programs)  ## unit tests (Check)
 
 integration: programs tools  ## tests of the whole system (pytest)
 	@scripts/run-integration-tests $(B) $(PYTEST_ARGS)
+
+faults: programs tools  ## long runs: 100 reloads and 10 upgrades of nginx
+	@scripts/run-integration-tests $(B) -s $(PYTEST_ARGS) tests/faults
 
 abi: tools  ## the module's tests with the nginx of each Debian release (root)
 	@scripts/setup abi

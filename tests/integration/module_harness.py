@@ -448,6 +448,10 @@ class World:
     def workers(self):
         return json.loads(self.table("dump", self.run, "--json"))["workers"]
 
+    def totals(self):
+        """What all workers have counted so far, ended ones included."""
+        return json.loads(self.table("dump", self.run, "--json"))["totals"]
+
     def in_flight(self, index):
         return sum(w["in_flight"].get(str(index), 0) for w in self.workers())
 
