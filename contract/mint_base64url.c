@@ -35,40 +35,60 @@ static const uint8_t  mint_base64url_values[256] = {
 };
 
 
+/* letters are judged together at the end: a stray one costs the same */
+
 int
 mint_base64url_decode(uint8_t *to, size_t size, const char *text, size_t len)
 {
-    size_t    i, n;
-    uint8_t   value;
-    uint32_t  bits;
+    size_t          n, rest;
+    uint32_t        bits, stray, a, b, c, d;
+    const uint8_t  *p, *end;
 
-    n = len / 4 * 3 + (len % 4 == 0 ? 0 : len % 4 - 1);
+    rest = len % 4;
+    n = len / 4 * 3 + (rest == 0 ? 0 : rest - 1);
 
-    if (len % 4 == 1 || n > size || n > INT32_MAX) {
+    if (rest == 1 || n > size || n > INT32_MAX) {
         return -1;
     }
 
-    for (bits = 0, i = 0; i < len; i++) {
-        value = mint_base64url_values[(uint8_t) text[i]];
+    p = (const uint8_t *) text;
+    stray = 0;
 
-        if (value == 255) {
+    for (end = p + (len - rest); p < end; p += 4) {
+        a = mint_base64url_values[p[0]];
+        b = mint_base64url_values[p[1]];
+        c = mint_base64url_values[p[2]];
+        d = mint_base64url_values[p[3]];
+        stray |= a | b | c | d;
+
+        bits = a << 18 | b << 12 | c << 6 | d;
+        to[0] = (uint8_t) (bits >> 16);
+        to[1] = (uint8_t) (bits >> 8);
+        to[2] = (uint8_t) bits;
+        to += 3;
+    }
+
+    if (rest != 0) {
+        a = mint_base64url_values[p[0]];
+        b = mint_base64url_values[p[1]];
+        c = rest == 3 ? mint_base64url_values[p[2]] : 0;
+        stray |= a | b | c;
+
+        bits = a << 18 | b << 12 | c << 6;
+        to[0] = (uint8_t) (bits >> 16);
+
+        if (rest == 3) {
+            to[1] = (uint8_t) (bits >> 8);
+        }
+
+        /* two spellings of the same bytes would be two tokens */
+
+        if (bits & (rest == 3 ? 0xff : 0xffff)) {
             return -1;
         }
-
-        bits = bits << 6 | value;
-
-        if (i % 4 != 0) {
-            *to++ = (uint8_t) (bits >> (6 - i % 4 * 2));
-        }
     }
 
-    /* two spellings of the same bytes would be two tokens */
-
-    if ((len % 4 == 2 && (bits & 0x0f)) || (len % 4 == 3 && (bits & 0x03))) {
-        return -1;
-    }
-
-    return (int) n;
+    return stray & 0x80 ? -1 : (int) n;
 }
 
 

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "mint_bytes.h"
 #include "mint_utf8.h"
 
 
@@ -17,21 +18,28 @@
 struct mint_json {
     const uint8_t  *p;
     const uint8_t  *end;
+    size_t          next;           /* the member that usually follows */
 };
 
 
 static int mint_json_member(struct mint_json *json,
     struct mint_json_member *members, size_t count);
+static int mint_json_expected(struct mint_json *json,
+    const struct mint_json_member *members, size_t count);
+static int mint_json_find(struct mint_json *json,
+    const struct mint_json_member *members, size_t count);
 static int mint_json_value(struct mint_json *json, unsigned depth);
 static int mint_json_container(struct mint_json *json, unsigned depth);
 static int mint_json_name(struct mint_json *json,
     struct mint_json_member *out);
 static int mint_json_string(struct mint_json *json,
     struct mint_json_member *out);
-static int mint_json_escape(struct mint_json *json, uint8_t utf8[4]);
-static int mint_json_unicode(struct mint_json *json, uint8_t utf8[4]);
-static int mint_json_hex4(struct mint_json *json, uint32_t *unit);
-static int mint_json_number(struct mint_json *json, uint64_t *integer);
+static size_t mint_json_letters(struct mint_json *json,
+    const uint8_t **from);
+static size_t mint_json_letter(struct mint_json *json, uint8_t utf8[4],
+    const uint8_t **from);
+static int mint_json_number(struct mint_json *json);
+static int mint_json_integer(struct mint_json *json, uint64_t *integer);
 static int mint_json_digits(struct mint_json *json);
 static int mint_json_literal(struct mint_json *json, const char *word);
 static void mint_json_space(struct mint_json *json);
@@ -47,6 +55,7 @@ mint_json_read(const uint8_t *data, size_t len,
 
     json.p = data;
     json.end = data + len;
+    json.next = 0;
 
     mint_json_space(&json);
 
@@ -77,10 +86,87 @@ mint_json_member(struct mint_json *json, struct mint_json_member *members,
     size_t count)
 {
     int                       rc;
+    struct mint_json_member  *m;
+
+    if (!mint_json_expected(json, members, count)
+        && mint_json_find(json, members, count) != 0)
+    {
+        return -1;
+    }
+
+    m = json->next < count ? &members[json->next] : NULL;
+    json->next++;
+
+    if (m == NULL || m->type == MINT_JSON_SKIPPED || m->type == MINT_JSON_ANY)
+    {
+        rc = mint_json_value(json, 2);
+
+    } else if (m->type == MINT_JSON_STRING) {
+        rc = mint_json_string(json, m);
+
+    } else {
+        rc = mint_json_integer(json, &m->integer);
+    }
+
+    if (m != NULL && m->type != MINT_JSON_SKIPPED) {
+        if (m->is_present) {
+            return -1;
+        }
+
+        m->is_present = 1;
+    }
+
+    mint_json_space(json);
+
+    return rc;
+}
+
+
+/*
+ * A short cut: is this plainly the name that usually follows?  Moves behind
+ * it.  If not, that says nothing about the text.
+ */
+
+static int
+mint_json_expected(struct mint_json *json,
+    const struct mint_json_member *members, size_t count)
+{
+    const char     *name;
+    const uint8_t  *p;
+
+    if (json->next >= count || json->p == json->end || *json->p != '"') {
+        return 0;
+    }
+
+    name = members[json->next].name;
+
+    for (p = json->p + 1;
+         p < json->end && *name != '\0' && *p == (uint8_t) *name;
+         p++)
+    {
+        name++;
+    }
+
+    if (json->end - p < 2 || *name != '\0' || p[0] != '"' || p[1] != ':') {
+        return 0;
+    }
+
+    json->p = p + 2;
+    mint_json_space(json);
+
+    return 1;
+}
+
+
+/* reads any name; next is then the member's index, or count */
+
+static int
+mint_json_find(struct mint_json *json, const struct mint_json_member *members,
+    size_t count)
+{
     char                      text[MINT_JSON_NAME_MAX];
     size_t                    i;
-    struct mint_json_member   name = { NULL, MINT_JSON_STRING, text,
-                                       sizeof(text), 0, 0, 0 };
+    struct mint_json_member   name = MINT_JSON_TEXT(NULL, text, sizeof(text));
 
     if (mint_json_name(json, &name) != 0) {
         return -1;
@@ -94,27 +180,9 @@ mint_json_member(struct mint_json *json, struct mint_json_member *members,
         }
     }
 
-    if (i == count || members[i].type == MINT_JSON_ANY) {
-        rc = mint_json_value(json, 2);
+    json->next = i;
 
-    } else if (members[i].type == MINT_JSON_STRING) {
-        rc = mint_json_string(json, &members[i]);
-
-    } else {
-        rc = mint_json_number(json, &members[i].integer);
-    }
-
-    if (i < count) {
-        if (members[i].is_present) {
-            return -1;
-        }
-
-        members[i].is_present = 1;
-    }
-
-    mint_json_space(json);
-
-    return rc;
+    return 0;
 }
 
 
@@ -144,7 +212,7 @@ mint_json_value(struct mint_json *json, unsigned depth)
         return mint_json_literal(json, "null");
 
     default:
-        return mint_json_number(json, NULL);
+        return mint_json_number(json);
     }
 }
 
@@ -213,8 +281,8 @@ mint_json_name(struct mint_json *json, struct mint_json_member *out)
 static int
 mint_json_string(struct mint_json *json, struct mint_json_member *out)
 {
-    int             n;
-    size_t          len;
+    int             is_plain;
+    size_t          n, len;
     uint8_t         utf8[4];
     const uint8_t  *from;
 
@@ -222,188 +290,114 @@ mint_json_string(struct mint_json *json, struct mint_json_member *out)
         return -1;
     }
 
-    len = 0;
+    is_plain = 1;
 
-    while (!mint_json_take(json, '"')) {
-        if (mint_json_take(json, '\\')) {
-            n = mint_json_escape(json, utf8);
-            from = utf8;
+    if (out != NULL) {
+        out->text[0] = '\0';
+    }
 
-        } else {
-            from = json->p;
-            n = (int) mint_utf8_length(from, (size_t) (json->end - from));
-            json->p += n;
+    for (len = 0; /* void */ ; len += n) {
+        n = mint_json_letters(json, &from);
 
-            if (n == 1 && *from < 0x20) {
+        if (n == 0) {
+            if (mint_json_take(json, '"')) {
+                break;
+            }
+
+            n = mint_json_letter(json, utf8, &from);
+
+            if (n == 0) {
                 return -1;
             }
+
+            is_plain &= *from >= 0x20 && *from != 0x7f;
         }
 
-        if (n <= 0) {
-            return -1;
+        if (out != NULL && len + n < out->size) {
+            memcpy(out->text + len, from, n);
+            out->text[len + n] = '\0';
         }
-
-        if (out != NULL && len + (size_t) n < out->size) {
-            memcpy(out->text + len, from, (size_t) n);
-            out->text[len + (size_t) n] = '\0';
-        }
-
-        len += (size_t) n;
     }
 
     if (out != NULL) {
         out->len = len;
-
-        if (len == 0) {
-            out->text[0] = '\0';
-        }
+        out->is_plain = is_plain;
     }
 
     return 0;
 }
 
 
-/* after the backslash; returns the count of bytes or -1 */
+/* the run of plain ASCII that stands for itself, most often all there is */
 
-static int
-mint_json_escape(struct mint_json *json, uint8_t utf8[4])
+static size_t
+mint_json_letters(struct mint_json *json, const uint8_t **from)
 {
-    const char         *found;
-    static const char   letters[] = "\"\\/bfnrt";
-    static const char   meaning[] = "\"\\/\b\f\n\r\t";
+    uint64_t        word, stops;
+    const uint8_t  *p;
 
-    if (json->p == json->end || *json->p == '\0') {
-        return -1;
-    }
+    *from = json->p;
 
-    if (*json->p == 'u') {
-        json->p++;
-        return mint_json_unicode(json, utf8);
-    }
+    for (p = json->p; json->end - p >= 8; p += 8) {
+        word = mint_bytes_load(p);
+        stops = (mint_bytes_unprintable(word) | mint_bytes_equal(word, '"')
+                 | mint_bytes_equal(word, '\\')) & MINT_BYTES_TOP;
 
-    found = strchr(letters, *json->p);
-
-    if (found == NULL) {
-        return -1;
-    }
-
-    json->p++;
-    utf8[0] = (uint8_t) meaning[found - letters];
-
-    return 1;
-}
-
-
-/* after "\u"; a lone surrogate names no character and is refused */
-
-static int
-mint_json_unicode(struct mint_json *json, uint8_t utf8[4])
-{
-    uint32_t  code, low;
-
-    if (mint_json_hex4(json, &code) != 0) {
-        return -1;
-    }
-
-    if (code >= 0xd800 && code <= 0xdfff) {
-        if (code > 0xdbff || !mint_json_take(json, '\\')
-            || !mint_json_take(json, 'u') || mint_json_hex4(json, &low) != 0
-            || low < 0xdc00 || low > 0xdfff)
-        {
-            return -1;
+        if (stops != 0) {
+            json->p = p + mint_bytes_first(stops);
+            return (size_t) (json->p - *from);
         }
-
-        code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
-        utf8[0] = (uint8_t) (0xf0 | code >> 18);
-        utf8[1] = (uint8_t) (0x80 | (code >> 12 & 0x3f));
-        utf8[2] = (uint8_t) (0x80 | (code >> 6 & 0x3f));
-        utf8[3] = (uint8_t) (0x80 | (code & 0x3f));
-        return 4;
     }
 
-    if (code < 0x80) {
-        utf8[0] = (uint8_t) code;
-        return 1;
+    while (p < json->end && *p >= 0x20 && *p < 0x7f && *p != '"'
+           && *p != '\\')
+    {
+        p++;
     }
 
-    if (code < 0x800) {
-        utf8[0] = (uint8_t) (0xc0 | code >> 6);
-        utf8[1] = (uint8_t) (0x80 | (code & 0x3f));
-        return 2;
-    }
+    json->p = p;
 
-    utf8[0] = (uint8_t) (0xe0 | code >> 12);
-    utf8[1] = (uint8_t) (0x80 | (code >> 6 & 0x3f));
-    utf8[2] = (uint8_t) (0x80 | (code & 0x3f));
-
-    return 3;
+    return (size_t) (p - *from);
 }
 
 
-static int
-mint_json_hex4(struct mint_json *json, uint32_t *unit)
+/* any other letter, as it is or unescaped; returns its bytes, 0 if none */
+
+static size_t
+mint_json_letter(struct mint_json *json, uint8_t utf8[4],
+    const uint8_t **from)
 {
-    int      i;
-    uint8_t  c;
+    int     n;
+    size_t  len;
 
-    if (json->end - json->p < 4) {
-        return -1;
+    if (mint_json_take(json, '\\')) {
+        n = mint_json_unescape(&json->p, json->end, utf8);
+        *from = utf8;
+        return n > 0 ? (size_t) n : 0;
     }
 
-    *unit = 0;
+    *from = json->p;
+    len = mint_utf8_length(*from, (size_t) (json->end - *from));
 
-    for (i = 0; i < 4; i++) {
-        c = *json->p++;
-
-        if (c >= '0' && c <= '9') {
-            c = (uint8_t) (c - '0');
-
-        } else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f') {
-            c = (uint8_t) ((c | 0x20) - 'a' + 10);
-
-        } else {
-            return -1;
-        }
-
-        *unit = *unit << 4 | c;
+    if (len == 1 && **from < 0x20) {
+        return 0;
     }
 
-    return 0;
+    json->p += len;
+
+    return len;
 }
 
 
-/* integer NULL: any number; else one that is a non-negative integer */
+/* any number, of a value that is skipped */
 
 static int
-mint_json_number(struct mint_json *json, uint64_t *integer)
+mint_json_number(struct mint_json *json)
 {
-    uint64_t        value;
-    const uint8_t  *start, *p;
-
-    start = json->p;
     mint_json_take(json, '-');
 
     if (!mint_json_take(json, '0') && mint_json_digits(json) != 0) {
         return -1;
-    }
-
-    if (integer != NULL) {
-        if (*start == '-') {
-            return -1;
-        }
-
-        for (value = 0, p = start; p < json->p; p++) {
-            value = value * 10 + (uint64_t) (*p - '0');
-
-            if (value > MINT_JSON_INTEGER_MAX) {
-                return -1;
-            }
-        }
-
-        /* a fraction or an exponent after it is then out of place */
-
-        *integer = value;
-        return 0;
     }
 
     if (mint_json_take(json, '.') && mint_json_digits(json) != 0) {
@@ -417,6 +411,37 @@ mint_json_number(struct mint_json *json, uint64_t *integer)
 
         return mint_json_digits(json);
     }
+
+    return 0;
+}
+
+
+/* a fraction or an exponent after it is then out of place */
+
+static int
+mint_json_integer(struct mint_json *json, uint64_t *integer)
+{
+    uint64_t        value;
+    const uint8_t  *p;
+
+    value = 0;
+
+    for (p = json->p; p < json->end && *p >= '0' && *p <= '9'; p++) {
+        value = value * 10 + (uint64_t) (*p - '0');
+
+        if (value > MINT_JSON_INTEGER_MAX) {
+            return -1;
+        }
+    }
+
+    /* none, or a zero before others */
+
+    if (p == json->p || (*json->p == '0' && p - json->p > 1)) {
+        return -1;
+    }
+
+    *integer = value;
+    json->p = p;
 
     return 0;
 }
@@ -461,7 +486,7 @@ mint_json_literal(struct mint_json *json, const char *word)
 static void
 mint_json_space(struct mint_json *json)
 {
-    while (json->p < json->end
+    while (json->p < json->end && *json->p <= ' '
            && (*json->p == ' ' || *json->p == '\t' || *json->p == '\n'
                || *json->p == '\r'))
     {
@@ -480,52 +505,4 @@ mint_json_take(struct mint_json *json, char c)
     json->p++;
 
     return 1;
-}
-
-
-int
-mint_json_is_plain(const char *text, size_t len)
-{
-    size_t          n;
-    const uint8_t  *p;
-
-    for (p = (const uint8_t *) text; len > 0; p += n, len -= n) {
-        n = mint_utf8_length(p, len);
-
-        if (n == 0 || *p < 0x20 || *p == 0x7f) {
-            return 0;
-        }
-    }
-
-    return 1;
-}
-
-
-int
-mint_json_quote(char *to, size_t size, const char *text, size_t len)
-{
-    int     is_special;
-    size_t  i, n;
-
-    if (size == 0 || !mint_json_is_plain(text, len)) {
-        return -1;
-    }
-
-    for (i = 0, n = 0; i < len; i++) {
-        is_special = text[i] == '"' || text[i] == '\\';
-
-        if (size - n < (is_special ? 3 : 2)) {
-            return -1;
-        }
-
-        if (is_special) {
-            to[n++] = '\\';
-        }
-
-        to[n++] = text[i];
-    }
-
-    to[n] = '\0';
-
-    return (int) n;
 }

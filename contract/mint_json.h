@@ -19,14 +19,16 @@
 enum mint_json_type {
     MINT_JSON_STRING,
     MINT_JSON_INTEGER,              /* 0 .. MINT_JSON_INTEGER_MAX */
-    MINT_JSON_ANY                   /* only whether it is there */
+    MINT_JSON_ANY,                  /* only whether it is there */
+    MINT_JSON_SKIPPED               /* as if it were not listed */
 };
 
 
 /*
  * A member that is read.  text has room for size bytes, NUL included; len is
  * the full length, so len >= size means that it did not fit (text is then
- * cut).  A string may contain NUL bytes: use len.
+ * cut).  A string may contain NUL bytes: use len; is_plain says that it has no
+ * control characters (see mint_json_is_plain).
  */
 
 struct mint_json_member {
@@ -37,16 +39,29 @@ struct mint_json_member {
     size_t                len;
     uint64_t              integer;
     int                   is_present;
+    int                   is_plain;
 };
+
+#define MINT_JSON_TEXT(name, text, size)                                      \
+    { name, MINT_JSON_STRING, text, size, 0, 0, 0, 0 }
+#define MINT_JSON_OTHER(name, type)  { name, type, NULL, 0, 0, 0, 0, 0 }
 
 
 /*
- * Reads the object; other members are checked and skipped.  Returns 0, or -1
+ * Reads the object; other members are checked and skipped.  Members should be
+ * listed in the order they usually come in: that is faster.  Returns 0, or -1
  * on anything that is not JSON, not one object, nested deeper than
  * MINT_JSON_DEPTH_MAX, or a listed member that is doubled or of another type.
  */
 int mint_json_read(const uint8_t *data, size_t len,
     struct mint_json_member *members, size_t count);
+
+
+/* mint_json_text.c */
+
+/* reads behind a backslash, moves *p; returns the count of bytes or -1 */
+int mint_json_unescape(const uint8_t **p, const uint8_t *end,
+    uint8_t utf8[4]);
 
 /* true if it is valid UTF-8 without control characters */
 int mint_json_is_plain(const char *text, size_t len);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Session tokens: HMAC-SHA-256 over base64url (mint_base64url.c) of JSON
- * (mint_json.c).  Linked into nginx workers as well as into mint-platform:
- * needs libcrypto only, keeps no global state, allocates nothing per token.
+ * Session tokens: HMAC-SHA-256 (mint_token_key.c) over base64url
+ * (mint_base64url.c) of JSON (mint_json.c).  Linked into nginx workers as well
+ * as into mint-platform: needs libcrypto only, keeps no global state,
+ * allocates nothing per token.
  * Who a user is now (active, role, session version, denied token ids) is the
  * caller's business.
  */
@@ -12,24 +13,36 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <openssl/core_names.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/params.h>
 
 #include "mint_json.h"
+#include "mint_token_key.h"
 
 
-#define MINT_TOKEN_MAC_BYTES    32
 #define MINT_TOKEN_PART_MAX     (MINT_TOKEN_TEXT_MAX / 4 * 3)
-#define MINT_TOKEN_KID_MAX      128
 #define MINT_TOKEN_ROLE_MAX     128
 
 
-struct mint_token_key {
-    EVP_MAC_CTX  *mac;              /* keyed; every use begins with a re-init */
-    size_t        kid_len;
-    char          kid[MINT_TOKEN_KID_MAX];
+/* what a token's header says */
+
+struct mint_token_header {
+    const char  *kid;
+    size_t       kid_len;
+    int          has_kid;
+    char         text[MINT_TOKEN_KID_MAX];
+};
+
+
+enum {
+    MINT_TOKEN_SUB = 0,
+    MINT_TOKEN_USERNAME,
+    MINT_TOKEN_ROLE,                /* not looked at */
+    MINT_TOKEN_IAT,
+    MINT_TOKEN_EXP,
+    MINT_TOKEN_JTI,
+    MINT_TOKEN_SV,
+    MINT_TOKEN_NBF,
+    MINT_TOKEN_COUNT
 };
 
 
@@ -48,21 +61,19 @@ struct mint_token_parts {
 
 static int mint_token_split(struct mint_token_parts *parts, const char *text,
     size_t len);
+static int mint_token_known_header(struct mint_token_key *const *keys,
+    size_t count, const struct mint_token_parts *parts,
+    struct mint_token_header *header);
 static enum mint_token_result mint_token_read_header(
-    const struct mint_token_parts *parts, char *kid, size_t *kid_len,
-    int *has_kid);
+    const struct mint_token_parts *parts, struct mint_token_header *header);
 static enum mint_token_result mint_token_check_signature(
     struct mint_token_key *const *keys, size_t count,
-    const struct mint_token_parts *parts, const char *kid, size_t kid_len,
-    int has_kid);
+    const struct mint_token_parts *parts,
+    const struct mint_token_header *header);
 static enum mint_token_result mint_token_read_claims(
     const struct mint_token_parts *parts, struct mint_token_claims *out,
     uint64_t *not_before);
-static int mint_token_mac(struct mint_token_key *key, const char *text,
-    size_t len, uint8_t mac[MINT_TOKEN_MAC_BYTES]);
 static int mint_token_number(const char *text, size_t len, uint64_t *number);
-static int mint_token_header_json(char *json, size_t size,
-    const struct mint_token_key *key);
 static int mint_token_claims_json(char *json, size_t size,
     const struct mint_token_claims *claims, const char *role);
 
@@ -80,79 +91,15 @@ static const char *const  mint_token_texts[MINT_TOKEN_RESULT_COUNT] = {
 };
 
 
-struct mint_token_key *
-mint_token_key_new(const char *kid, size_t kid_len, const uint8_t *secret,
-    size_t secret_len)
-{
-    EVP_MAC                *hmac;
-    OSSL_PARAM              params[2];
-    struct mint_token_key  *key;
-
-    if (kid_len >= MINT_TOKEN_KID_MAX || secret_len == 0) {
-        return NULL;
-    }
-
-    key = OPENSSL_zalloc(sizeof(struct mint_token_key));
-    hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-
-    if (key == NULL || hmac == NULL) {
-        goto failed;
-    }
-
-    key->mac = EVP_MAC_CTX_new(hmac);
-    key->kid_len = kid_len;
-
-    if (kid_len != 0) {
-        memcpy(key->kid, kid, kid_len);
-    }
-
-    params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
-                                                 (char *) "SHA256", 0);
-    params[1] = OSSL_PARAM_construct_end();
-
-    if (key->mac == NULL
-        || EVP_MAC_init(key->mac, secret, secret_len, params) != 1)
-    {
-        goto failed;
-    }
-
-    EVP_MAC_free(hmac);
-
-    return key;
-
-failed:
-
-    EVP_MAC_free(hmac);
-    mint_token_key_free(&key);
-
-    return NULL;
-}
-
-
-void
-mint_token_key_free(struct mint_token_key **key)
-{
-    if (*key == NULL) {
-        return;
-    }
-
-    EVP_MAC_CTX_free((*key)->mac);      /* wipes the key */
-    OPENSSL_free(*key);
-    *key = NULL;
-}
-
-
 enum mint_token_result
 mint_token_verify(struct mint_token_key *const *keys, size_t count,
     const char *text, size_t len, uint64_t now_unix, uint32_t leeway_sec,
     struct mint_token_claims *out)
 {
-    int                      has_kid;
-    char                     kid[MINT_TOKEN_KID_MAX];
-    size_t                   kid_len;
-    uint64_t                 not_before;
-    enum mint_token_result   result;
-    struct mint_token_parts  parts;
+    uint64_t                  not_before;
+    enum mint_token_result    result;
+    struct mint_token_parts   parts;
+    struct mint_token_header  header;
 
     memset(out, 0, sizeof(*out));
 
@@ -162,11 +109,11 @@ mint_token_verify(struct mint_token_key *const *keys, size_t count,
         return MINT_TOKEN_MALFORMED;
     }
 
-    result = mint_token_read_header(&parts, kid, &kid_len, &has_kid);
+    result = mint_token_known_header(keys, count, &parts, &header)
+             ? MINT_TOKEN_OK : mint_token_read_header(&parts, &header);
 
     if (result == MINT_TOKEN_OK) {
-        result = mint_token_check_signature(keys, count, &parts, kid,
-                                            kid_len, has_kid);
+        result = mint_token_check_signature(keys, count, &parts, &header);
     }
 
     if (result == MINT_TOKEN_OK) {
@@ -262,19 +209,42 @@ mint_token_split(struct mint_token_parts *parts, const char *text, size_t len)
 }
 
 
+/* byte by byte what we write ourselves says what we have written */
+
+static int
+mint_token_known_header(struct mint_token_key *const *keys, size_t count,
+    const struct mint_token_parts *parts, struct mint_token_header *header)
+{
+    size_t  i;
+
+    for (i = 0; i < count; i++) {
+        if (keys[i]->header_len == parts->header_len
+            && memcmp(keys[i]->header, parts->header, parts->header_len) == 0)
+        {
+            header->kid = keys[i]->kid;
+            header->kid_len = keys[i]->kid_len;
+            header->has_kid = keys[i]->kid_len != 0;
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 static enum mint_token_result
-mint_token_read_header(const struct mint_token_parts *parts, char *kid,
-    size_t *kid_len, int *has_kid)
+mint_token_read_header(const struct mint_token_parts *parts,
+    struct mint_token_header *header)
 {
     int                       n;
     char                      alg[16], typ[16];
     uint8_t                   data[MINT_TOKEN_PART_MAX];
     struct mint_json_member   m[] = {
-        { "alg",  MINT_JSON_STRING, alg, sizeof(alg), 0, 0, 0 },
-        { "kid",  MINT_JSON_STRING, kid, MINT_TOKEN_KID_MAX, 0, 0, 0 },
-        { "typ",  MINT_JSON_STRING, typ, sizeof(typ), 0, 0, 0 },
-        { "crit", MINT_JSON_ANY, NULL, 0, 0, 0, 0 },
-        { "b64",  MINT_JSON_ANY, NULL, 0, 0, 0, 0 }
+        MINT_JSON_TEXT("alg", alg, sizeof(alg)),
+        MINT_JSON_TEXT("kid", header->text, sizeof(header->text)),
+        MINT_JSON_TEXT("typ", typ, sizeof(typ)),
+        MINT_JSON_OTHER("crit", MINT_JSON_ANY),
+        MINT_JSON_OTHER("b64", MINT_JSON_ANY)
     };
 
     n = mint_base64url_decode(data, sizeof(data), parts->header,
@@ -297,8 +267,9 @@ mint_token_read_header(const struct mint_token_parts *parts, char *kid,
         return MINT_TOKEN_BAD_HEADER;
     }
 
-    *has_kid = m[1].is_present;
-    *kid_len = m[1].len;
+    header->kid = header->text;
+    header->kid_len = m[1].len;
+    header->has_kid = m[1].is_present;
 
     return MINT_TOKEN_OK;
 }
@@ -306,8 +277,8 @@ mint_token_read_header(const struct mint_token_parts *parts, char *kid,
 
 static enum mint_token_result
 mint_token_check_signature(struct mint_token_key *const *keys, size_t count,
-    const struct mint_token_parts *parts, const char *kid, size_t kid_len,
-    int has_kid)
+    const struct mint_token_parts *parts,
+    const struct mint_token_header *header)
 {
     int                      n;
     size_t                   i;
@@ -328,8 +299,9 @@ mint_token_check_signature(struct mint_token_key *const *keys, size_t count,
     result = MINT_TOKEN_UNKNOWN_KEY;
 
     for (i = 0; i < count && result != MINT_TOKEN_OK; i++) {
-        if (has_kid && (keys[i]->kid_len != kid_len
-                        || memcmp(keys[i]->kid, kid, kid_len) != 0))
+        if (header->has_kid
+            && (keys[i]->kid_len != header->kid_len
+                || memcmp(keys[i]->kid, header->kid, header->kid_len) != 0))
         {
             continue;
         }
@@ -359,14 +331,14 @@ mint_token_read_claims(const struct mint_token_parts *parts,
     size_t                    i;
     uint8_t                   data[MINT_TOKEN_PART_MAX];
     struct mint_json_member   m[] = {
-        { "sub",      MINT_JSON_STRING, sub, sizeof(sub), 0, 0, 0 },
-        { "username", MINT_JSON_STRING, out->username,
-          sizeof(out->username), 0, 0, 0 },
-        { "jti",      MINT_JSON_STRING, out->jti, sizeof(out->jti), 0, 0, 0 },
-        { "iat",      MINT_JSON_INTEGER, NULL, 0, 0, 0, 0 },
-        { "exp",      MINT_JSON_INTEGER, NULL, 0, 0, 0, 0 },
-        { "sv",       MINT_JSON_INTEGER, NULL, 0, 0, 0, 0 },
-        { "nbf",      MINT_JSON_INTEGER, NULL, 0, 0, 0, 0 }
+        MINT_JSON_TEXT("sub", sub, sizeof(sub)),
+        MINT_JSON_TEXT("username", out->username, sizeof(out->username)),
+        MINT_JSON_OTHER("role", MINT_JSON_SKIPPED),
+        MINT_JSON_OTHER("iat", MINT_JSON_INTEGER),
+        MINT_JSON_OTHER("exp", MINT_JSON_INTEGER),
+        MINT_JSON_TEXT("jti", out->jti, sizeof(out->jti)),
+        MINT_JSON_OTHER("sv", MINT_JSON_INTEGER),
+        MINT_JSON_OTHER("nbf", MINT_JSON_INTEGER)
     };
 
     n = mint_base64url_decode(data, sizeof(data), parts->payload,
@@ -379,54 +351,30 @@ mint_token_read_claims(const struct mint_token_parts *parts,
         return MINT_TOKEN_BAD_CLAIMS;
     }
 
-    for (i = 0; i < 6; i++) {
-        if (!m[i].is_present) {
-            return MINT_TOKEN_BAD_CLAIMS;
-        }
-    }
-
-    for (i = 0; i < 3; i++) {
-        if (m[i].len == 0 || m[i].len >= m[i].size
-            || !mint_json_is_plain(m[i].text, m[i].len))
+    for (i = 0; i < MINT_TOKEN_COUNT; i++) {
+        if ((!m[i].is_present && i != MINT_TOKEN_ROLE && i != MINT_TOKEN_NBF)
+            || (m[i].type == MINT_JSON_STRING
+                && (m[i].len == 0 || m[i].len >= m[i].size
+                    || !m[i].is_plain)))
         {
             return MINT_TOKEN_BAD_CLAIMS;
         }
     }
 
-    if (mint_token_number(sub, m[0].len, &out->user_id) != 0
-        || m[5].integer > UINT32_MAX)
+    if (mint_token_number(sub, m[MINT_TOKEN_SUB].len, &out->user_id) != 0
+        || m[MINT_TOKEN_SV].integer > UINT32_MAX)
     {
         return MINT_TOKEN_BAD_CLAIMS;
     }
 
-    out->username_len = (uint16_t) m[1].len;
-    out->jti_len = (uint16_t) m[2].len;
-    out->issued_unix = m[3].integer;
-    out->expires_unix = m[4].integer;
-    out->session_version = (uint32_t) m[5].integer;
-    *not_before = m[6].is_present ? m[6].integer : 0;
+    out->username_len = (uint16_t) m[MINT_TOKEN_USERNAME].len;
+    out->jti_len = (uint16_t) m[MINT_TOKEN_JTI].len;
+    out->issued_unix = m[MINT_TOKEN_IAT].integer;
+    out->expires_unix = m[MINT_TOKEN_EXP].integer;
+    out->session_version = (uint32_t) m[MINT_TOKEN_SV].integer;
+    *not_before = m[MINT_TOKEN_NBF].is_present ? m[MINT_TOKEN_NBF].integer : 0;
 
     return MINT_TOKEN_OK;
-}
-
-
-static int
-mint_token_mac(struct mint_token_key *key, const char *text, size_t len,
-    uint8_t mac[MINT_TOKEN_MAC_BYTES])
-{
-    size_t  mac_len;
-
-    /* without a key: back to the state right after the key schedule */
-
-    if (EVP_MAC_init(key->mac, NULL, 0, NULL) != 1
-        || EVP_MAC_update(key->mac, (const unsigned char *) text, len) != 1
-        || EVP_MAC_final(key->mac, mac, &mac_len, MINT_TOKEN_MAC_BYTES) != 1
-        || mac_len != MINT_TOKEN_MAC_BYTES)
-    {
-        return -1;
-    }
-
-    return 0;
 }
 
 
@@ -476,23 +424,19 @@ mint_token_issue(struct mint_token_key *key,
         text_size = MINT_TOKEN_TEXT_MAX + 1;
     }
 
-    header_len = mint_token_header_json(json, sizeof(json), key);
-    if (header_len < 0) {
+    if (key->header_len == 0 || key->header_len >= text_size) {
         return -1;
     }
 
-    header_len = mint_base64url_encode(text, text_size, (uint8_t *) json,
-                                       (size_t) header_len);
-    if (header_len < 0) {
-        return -1;
-    }
+    header_len = (int) key->header_len;
+    memcpy(text, key->header, key->header_len);
 
     payload_len = mint_token_claims_json(json, sizeof(json), claims, role);
     if (payload_len < 0) {
         return -1;
     }
 
-    /* a dot takes the place of each NUL */
+    /* a dot takes the place of the NUL */
 
     p = text + header_len;
     *p++ = '.';
@@ -517,30 +461,6 @@ mint_token_issue(struct mint_token_key *key,
     }
 
     return header_len + 1 + payload_len + 1 + signature_len;
-}
-
-
-static int
-mint_token_header_json(char *json, size_t size,
-    const struct mint_token_key *key)
-{
-    int   n;
-    char  kid[2 * MINT_TOKEN_KID_MAX + 1];
-
-    if (mint_json_quote(kid, sizeof(kid), key->kid, key->kid_len) < 0) {
-        return -1;
-    }
-
-    if (key->kid_len == 0) {
-        n = snprintf(json, size, "{\"alg\":\"HS256\",\"typ\":\"JWT\"}");
-
-    } else {
-        n = snprintf(json, size,
-                     "{\"alg\":\"HS256\",\"typ\":\"JWT\",\"kid\":\"%s\"}",
-                     kid);
-    }
-
-    return n < 0 || (size_t) n >= size ? -1 : n;
 }
 
 

@@ -3,7 +3,7 @@
  * Session tokens: JWT (RFC 7519) in JWS compact form (RFC 7515), HS256 only.
  * The one place that parses or makes them; used by the nginx module (checks)
  * and by mint-platform (checks and issues).  Sources: mint_token.c,
- * mint_base64url.c and mint_json.c; library: libcrypto.
+ * mint_token_key.c, mint_base64url.c and mint_json*.c; library: libcrypto.
  *
  * Claims: sub (user id as decimal string), username, iat, exp, jti, sv (the
  * user's session version when issued).  Header: {"alg":"HS256","typ":"JWT",

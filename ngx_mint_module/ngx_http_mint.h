@@ -127,7 +127,7 @@ ngx_int_t ngx_http_mint_headers_strip(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx);
 ngx_int_t ngx_http_mint_headers_upgrade(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx);
-ngx_int_t ngx_http_mint_headers_drop_authorization(ngx_http_request_t *r);
+ngx_int_t ngx_http_mint_headers_drop_pats(ngx_http_request_t *r);
 ngx_int_t ngx_http_mint_headers_drop_forwarded(ngx_http_request_t *r);
 ngx_int_t ngx_http_mint_headers_make_id(ngx_http_request_t *r, ngx_str_t *id);
 ngx_int_t ngx_http_mint_headers_push(ngx_http_request_t *r,

@@ -20,6 +20,7 @@ typedef struct {
     ngx_http_mint_text_t  cookie;
     ngx_uint_t            cookies;
     ngx_uint_t            is_pat;
+    ngx_uint_t            is_other;     /* Authorization, but no session */
     ngx_uint_t            is_long;      /* a bearer or cookie beyond limits */
 } ngx_http_mint_credentials_t;
 
@@ -84,7 +85,8 @@ ngx_http_mint_auth(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
 
     /* never passed on, also where it does not count */
 
-    if (found.is_pat && ngx_http_mint_headers_drop_authorization(r) != NGX_OK)
+    if ((found.is_other || reason != NULL)
+        && ngx_http_mint_headers_drop_pats(r) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -154,6 +156,8 @@ ngx_http_mint_auth_find(ngx_http_request_t *r,
             found->is_long = token.len > MINT_TOKEN_TEXT_MAX;
         }
     }
+
+    found->is_other = h != NULL && (found->bearer.len == 0 || found->is_pat);
 
     for (h = ngx_http_mint_compat_cookie(r, NULL);
          h != NULL;

@@ -228,6 +228,9 @@ ngx_http_mint_filter_is_foreign(ngx_table_elt_t *h)
                                        sizeof("access-control-") - 1)
         || ngx_http_mint_text_starts_with(h->key.data, h->key.len, "x-accel-",
                                           sizeof("x-accel-") - 1)
+        || ngx_http_mint_text_same_name(h->key.data, h->key.len,
+                                        "x-mint-internal-token",
+                                        sizeof("x-mint-internal-token") - 1)
         || ngx_http_mint_page_is_foreign(h))
     {
         return 1;

@@ -38,8 +38,6 @@ static ngx_uint_t ngx_http_mint_headers_is_forged(ngx_table_elt_t *h,
     void *data);
 static ngx_uint_t ngx_http_mint_headers_is_upgrade(ngx_table_elt_t *h,
     void *data);
-static ngx_uint_t ngx_http_mint_headers_is_same(ngx_table_elt_t *h,
-    void *data);
 static ngx_uint_t ngx_http_mint_headers_is_trace(ngx_table_elt_t *h,
     void *data);
 static ngx_uint_t ngx_http_mint_headers_is_forwarding(ngx_table_elt_t *h,
@@ -47,6 +45,7 @@ static ngx_uint_t ngx_http_mint_headers_is_forwarding(ngx_table_elt_t *h,
 static ngx_int_t ngx_http_mint_headers_unique(uint64_t words[3]);
 static ngx_int_t ngx_http_mint_headers_show_id(ngx_http_request_t *r,
     const uint64_t words[3], ngx_str_t *id);
+static ngx_uint_t ngx_http_mint_headers_is_pat(ngx_table_elt_t *h, void *data);
 static ngx_uint_t ngx_http_mint_headers_may_upgrade(ngx_http_request_t *r);
 
 
@@ -213,16 +212,23 @@ ngx_http_mint_headers_upgrade(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
 }
 
 
+/* lines with a personal token, whatever surrounds it */
+
 ngx_int_t
-ngx_http_mint_headers_drop_authorization(ngx_http_request_t *r)
+ngx_http_mint_headers_drop_pats(ngx_http_request_t *r)
 {
-    ngx_table_elt_t  *authorization;
+    ngx_table_elt_t  *h;
 
-    authorization = r->headers_in.authorization;
-    r->headers_in.authorization = NULL;
+    h = r->headers_in.authorization;
 
-    return ngx_http_mint_headers_remove(r, ngx_http_mint_headers_is_same,
-                                        authorization);
+    if (h != NULL
+        && ngx_http_mint_text_holds_pat(h->value.data, h->value.len))
+    {
+        r->headers_in.authorization = NULL;
+    }
+
+    return ngx_http_mint_headers_remove(r, ngx_http_mint_headers_is_pat,
+                                        NULL);
 }
 
 
@@ -385,9 +391,16 @@ ngx_http_mint_headers_is_upgrade(ngx_table_elt_t *h, void *data)
 
 
 static ngx_uint_t
-ngx_http_mint_headers_is_same(ngx_table_elt_t *h, void *data)
+ngx_http_mint_headers_is_pat(ngx_table_elt_t *h, void *data)
 {
-    return h == data;
+    (void) data;
+
+    return (ngx_http_mint_text_same_name(h->key.data, h->key.len,
+                                         "authorization",
+                                         sizeof("authorization") - 1)
+            || ngx_http_mint_text_same_name(h->key.data, h->key.len, "cookie",
+                                            sizeof("cookie") - 1))
+           && ngx_http_mint_text_holds_pat(h->value.data, h->value.len);
 }
 
 

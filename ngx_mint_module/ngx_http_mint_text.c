@@ -4,6 +4,10 @@
  * or decides what follows from a judgement: see ngx_http_mint_access.c.
  */
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE                 /* memmem */
+#endif
+
 #include "ngx_http_mint_text.h"
 
 #include <string.h>
@@ -403,6 +407,15 @@ ngx_http_mint_text_is_pat(const uint8_t *text, size_t len)
     prefix = sizeof(NGX_HTTP_MINT_PAT_PREFIX) - 1;
 
     return len >= prefix && memcmp(text, NGX_HTTP_MINT_PAT_PREFIX, prefix) == 0;
+}
+
+
+int
+ngx_http_mint_text_holds_pat(const uint8_t *text, size_t len)
+{
+    return memmem(text, len, NGX_HTTP_MINT_PAT_PREFIX,
+                  sizeof(NGX_HTTP_MINT_PAT_PREFIX) - 1)
+           != NULL;
 }
 
 

@@ -64,9 +64,11 @@ int ngx_http_mint_text_sets_cookie(const uint8_t *header, size_t len,
 int ngx_http_mint_text_bearer(const uint8_t *header, size_t len,
     ngx_http_mint_text_t *token);
 
-/* has the text the prefix, and the whole shape, of a personal token? */
+/* has the text the prefix, and the whole shape, of a personal token; may one
+   be somewhere in it? */
 int ngx_http_mint_text_is_pat(const uint8_t *text, size_t len);
 int ngx_http_mint_text_is_whole_pat(const uint8_t *text, size_t len);
+int ngx_http_mint_text_holds_pat(const uint8_t *text, size_t len);
 
 /*
  * A name as a header value: "%", what is not printable ASCII and spaces at

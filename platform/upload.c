@@ -45,6 +45,7 @@ static json_t *upload_compose(void *cls, json_t *result,
 static void upload_finish(void *cls);
 static json_t *restart_compose(void *cls, json_t *result,
     const struct error *err, json_t *details);
+static void upload_message(struct strbuf *message, const json_t *result);
 static const char *upload_json_text(const json_t *result, const char *key);
 
 
@@ -201,11 +202,7 @@ upload_compose(void *cls, json_t *result, const struct error *err,
                          upload->request_id, "details", details);
     }
 
-    strbuf_printf(&message, "Installed %s %s (%s)",
-                  upload_json_text(result, "name"),
-                  upload_json_text(result, "version"),
-                  upload_json_text(result, "mode"));
-
+    upload_message(&message, result);
     document = json_copy(result);
     json_object_set(document, "plugin", json_object_get(result, "name"));
     json_object_set(document, "name", json_object_get(result, "distribution"));
@@ -219,6 +216,29 @@ upload_compose(void *cls, json_t *result, const struct error *err,
     strbuf_free(&message);
 
     return document;
+}
+
+
+/* installed is not running: whoever uploads has to know of both */
+
+static void
+upload_message(struct strbuf *message, const json_t *result)
+{
+    bool         unchanged;
+    const char  *error;
+
+    unchanged = json_is_true(json_object_get(result, "unchanged"));
+    error = upload_json_text(result, "error");
+
+    strbuf_printf(message, unchanged ? "%s %s is installed already (%s)"
+                                     : "Installed %s %s (%s)",
+                  upload_json_text(result, "name"),
+                  upload_json_text(result, "version"),
+                  upload_json_text(result, "mode"));
+
+    if (error[0] != '\0') {
+        strbuf_printf(message, ", but it does not run: %s", error);
+    }
 }
 
 

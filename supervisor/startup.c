@@ -100,12 +100,13 @@ supervisor_on_prepare_progress(void *ctx, const char *text)
 
 static void
 supervisor_on_prepared(void *ctx, const struct error *err,
-    struct plugin *plugin, const char *replaced)
+    struct plugin *plugin, const char *replaced, bool unchanged)
 {
     struct supervisor  *s;
 
     (void) plugin;
     (void) replaced;
+    (void) unchanged;
     s = ctx;
 
     operations_set_step(s->operations, NULL);

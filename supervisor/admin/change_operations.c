@@ -310,8 +310,9 @@ install_on_progress(void *ctx, const char *text)
 
 static void
 install_on_done(void *ctx, const struct error *err, struct plugin *plugin,
-    const char *replaced)
+    const char *replaced, bool unchanged)
 {
+    bool                  starts;
     json_t               *result;
     struct waiter        *waiter;
     struct service       *service;
@@ -331,14 +332,15 @@ install_on_done(void *ctx, const struct error *err, struct plugin *plugin,
     installer_collect(o->parts.installer, plugin_processes_use,
                       o->parts.processes);
 
-    result = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o}",
+    result = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:b}",
         "name", plugin->name,
         "distribution", plugin->distribution,
         "version", plugin->version,
         "mode", plugin_mode_name(plugin->mode),
         "reason", plugin->reason,
         "routes_prefix", plugin->routes_prefix,
-        "replaced", replaced != NULL ? json_string(replaced) : json_null());
+        "replaced", replaced != NULL ? json_string(replaced) : json_null(),
+        "unchanged", unchanged);
 
     waiter = waiter_new(o, install->call);
     waiter->plugin_id = plugin->id;
@@ -347,19 +349,19 @@ install_on_done(void *ctx, const struct error *err, struct plugin *plugin,
     service = plugin_process_service(plugin);
     waiter->generation = service != NULL ? service_generation(service) : 0;
 
-    /* an installation that changed nothing finds it as it was */
-    if (plugin->state == PLUGIN_READY && service != NULL
-        && service_state(service) == SERVICE_READY)
-    {
+    starts = service != NULL && (service_state(service) == SERVICE_PREPARING
+                                 || service_state(service)
+                                    == SERVICE_STARTING);
+
+    /* finds it as it was, even failed: nothing would come of waiting */
+    if (unchanged && !starts) {
         waiter_finish(waiter, plugin);
         install_free(install);
         return;
     }
 
     /* the start under way already is the one to wait for */
-    if (service != NULL && (service_state(service) == SERVICE_PREPARING
-                            || service_state(service) == SERVICE_STARTING))
-    {
+    if (starts) {
         waiter->generation--;
     }
 
@@ -372,13 +374,14 @@ install_on_done(void *ctx, const struct error *err, struct plugin *plugin,
 
 static void
 install_on_prepared(void *ctx, const struct error *err, struct plugin *plugin,
-    const char *replaced)
+    const char *replaced, bool unchanged)
 {
     struct operations    *o;
     struct install_call  *install;
 
     (void) plugin;
     (void) replaced;
+    (void) unchanged;
 
     install = ctx;
     o = install->operations;

@@ -157,11 +157,16 @@ print_restart_all(json_t *result)
 void
 print_install(json_t *result)
 {
-    const char  *replaced;
+    const char  *error, *replaced;
 
+    error = print_text(result, "error");
     replaced = print_text(result, "replaced");
     printf("%s %s is installed", print_text(result, "name"),
            print_text(result, "version"));
+
+    if (json_is_true(json_object_get(result, "unchanged"))) {
+        printf(" already");
+    }
 
     if (replaced[0] != '\0') {
         printf(" (was %s)", replaced);
@@ -169,6 +174,10 @@ print_install(json_t *result)
 
     putchar('\n');
     print_reason(result);
+
+    if (error[0] != '\0') {
+        printf("it does not run: %s\n", error);
+    }
 }
 
 

@@ -235,14 +235,14 @@ install_next(evutil_socket_t fd, short events, void *ctx)
     }
 
     if (rc != 0) {
-        install_finished(installer, &err, NULL, NULL);
+        install_finished(installer, &err, NULL, NULL, false);
     }
 }
 
 
 void
 install_finished(struct installer *installer, const struct error *err,
-    struct plugin *plugin, const char *replaced)
+    struct plugin *plugin, const char *replaced, bool unchanged)
 {
     struct install_request  *request;
 
@@ -250,7 +250,7 @@ install_finished(struct installer *installer, const struct error *err,
     installer->first = request->next;
     installer->is_running = false;
 
-    request->done(request->ctx, err, plugin, replaced);
+    request->done(request->ctx, err, plugin, replaced, unchanged);
 
     free(request->bundle);
     free(request);

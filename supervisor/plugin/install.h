@@ -21,9 +21,9 @@ struct installer;
 typedef void (*install_progress_fn)(void *ctx, const char *text);
 
 /* err->code 0: success, *plugin is registered (NULL after a preparation);
-   replaced = old version or NULL */
+   replaced = old version or NULL; unchanged: it was there already */
 typedef void (*install_done_fn)(void *ctx, const struct error *err,
-    struct plugin *plugin, const char *replaced);
+    struct plugin *plugin, const char *replaced, bool unchanged);
 
 
 /* config, registry and runner must outlive the installer */
@@ -45,9 +45,10 @@ void installer_prepare(struct installer *installer,
 /*
  * Installs a bundle (.mint or .whl, absolute path).  Requests wait in line:
  * one at a time.  Another version of an installed plugin replaces it; the
- * same version again is success without work unless force.  force skips the
- * conflict check between bundles' requires_mint and the platform, nothing
- * else.  On failure nothing has changed.
+ * same wheel again is success without work, another one of the same version a
+ * conflict, unless force.  force also skips the conflict check between
+ * bundles' requires_mint and the platform, nothing else.  On failure nothing
+ * has changed.
  */
 void installer_install(struct installer *installer, const char *bundle,
     bool force, install_progress_fn progress, install_done_fn done, void *ctx);

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Between a wheel and the registry: may it have its name, and what of it is
- * registered.
+ * Between a wheel and the registry: may it have its name, is it there already,
+ * and what of it is registered.
  */
 
 #include "supervisor/plugin/install_private.h"
 
 #include <string.h>
 
+#include "lib/log.h"
 #include "lib/strbuf.h"
+#include "supervisor/plugin/environment.h"
+#include "supervisor/plugin/keep.h"
 #include "supervisor/plugin/names.h"
 
 
@@ -59,6 +62,38 @@ install_check_names(struct installer *installer, const struct wheel *wheel,
                          (long long)
                          installer->tools.config->plugins.capacity);
     }
+
+    return 0;
+}
+
+
+/* the version is installed: is it this very wheel, and whole? */
+
+int
+install_check_same(struct installer *installer, const struct bundle *bundle,
+    const struct wheel *wheel, const struct plugin *old, bool *is_same,
+    struct error *err)
+{
+    json_t        *marker;
+    struct error   why;
+
+    if (!keep_is_same(&installer->tools, bundle, wheel, old->wheel)) {
+        return error_set(err, MINT_ERR_CONFLICT, "%s %s is installed already, "
+                         "with other contents: give this one another "
+                         "version, or force it to replace that one",
+                         old->name, old->version);
+    }
+
+    if (environment_read(old->environment, &marker, &why) != 0) {
+        log_warn("installing %s %s again: %s", old->name, old->version,
+                 why.text);
+        return 0;
+    }
+
+    json_decref(marker);
+    install_progress(installer, "%s %s is installed already", old->name,
+                     old->version);
+    *is_same = true;
 
     return 0;
 }

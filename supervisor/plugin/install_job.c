@@ -33,6 +33,7 @@ struct install_job {
     struct keep                 kept;
     uint32_t                    uid;
     char                       *replaced;       /* old version, or NULL */
+    bool                        is_unchanged;   /* it is there already */
 
     struct plugin             **others;         /* shared plugins but this */
     size_t                      other_count;
@@ -48,8 +49,7 @@ struct install_job {
 
 
 static void install_unpack(evutil_socket_t fd, short events, void *ctx);
-static int install_check(struct install_job *job, bool *is_there,
-    struct error *err);
+static int install_check(struct install_job *job, struct error *err);
 static int install_requires(struct install_job *job, struct error *err);
 static void install_requires_done(void *ctx,
     const struct command_result *result);
@@ -170,12 +170,14 @@ static void
 install_end(struct install_job *job, const struct error *err,
     struct plugin *plugin)
 {
+    bool               unchanged;
     struct error       why;
     char              *replaced;
     struct installer  *installer;
 
     why = *err;
     installer = job->installer;
+    unchanged = job->is_unchanged;
     replaced = job->replaced;
     job->replaced = NULL;
     installer->job = NULL;
@@ -190,7 +192,7 @@ install_end(struct install_job *job, const struct error *err,
 
     install_job_free(job);
     install_finished(installer, &why, plugin,
-                     why.code == 0 ? replaced : NULL);
+                     why.code == 0 ? replaced : NULL, unchanged);
     free(replaced);
 }
 
@@ -202,7 +204,6 @@ static void
 install_unpack(evutil_socket_t fd, short events, void *ctx)
 {
     int                  rc;
-    bool                 is_there;
     struct error         err;
     struct install_job  *job = ctx;
 
@@ -217,13 +218,11 @@ install_unpack(evutil_socket_t fd, short events, void *ctx)
         return;
     }
 
-    is_there = false;
-
     if (rc == 0) {
-        rc = install_check(job, &is_there, &err);
+        rc = install_check(job, &err);
     }
 
-    if (rc == 0 && is_there) {
+    if (rc == 0 && job->is_unchanged) {
         install_end(job, &err, registry_find(job->installer->registry,
                                              job->wheel.plugin_name));
         return;
@@ -240,7 +239,7 @@ install_unpack(evutil_socket_t fd, short events, void *ctx)
 
 
 static int
-install_check(struct install_job *job, bool *is_there, struct error *err)
+install_check(struct install_job *job, struct error *err)
 {
     int             rc;
     char           *path;
@@ -279,15 +278,15 @@ install_check(struct install_job *job, bool *is_there, struct error *err)
     if (strcmp(old->version, job->wheel.version) == 0
         && !job->request->force)
     {
-        install_progress(job->installer, "%s %s is installed already",
-                         old->name, old->version);
-        *is_there = true;
-        return 0;
+        rc = install_check_same(job->installer, job->bundle, &job->wheel, old,
+                                &job->is_unchanged, err);
     }
 
-    job->replaced = mem_strdup(old->version);
+    if (rc == 0 && !job->is_unchanged) {
+        job->replaced = mem_strdup(old->version);
+    }
 
-    return 0;
+    return rc;
 }
 
 

@@ -7,6 +7,7 @@
 #ifndef SUPERVISOR_PLUGIN_INSTALL_PRIVATE_H
 #define SUPERVISOR_PLUGIN_INSTALL_PRIVATE_H
 
+#include "supervisor/plugin/bundle.h"
 #include "supervisor/plugin/decision.h"
 #include "supervisor/plugin/install.h"
 #include "supervisor/plugin/toolset.h"
@@ -49,10 +50,10 @@ struct installer {
 void install_progress(struct installer *installer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* the request under way has ended; plugin and replaced as for
+/* the request under way has ended; plugin and so on as for
    install_done_fn.  The caller's job is freed by itself before or after */
 void install_finished(struct installer *installer, const struct error *err,
-    struct plugin *plugin, const char *replaced);
+    struct plugin *plugin, const char *replaced, bool unchanged);
 
 void install_set_platform(struct installer *installer,
     const char *environment);
@@ -74,6 +75,12 @@ char *install_common_lock(struct installer *installer,
    will be */
 int install_check_names(struct installer *installer,
     const struct wheel *wheel, uint32_t *uid, struct error *err);
+
+/* the same version again: *is_same if it is the wheel that is installed, and
+   its environment is whole; another wheel is MINT_ERR_CONFLICT */
+int install_check_same(struct installer *installer,
+    const struct bundle *bundle, const struct wheel *wheel,
+    const struct plugin *old, bool *is_same, struct error *err);
 
 /* fills *plugin for the registry out of what installing has found out */
 void install_fill(struct plugin *plugin, const struct wheel *wheel,

@@ -17,6 +17,8 @@
 #include "supervisor/plugin/lock.h"
 
 
+static char *keep_directory(const struct toolset *tools,
+    const struct bundle *bundle, const struct wheel *wheel);
 static int keep_sort_extra(const struct bundle *bundle, const char *from,
     const struct lock *core, struct error *err);
 static int keep_move(struct keep *keep, const struct toolset *tools,
@@ -38,9 +40,7 @@ keep_wheels(struct keep *out, const struct toolset *tools,
         return rc;
     }
 
-    out->directory = mem_printf("%s/%s-%s-%.8s", tools->bundles,
-                                wheel->distribution, wheel->version,
-                                bundle_sha256(bundle));
+    out->directory = keep_directory(tools, bundle, wheel);
     out->wheel = mem_printf("%s/%s", out->directory, bundle_wheel(bundle));
 
     /* work goes on to be used for other files */
@@ -80,6 +80,32 @@ keep_wheels(struct keep *out, const struct toolset *tools,
     lock_clear(&core);
 
     return rc;
+}
+
+
+static char *
+keep_directory(const struct toolset *tools, const struct bundle *bundle,
+    const struct wheel *wheel)
+{
+    return mem_printf("%s/%s-%s-%.8s", tools->bundles, wheel->distribution,
+                      wheel->version, bundle_sha256(bundle));
+}
+
+
+bool
+keep_is_same(const struct toolset *tools, const struct bundle *bundle,
+    const struct wheel *wheel, const char *path)
+{
+    bool    same;
+    char   *directory;
+    size_t  len;
+
+    directory = keep_directory(tools, bundle, wheel);
+    len = strlen(directory);
+    same = strncmp(path, directory, len) == 0 && path[len] == '/';
+    free(directory);
+
+    return same;
 }
 
 

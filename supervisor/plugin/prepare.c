@@ -142,7 +142,7 @@ prepare_end(struct prepare *prepare, const struct error *err)
     installer->prepare = NULL;
 
     prepare_free(prepare);
-    install_finished(installer, &why, NULL, NULL);
+    install_finished(installer, &why, NULL, NULL, false);
 }
 
 

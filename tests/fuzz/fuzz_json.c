@@ -66,9 +66,9 @@ fuzz_members(const uint8_t *data, size_t size)
     char                      text[8];
     size_t                    i;
     struct mint_json_member   m[] = {
-        { "sub", MINT_JSON_STRING, text, sizeof(text), 0, 0, 0 },
-        { "exp", MINT_JSON_INTEGER, NULL, 0, 0, 0, 0 },
-        { "crit", MINT_JSON_ANY, NULL, 0, 0, 0, 0 },
+        MINT_JSON_TEXT("sub", text, sizeof(text)),
+        MINT_JSON_OTHER("exp", MINT_JSON_INTEGER),
+        MINT_JSON_OTHER("crit", MINT_JSON_ANY),
     };
 
     rc = mint_json_read(data, size, m, 3);

@@ -123,15 +123,16 @@ class Client:
             self.close()
         return response
 
-    def fetch(self, target, *lines, method="GET", body=b""):
-        """Lines are whole header lines; all text is bytes."""
+    def fetch(self, target, *lines, method="GET", body=b"", raw=b""):
+        """Lines are whole header lines; all text is bytes.  raw: sent after
+        them without a length."""
         self.count += 1
         rid = f"attack-{self.count}"
         head = [f"{method} {target} HTTP/1.1", "Host: mint",
                 f"X-Request-ID: {rid}", *lines]
         if body:
             head.append(f"Content-Length: {len(body)}")
-        data = "\r\n".join(head).encode("latin-1") + b"\r\n\r\n" + body
+        data = "\r\n".join(head).encode("latin-1") + b"\r\n\r\n" + body + raw
         response = self.send(data, method)
         response.id = rid
         return response

@@ -430,6 +430,24 @@ def test_install(mintctl, supervisor, tmp_path):
     mintctl("install", "p.mint", cwd=tmp_path)
     assert supervisor.requests[1]["force"] is False
 
+    supervisor.answers["install"] = always(
+        {
+            "name": "peak",
+            "version": "2.0",
+            "mode": "shared",
+            "reason": "everything fits",
+            "replaced": None,
+            "unchanged": True,
+            "state": "failed",
+            "error": "RuntimeError: boom",
+        }
+    )
+    assert mintctl("install", "p.mint", cwd=tmp_path).stdout == (
+        "peak 2.0 is installed already\n"
+        "shared: everything fits\n"
+        "it does not run: RuntimeError: boom\n"
+    )
+
 
 def test_stop_waits_until_nobody_listens(tmp_path, supervisor):
     supervisor.answers["stop"] = always({})

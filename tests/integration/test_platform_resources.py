@@ -279,6 +279,26 @@ def test_upload(shared):
     assert seen["force"] is False
 
 
+def test_upload_says_what_became_of_it(shared):
+    """Nothing is called installed that was there; nor running that fails."""
+    plugin = {"name": "gen", "distribution": "mint-plugin-gen",
+              "version": "0.1.0", "mode": "shared", "reason": "r",
+              "replaced": None}
+    for more, message in (
+        ({"unchanged": True}, "gen 0.1.0 is installed already (shared)"),
+        ({"unchanged": False, "state": "failed", "error": "No: such"},
+         "Installed gen 0.1.0 (shared), but it does not run: No: such"),
+        ({"unchanged": True, "state": "failed", "error": "No: such"},
+         "gen 0.1.0 is installed already (shared), but it does not run: "
+         "No: such"),
+    ):
+        shared.supervisor.handlers["install"] = \
+            lambda _, more=more: {**plugin, **more}
+        body = upload(shared).json()
+        assert body["success"] is True and body["message"] == message
+    wait_for(lambda: not leftovers(shared), "the upload to be removed")
+
+
 def test_upload_failures_are_success_false(shared):
     def refuse(code):
         return lambda _: {"ok": False, "error": {

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from system_harness import (
     make_bundle,
     raw_request,
     renamed_plugin,
+    wait_for,
 )
 
 MINT = Path(sys.executable).parent / "mint"
@@ -148,6 +151,41 @@ def test_upload_deploy_and_call(
     assert plugin["instances"][0]["pid"] != first["pid"]
     assert not os.path.exists(f"/proc/{first['pid']}")
     assert "1.1.0" in mint("plugin", "list")
+
+
+def test_upload_of_what_is_there(mint: CommandLine, tmp_path: Path) -> None:
+    """It fails, is built anew under its old version, and is mended."""
+    system = mint.system
+    name = "test-mended"
+    project = renamed_plugin("misbehaving", "mended", tmp_path)
+    old = "IMPORT_FAILURE = "
+    broken = make_bundle(project, tmp_path / "broken", replace={
+        old: "if os.path.exists(os.environ.get(\"MINT_PLUGIN_DATA_DIR\", \"\")"
+             " + \"/broken\"):\n    raise OSError(\"broken\")\n\n" + old})
+    mended = make_bundle(project, tmp_path / "mended")
+    text = mint("plugin", "upload", str(broken))
+    assert f"Installed {name} 1.0.0 (shared)" in text
+    assert "does not run" not in text
+
+    (system.data / "plugin-data" / name / "broken").touch()
+    os.kill(system.pid(name), signal.SIGKILL)
+    wait_for(lambda: system.plugins()[name]["state"] == "failed",
+             "the plugin to fail for good")
+    # at once, not when it is tried again
+    begin = time.monotonic()
+    text = mint("plugin", "upload", str(broken))
+    assert time.monotonic() - begin < 60
+    assert f"{name} 1.0.0 is installed already (shared), but it does not " \
+        "run: OSError: broken" in " ".join(text.split())
+
+    text = mint("plugin", "upload", str(mended), status=1)
+    assert "installed already, with other contents" in text
+    assert "--force" in text
+    assert system.plugins()[name]["state"] == "failed"
+    text = mint("plugin", "upload", "--force", str(mended))
+    assert f"Installed {name} 1.0.0 (shared)" in text
+    assert "does not run" not in text
+    assert system.plugins()[name]["state"] == "ready"
 
 
 def test_bad_bundle_says_why(mint: CommandLine, tmp_path: Path) -> None:

@@ -92,6 +92,44 @@ START_TEST(test_base64url_is_one_to_one)
 END_TEST
 
 
+/* one wrong letter, wherever it stands */
+
+START_TEST(test_base64url_sees_every_letter)
+{
+    int      letter, n;
+    char     text[12];
+    size_t   len, at;
+    uint8_t  data[12];
+
+    for (len = 2; len <= 11; len++) {
+        if (len % 4 == 1) {
+            continue;
+        }
+
+        for (at = 0; at < len; at++) {
+            for (letter = 0; letter < 256; letter++) {
+                memset(text, 'A', sizeof(text));
+                text[at] = (char) letter;
+                n = mint_base64url_decode(data, sizeof(data), text, len);
+
+                if (!mint_base64url_is_letter((char) letter)
+                    || (at + 1 == len && len % 4 == 2
+                        && memchr("AQgw", letter, 4) == NULL)
+                    || (at + 1 == len && len % 4 == 3
+                        && memchr("AEIMQUYcgkosw048", letter, 16) == NULL))
+                {
+                    ck_assert_int_eq(n, -1);
+
+                } else {
+                    ck_assert_int_eq(n, (int) (len * 3 / 4));
+                }
+            }
+        }
+    }
+}
+END_TEST
+
+
 START_TEST(test_crc32)
 {
     size_t       i;
@@ -187,6 +225,7 @@ main(void)
 
     tcase_add_test(tcase, test_base64url_vectors);
     tcase_add_test(tcase, test_base64url_is_one_to_one);
+    tcase_add_test(tcase, test_base64url_sees_every_letter);
     tcase_add_test(tcase, test_crc32);
     tcase_add_test(tcase, test_utf8_code_points);
     tcase_add_test(tcase, test_utf8_refused);

@@ -154,10 +154,18 @@ END_TEST
 
 START_TEST(test_nul_bytes)
 {
+    struct mint_json_member  m = MINT_JSON_OTHER("a", MINT_JSON_INTEGER);
+
     ck_assert_int_eq(read_object("{}\0", 3, NULL, 0), -1);
     ck_assert_int_eq(read_object("{\"a\0\":1}", 8, NULL, 0), -1);
     ck_assert_int_eq(read_object("{\"a\":\"\\\0\"}", 10, NULL, 0), -1);
     ck_assert_int_eq(read_object("{\"a\":\"\\u0000\"}", 14, NULL, 0), 0);
+
+    /* not the end of the name it is compared with */
+    ck_assert_int_eq(read_object("{\"a\0\":1}", 8, &m, 1), -1);
+    ck_assert_int_eq(read_object("{\"a\0\0\0\0\":1}", 11, &m, 1), -1);
+    ck_assert_int_eq(read_object("{\"a\\u0000\":1}", 13, &m, 1), 0);
+    ck_assert_int_eq(m.is_present, 0);
 }
 END_TEST
 
@@ -197,9 +205,9 @@ START_TEST(test_members)
     char                      text[4];
     const char               *json;
     struct mint_json_member   m[] = {
-        { "s", MINT_JSON_STRING, text, sizeof(text), 0, 0, 0 },
-        { "n", MINT_JSON_INTEGER, NULL, 0, 0, 0, 0 },
-        { "x", MINT_JSON_ANY, NULL, 0, 0, 0, 0 },
+        MINT_JSON_TEXT("s", text, sizeof(text)),
+        MINT_JSON_OTHER("n", MINT_JSON_INTEGER),
+        MINT_JSON_OTHER("x", MINT_JSON_ANY),
     };
 
     json = "{\"s\":\"abc\",\"n\":9007199254740991,\"nn\":1,\"S\":2}";
@@ -260,6 +268,73 @@ START_TEST(test_members_refused)
 END_TEST
 
 
+/* whether it is plain is the same, read on the way or asked for afterwards */
+
+START_TEST(test_plain)
+{
+    size_t                    i;
+    char                      text[64], json[96];
+    struct mint_json_member   m[] = {
+        MINT_JSON_TEXT("s", text, sizeof(text))
+    };
+    static const char *const  strings[] = {
+        "", "abc", "a b", "\\\"\\\\\\/", "\x7f", "\\u007f", "\\u007e",
+        "\\u0000", "\\u001f", "\\u0020", "a\\n", "\\t", "\xc3\xa9",
+        "\\u00e9", "\xf0\x9f\x98\x80", "\\ud83d\\ude00", "long and plain",
+        "\xc2\x80", "a\x7f" "b",
+    };
+
+    for (i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
+        snprintf(json, sizeof(json), "{\"s\":\"%s\"}", strings[i]);
+        m[0].is_present = 0;
+        ck_assert_int_eq(read_object(json, strlen(json), m, 1), 0);
+        ck_assert_msg(m[0].is_plain == mint_json_is_plain(text, m[0].len),
+                      "%s", json);
+    }
+}
+END_TEST
+
+
+/* in any order, with others between */
+
+START_TEST(test_members_in_any_order)
+{
+    int                       order, i, at;
+    char                      text[8], json[128];
+    struct mint_json_member   m[4];
+    static const char *const  parts[] = {
+        "\"a\":\"x\"", "\"ab\":1", "\"b\":2", "\"abc\":3", "\"\":4"
+    };
+
+    for (order = 0; order < 625; order++) {
+        memset(m, 0, sizeof(m));
+        m[0] = (struct mint_json_member) MINT_JSON_TEXT("a", text, 8);
+        m[1] = (struct mint_json_member)
+               MINT_JSON_OTHER("ab", MINT_JSON_INTEGER);
+        m[2] = (struct mint_json_member)
+               MINT_JSON_OTHER("b", MINT_JSON_INTEGER);
+        json[0] = '\0';
+
+        for (i = 0, at = order; i < 4; i++, at /= 5) {
+            strcat(json, i == 0 ? "{" : ",");
+            strcat(json, parts[at % 5]);
+        }
+        strcat(json, "}");
+
+        if (read_object(json, strlen(json), m, 3) != 0) {
+            continue;       /* one of the listed ones is there twice */
+        }
+
+        ck_assert_int_eq(m[0].is_present, strstr(json, parts[0]) != NULL);
+        ck_assert_int_eq(m[1].is_present, strstr(json, parts[1]) != NULL);
+        ck_assert_int_eq(m[2].is_present, strstr(json, parts[2]) != NULL);
+        ck_assert_uint_eq(m[1].integer, (unsigned) m[1].is_present);
+        ck_assert_uint_eq(m[2].integer, 2 * (unsigned) m[2].is_present);
+    }
+}
+END_TEST
+
+
 START_TEST(test_quote)
 {
     char  to[8];
@@ -297,6 +372,8 @@ main(void)
     tcase_add_test(tcase, test_depth);
     tcase_add_test(tcase, test_members);
     tcase_add_test(tcase, test_members_refused);
+    tcase_add_test(tcase, test_plain);
+    tcase_add_test(tcase, test_members_in_any_order);
     tcase_add_test(tcase, test_quote);
 
     suite_add_tcase(suite, tcase);

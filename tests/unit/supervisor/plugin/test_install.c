@@ -355,11 +355,12 @@ END_TEST
 
 static void
 must_not_answer(void *ctx, const struct error *err, struct plugin *plugin,
-    const char *replaced)
+    const char *replaced, bool unchanged)
 {
     (void) ctx;
     (void) plugin;
     (void) replaced;
+    (void) unchanged;
 
     ck_abort_msg("answered: %s", err->text);
 }
@@ -624,14 +625,56 @@ START_TEST(test_same_version)
     ck_assert_int_eq(world_install(&world, bundle, false), 0);
     ck_assert_ptr_eq(world.plugin, plugin);
     ck_assert_ptr_null(world.replaced);
+    ck_assert(world.unchanged);
     ck_assert_uint_eq(world.changed, 0);
     ck_assert_uint_eq(fake_called(&fake, "uv "), 0);
 
     ck_assert_int_eq(world_install(&world, bundle, true), 0);
     ck_assert_str_eq(world.replaced, "0.1.0");
+    ck_assert(!world.unchanged);
     ck_assert_uint_eq(world.changed, 1);
     ck_assert(fs_exists(plugin->wheel));
     ck_assert_uint_eq(fake_called(&fake, "-- mint-sdk>=1.2.0b1 "), 0);
+}
+END_TEST
+
+
+/* built anew under the old version: neither done nor silently dropped */
+
+START_TEST(test_same_version_other_contents)
+{
+    char           *old, *wheel, *other;
+    struct plugin  *plugin;
+
+    nothing_but_core();
+    ck_assert_int_eq(world_install(&world, bundle, false), 0);
+    plugin = world.plugin;
+    old = mem_strdup(plugin->wheel);
+
+    wheel = fixture_wheel(world.directory, "mint-plugin-x", "0.1.0", "x",
+                          requires, "class Plugin: fixed = True\n");
+    other = fixture_bundle(world.directory, "mint-plugin-x", "0.1.0", wheel,
+                           ">=1.2.0b1");
+
+    forget_calls();
+    ck_assert_int_eq(world_install(&world, other, false), MINT_ERR_CONFLICT);
+    ck_assert_str_eq(world.err.text, "x 0.1.0 is installed already, with "
+                     "other contents: give this one another version, or "
+                     "force it to replace that one");
+    ck_assert_uint_eq(world.changed, 0);
+    ck_assert_uint_eq(fake_called(&fake, "uv "), 0);
+    ck_assert_str_eq(plugin->wheel, old);
+    world_settle(&world);
+    ck_assert_uint_eq(world_count(&world, "bundles", ""), 1);
+
+    ck_assert_int_eq(world_install(&world, other, true), 0);
+    ck_assert_uint_eq(world.changed, 1);
+    ck_assert_str_ne(plugin->wheel, old);
+    ck_assert_int_eq(world_install(&world, other, false), 0);
+
+    free(other);
+    free(wheel);
+    free(old);
 }
 END_TEST
 
@@ -738,10 +781,11 @@ static unsigned  answers;
 
 static void
 count_answer(void *ctx, const struct error *err, struct plugin *plugin,
-    const char *replaced)
+    const char *replaced, bool unchanged)
 {
     (void) plugin;
     (void) replaced;
+    (void) unchanged;
 
     /* in the order of the requests */
 
@@ -862,6 +906,13 @@ START_TEST(test_lost_environment)
     plugin = registry_find(world.registry, "x");
     ck_assert_int_eq(plugin->state, PLUGIN_FAILED);
     ck_assert_ptr_nonnull(strstr(plugin->error, "install its bundle again"));
+
+    /* and so it is done, although it is the same wheel */
+
+    ck_assert_int_eq(world_install(&world, bundle, false), 0);
+    ck_assert(!world.unchanged);
+    ck_assert(fs_exists(plugin->environment));
+    ck_assert_uint_eq(world.changed, 1);
 }
 END_TEST
 
@@ -929,6 +980,7 @@ install_suite(void)
     tcase_add_test(tcase, test_lost_platform);
     tcase_add_test(tcase, test_new_core_conflict);
     tcase_add_test(tcase, test_same_version);
+    tcase_add_test(tcase, test_same_version_other_contents);
     tcase_add_test(tcase, test_failed_upgrade);
     tcase_add_test(tcase, test_names_taken);
     tcase_add_test(tcase, test_bad_requests);

@@ -122,7 +122,7 @@ world_progress(void *ctx, const char *text)
 
 static void
 world_done(void *ctx, const struct error *err, struct plugin *plugin,
-    const char *replaced)
+    const char *replaced, bool unchanged)
 {
     struct world  *world = ctx;
 
@@ -131,6 +131,7 @@ world_done(void *ctx, const struct error *err, struct plugin *plugin,
     world->err = *err;
     world->plugin = plugin;
     world->replaced = replaced != NULL ? mem_strdup(replaced) : NULL;
+    world->unchanged = unchanged;
     event_base_loopbreak(world->base);
 }
 

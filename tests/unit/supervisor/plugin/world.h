@@ -27,6 +27,7 @@ struct world {
     struct error        err;
     struct plugin      *plugin;
     char               *replaced;
+    bool                unchanged;
     struct strbuf       progress;       /* lines */
 
     /* told by the registry since the last call */

@@ -27,7 +27,9 @@ async function call(path, body, method = body ? "POST" : "GET") {
   }
   if (!reply.ok) {
     const cause = answer.message ?? answer.detail ?? reply.statusText;
-    throw new Error(`${reply.status}: ${cause}`);
+    throw Object.assign(new Error(`${reply.status}: ${cause}`), {
+      status: reply.status,
+    });
   }
   return answer;
 }
@@ -143,4 +145,5 @@ $("sign-in").addEventListener("submit", attempt(async () => {
   say("");
   await start();
 }));
-attempt(start)();
+// Whoever opens the page before signing in has done nothing wrong.
+start().catch((error) => error.status === 401 || say(error.message, true));
