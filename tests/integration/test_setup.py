@@ -490,6 +490,17 @@ def test_no_python_says_what_was_tried(place):
                   if p.name.startswith("python")) == []
 
 
+def test_a_python_that_is_named_is_used_or_refused():
+    """Never quietly another one."""
+    old = shutil.which("false")
+    done = subprocess.run(
+        [ROOT / "scripts/setup", "run"], env=environment(MINT_PYTHON=old),
+        capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "MINT_PYTHON names no Python >= 3.12" in done.stderr
+    assert f"{old}: " in done.stderr
+
+
 # ---- nginx configuration ------------------------------------------------
 
 
