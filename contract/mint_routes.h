@@ -28,6 +28,7 @@
 #define MINT_PREFIX_MAX          120     /* bytes, without NUL */
 #define MINT_PREFIX_SEGMENTS     8
 #define MINT_NAME_MAX            64      /* plugin name, without NUL */
+#define MINT_SLOTS_MAX           64      /* of a plugin */
 #define MINT_ROUTES_TRIES        16
 
 /* indexes of header.capacity and header.section */

@@ -103,13 +103,49 @@ struct mint_seat {
 /*
  * A pin keeps one user of one plugin on one seat while an older process still
  * holds something of theirs.  key = plugin_id << 40 ^ user id, never 0;
- * linear probing from hash(key); value = seat record + 1, 0 = removed.
+ * linear probing from mint_pin_hash(key), over at most MINT_PIN_PROBES cells;
+ * value = seat record + 1, 0 = removed.
+ *
+ * The cell of a removed pin may be given to another key: the writer stores
+ * key, then value (release).  A reader loads key, value (acquire) and key
+ * again: equal means that they belong together.  A value counts only if its
+ * seat belongs to the plugin that is asked for.
+ *
+ * A move writes pins first, words afterwards: a worker that has counted in
+ * and looks for a pin again cannot miss one that is older than the word.
  */
+
+#define MINT_PIN_PROBES           1024
 
 struct mint_pin {
     uint64_t  key;              /* atomic; 0 = never used */
     uint64_t  value;            /* atomic */
 };
+
+
+/* the finalizer of splitmix64: every bit depends on every bit */
+
+static inline uint64_t
+mint_mix(uint64_t x)
+{
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ULL;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebULL;
+
+    return x ^ x >> 31;
+}
+
+
+static inline uint64_t
+mint_pin_key(uint32_t plugin_id, uint64_t user_id)
+{
+    return (uint64_t) plugin_id << 40 ^ user_id;
+}
+
+static inline uint32_t
+mint_pin_hash(uint64_t key)
+{
+    return (uint32_t) mint_mix(key);
+}
 
 
 _Static_assert(sizeof(struct mint_seat) == 128, "seat size");

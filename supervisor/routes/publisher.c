@@ -215,6 +215,36 @@ publisher_set_seat(struct publisher *publisher, uint32_t index,
 }
 
 
+int
+publisher_pin(struct publisher *publisher, uint32_t seat, uint64_t user_id,
+    struct error *err)
+{
+    return seats_writer_pin(&publisher->seats, seat, user_id, err);
+}
+
+
+bool
+publisher_unpin(struct publisher *publisher, uint32_t plugin_id,
+    uint64_t user_id)
+{
+    return seats_writer_unpin(&publisher->seats, plugin_id, user_id);
+}
+
+
+uint32_t
+publisher_unpin_seat(struct publisher *publisher, uint32_t seat)
+{
+    return seats_writer_unpin_seat(&publisher->seats, seat);
+}
+
+
+uint32_t
+publisher_pins_of(const struct publisher *publisher, uint32_t seat)
+{
+    return seats_writer_pins_of(&publisher->seats, seat);
+}
+
+
 uint32_t
 publisher_seat_in_flight(struct publisher *publisher, uint32_t index)
 {

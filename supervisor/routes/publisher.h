@@ -71,6 +71,23 @@ void publisher_set_seat(struct publisher *publisher, uint32_t index,
     uint32_t generation, unsigned retry_after_sec, enum mint_seat_cause cause,
     enum mint_seat_state state);
 
+/*
+ * Pins: the users who stay on a seat while it is draining.  A move pins the
+ * owners of unfinished work, then sets the words: seat a draining, seat b
+ * ready.  MINT_ERR_FULL: there is no room, everyone has to stay; what was
+ * pinned for this move is taken back with publisher_unpin_seat().
+ */
+int publisher_pin(struct publisher *publisher, uint32_t seat,
+    uint64_t user_id, struct error *err);
+
+/* false: the user had no pin in this plugin */
+bool publisher_unpin(struct publisher *publisher, uint32_t plugin_id,
+    uint64_t user_id);
+
+/* all pins of a seat; returns how many there were */
+uint32_t publisher_unpin_seat(struct publisher *publisher, uint32_t seat);
+uint32_t publisher_pins_of(const struct publisher *publisher, uint32_t seat);
+
 /* sum over all live workers of what is in flight in that seat */
 uint32_t publisher_seat_in_flight(struct publisher *publisher,
     uint32_t index);

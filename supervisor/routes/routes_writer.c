@@ -224,7 +224,9 @@ routes_encode(struct mint_route *entry, const struct publisher_route *route,
                          MINT_NAME_MAX);
     }
 
-    if (route->slot_count == 0 || route->affinity > MINT_AFFINITY_USER) {
+    if (route->slot_count == 0 || route->slot_count > MINT_SLOTS_MAX
+        || route->affinity > MINT_AFFINITY_USER)
+    {
         return error_set(err, MINT_ERR_INVALID,
                          "route \"%s\": %u slots, affinity %u",
                          route->prefix, route->slot_count, route->affinity);
@@ -338,7 +340,8 @@ routes_check_entry(const struct mint_route *entry)
            && routes_segments(entry->prefix, entry->prefix_len) > 0
            && entry->name_len > 0 && entry->name_len <= MINT_NAME_MAX
            && entry->version[sizeof(entry->version) - 1] == '\0'
-           && entry->slot_count > 0;
+           && entry->slot_count > 0 && entry->slot_count <= MINT_SLOTS_MAX
+           && entry->affinity <= MINT_AFFINITY_USER;
 }
 
 

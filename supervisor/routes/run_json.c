@@ -13,8 +13,8 @@
 #include "lib/strbuf.h"
 #include "routes_writer.h"
 #include "run_json.h"
+#include "seat_pins.h"
 #include "seats_writer.h"
-#include "worker_records.h"
 
 
 typedef int (*run_json_fn)(const struct run_file *file, json_t *to,
@@ -26,6 +26,8 @@ static int run_json_routes(const struct run_file *file, json_t *to,
     bool secrets, struct error *err);
 static int run_json_seats(const struct run_file *file, json_t *to,
     bool secrets, struct error *err);
+static json_t *run_json_pins(const struct run_file *file,
+    const struct mint_seat *seats);
 static int run_json_identity(const struct run_file *file, json_t *to,
     bool secrets, struct error *err);
 static json_t *run_json_users(struct identity_model *model);
@@ -192,9 +194,79 @@ run_json_seats(const struct run_file *file, json_t *to, bool secrets,
                       (json_int_t) mint_seat_retry_after(s->word)));
     }
 
+    json_object_set_new(to, "seats", list);
+    json_object_set_new(to, "pins", run_json_pins(file, seats));
     free(seats);
 
-    return json_object_set_new(to, "seats", list);
+    return 0;
+}
+
+
+struct run_json_pin {
+    uint32_t  plugin_id;
+    uint32_t  seat;
+    uint64_t  user_id;
+};
+
+
+static int
+run_json_by_user(const void *a, const void *b)
+{
+    const struct run_json_pin  *x, *y;
+
+    x = a;
+    y = b;
+
+    if (x->plugin_id != y->plugin_id) {
+        return x->plugin_id < y->plugin_id ? -1 : 1;
+    }
+
+    return (x->user_id > y->user_id) - (x->user_id < y->user_id);
+}
+
+
+/* seats: as read from the file, which checks the pins too */
+
+static json_t *
+run_json_pins(const struct run_file *file, const struct mint_seat *seats)
+{
+    json_t                 *list;
+    size_t                  i, count;
+    uint32_t                at, seat;
+    uint64_t                key;
+    struct run_json_pin    *pins;
+    const struct mint_pin  *table;
+
+    table = run_file_section(file, MINT_SEATS_SECTION_PINS);
+    pins = mem_alloc(SEAT_PINS * sizeof(*pins));
+    count = 0;
+    at = 0;
+
+    while (seat_pins_next(table, &at, &key, &seat)) {
+        if (seat >= file->header->capacity[MINT_SEATS_CAPACITY_SEATS]) {
+            continue;
+        }
+
+        pins[count].seat = seat;
+        pins[count].plugin_id = seats[seat].plugin_id;
+        pins[count].user_id = seat_pins_user(key, seats[seat].plugin_id);
+        count++;
+    }
+
+    qsort(pins, count, sizeof(*pins), run_json_by_user);
+    list = json_array();
+
+    for (i = 0; i < count; i++) {
+        json_array_append_new(list,
+            json_pack("{s:I,s:I,s:I}", "plugin_id",
+                      (json_int_t) pins[i].plugin_id, "user_id",
+                      (json_int_t) pins[i].user_id, "seat",
+                      (json_int_t) pins[i].seat));
+    }
+
+    free(pins);
+
+    return list;
 }
 
 

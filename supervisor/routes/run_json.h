@@ -15,9 +15,9 @@
 
 
 /*
- * {files: {kind: {epoch, generation, ...} | {error}}, routes, seats, users,
- * roles, keys, denied, pats, plugin_tokens, edge_secret, sequence, workers,
- * totals}.
+ * {files: {kind: {epoch, generation, ...} | {error}}, routes, seats, pins,
+ * users, roles, keys, denied, pats, plugin_tokens, edge_secret, sequence,
+ * workers, totals}.
  * Without "secrets" a secret is its length.  A missing or broken file is told
  * under "files" and its parts are left out.
  */

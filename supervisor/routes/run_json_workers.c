@@ -11,9 +11,27 @@
 
 
 static json_t *run_json_totals(const struct run_file *file);
-static json_t *run_json_figures(const uint64_t *figures, unsigned count);
 static json_t *run_json_worker(const struct run_file *file, unsigned i,
     const struct mint_worker *worker);
+static json_t *run_json_in_flight(const struct run_file *file,
+    const struct mint_worker *worker);
+static json_t *run_json_plugins(const struct run_file *file,
+    const struct mint_worker *worker);
+static json_t *run_json_plugin(const struct mint_worker_plugin *plugin);
+static json_t *run_json_figures(const uint64_t *figures, unsigned count);
+static uint64_t run_json_sum(const uint64_t *figures, unsigned count);
+
+
+static const char *const  run_json_rejections[MINT_REJECT_COUNT] = {
+    [MINT_REJECT_NO_TOKEN] = "no_token",
+    [MINT_REJECT_BAD_TOKEN] = "bad_token",
+    [MINT_REJECT_EXPIRED] = "expired",
+    [MINT_REJECT_REVOKED] = "revoked",
+    [MINT_REJECT_FORBIDDEN] = "forbidden",
+    [MINT_REJECT_BAD_PATH] = "bad_path",
+    [MINT_REJECT_NOT_READY] = "not_ready",
+    [MINT_REJECT_FULL] = "full"
+};
 
 
 int
@@ -84,30 +102,32 @@ run_json_totals(const struct run_file *file)
 
 
 static json_t *
-run_json_figures(const uint64_t *figures, unsigned count)
+run_json_worker(const struct run_file *file, unsigned i,
+    const struct mint_worker *worker)
 {
-    json_t    *list;
-    unsigned   i;
-
-    list = json_array();
-
-    for (i = 0; i < count; i++) {
-        json_array_append_new(list, json_integer((json_int_t) figures[i]));
-    }
-
-    return list;
+    return json_pack("{s:i,s:I,s:I,s:o,s:I,s:I,s:o,s:o}",
+                     "record", (int) i,
+                     "pid", (json_int_t) mint_run_load(&worker->pid),
+                     "started_unix_ms",
+                     (json_int_t) mint_run_load(&worker->started_unix_ms),
+                     "epoch", run_json_figures(worker->epoch, 4),
+                     "routes_generation",
+                     (json_int_t) mint_run_load(&worker->routes_generation),
+                     "requests",
+                     (json_int_t) mint_run_load(&worker->requests),
+                     "in_flight", run_json_in_flight(file, worker),
+                     "plugins", run_json_plugins(file, worker));
 }
 
 
 static json_t *
-run_json_worker(const struct run_file *file, unsigned i,
+run_json_in_flight(const struct run_file *file,
     const struct mint_worker *worker)
 {
-    char                              name[16];
-    json_t                           *seats, *plugins;
-    uint32_t                          k, count, n;
-    const uint32_t                   *in_flight;
-    const struct mint_worker_plugin  *plugin;
+    char             name[16];
+    json_t          *seats;
+    uint32_t         k, count, n;
+    const uint32_t  *in_flight;
 
     count = file->header->capacity[MINT_WORKERS_CAPACITY_SEATS];
     in_flight = (const uint32_t *) (const void *) (worker + 1);
@@ -121,41 +141,104 @@ run_json_worker(const struct run_file *file, unsigned i,
         }
     }
 
-    plugin = worker_file_plugins(file, worker);
+    return seats;
+}
+
+
+static json_t *
+run_json_plugins(const struct run_file *file,
+    const struct mint_worker *worker)
+{
+    char                              name[16];
+    json_t                           *map;
+    uint32_t                          k, count;
+    const struct mint_worker_plugin  *plugins;
+
+    plugins = worker_file_plugins(file, worker);
     count = file->header->capacity[MINT_WORKERS_CAPACITY_PLUGINS];
-    plugins = json_object();
+    map = json_object();
 
     for (k = 0; k < count; k++) {
-        uint64_t  requests, rejections;
-        unsigned  j;
-
-        requests = 0;
-        rejections = 0;
-        for (j = 0; j < 6; j++) {
-            requests += mint_run_load(&plugin[k].requests[j]);
-        }
-        for (j = 0; j < MINT_REJECT_COUNT; j++) {
-            rejections += mint_run_load(&plugin[k].rejections[j]);
-        }
-
-        if (requests + rejections != 0) {
+        if (run_json_sum((const uint64_t *) (const void *) &plugins[k],
+                         sizeof(plugins[k]) / sizeof(uint64_t))
+            != 0)
+        {
             snprintf(name, sizeof(name), "%u", k);
-            json_object_set_new(plugins, name,
-                json_pack("{s:I,s:I}", "requests", (json_int_t) requests,
-                          "rejections", (json_int_t) rejections));
+            json_object_set_new(map, name, run_json_plugin(&plugins[k]));
         }
     }
 
-    return json_pack("{s:i,s:I,s:[I,I,I,I],s:I,s:I,s:o,s:o}",
-                     "record", (int) i,
-                     "pid", (json_int_t) mint_run_load(&worker->pid),
-                     "epoch", (json_int_t) mint_run_load(&worker->epoch[0]),
-                     (json_int_t) mint_run_load(&worker->epoch[1]),
-                     (json_int_t) mint_run_load(&worker->epoch[2]),
-                     (json_int_t) mint_run_load(&worker->epoch[3]),
-                     "routes_generation",
-                     (json_int_t) mint_run_load(&worker->routes_generation),
+    return map;
+}
+
+
+/* "requests" and "rejections" are the sums of the lists behind them */
+
+static json_t *
+run_json_plugin(const struct mint_worker_plugin *plugin)
+{
+    json_t    *rejected;
+    unsigned   i;
+
+    rejected = json_object();
+
+    for (i = 0; i < MINT_REJECT_COUNT; i++) {
+        json_object_set_new(rejected, run_json_rejections[i],
+            json_integer((json_int_t) mint_run_load(&plugin->rejections[i])));
+    }
+
+    return json_pack("{s:I,s:o,s:I,s:o,s:I,s:I,s:I,s:I,s:I,s:o,s:I}",
                      "requests",
-                     (json_int_t) mint_run_load(&worker->requests),
-                     "in_flight", seats, "plugins", plugins);
+                     (json_int_t) run_json_sum(plugin->requests, 6),
+                     "status", run_json_figures(plugin->requests, 6),
+                     "rejections",
+                     (json_int_t) run_json_sum(plugin->rejections,
+                                               MINT_REJECT_COUNT),
+                     "rejected", rejected,
+                     "in_flight",
+                     (json_int_t) mint_run_load(&plugin->in_flight),
+                     "upgrades",
+                     (json_int_t) mint_run_load(&plugin->upgrades),
+                     "bytes_in",
+                     (json_int_t) mint_run_load(&plugin->bytes_in),
+                     "bytes_out",
+                     (json_int_t) mint_run_load(&plugin->bytes_out),
+                     "affinity_hits",
+                     (json_int_t) mint_run_load(&plugin->affinity_hits),
+                     "latency", run_json_figures(plugin->latency, 24),
+                     "oldest_start_ms",
+                     (json_int_t) mint_run_load(&plugin->oldest_start_ms));
+}
+
+
+static json_t *
+run_json_figures(const uint64_t *figures, unsigned count)
+{
+    json_t    *list;
+    unsigned   i;
+
+    list = json_array();
+
+    for (i = 0; i < count; i++) {
+        json_array_append_new(list,
+            json_integer((json_int_t) mint_run_load(&figures[i])));
+    }
+
+    return list;
+}
+
+
+static uint64_t
+run_json_sum(const uint64_t *figures, unsigned count)
+{
+    uint64_t  sum;
+    unsigned  i;
+
+    sum = 0;
+
+    for (i = 0; i < count; i++) {
+        sum += mint_run_load(&figures[i]);
+    }
+
+    return sum;
 }

@@ -13,16 +13,12 @@
 #include "lib/strbuf.h"
 #include "publisher.h"
 #include "run_spec.h"
-#include "seats_writer.h"
+#include "run_spec_seats.h"
 
 
 static const char *spec_affinity(unsigned i);
 static int spec_flags(json_t *flags, uint8_t *value, struct error *err);
-static int spec_unpack(struct error *err, const char *what, size_t i,
-    json_t *item, const char *format, ...);
 static int spec_write_routes(struct publisher *p, json_t *list,
-    struct error *err);
-static int spec_write_seats(struct publisher *p, json_t *list,
     struct error *err);
 static int spec_role(json_t *item, size_t i, struct publisher_role *role,
     struct error *err);
@@ -65,7 +61,7 @@ run_spec_write(const char *directory, json_t *spec, gid_t gid,
         return rc;
     }
 
-    rc = spec_write_seats(p, json_object_get(spec, "seats"), err);
+    rc = run_spec_write_seats(p, json_object_get(spec, "seats"), err);
     if (rc == 0 && spec_has_identity(spec)) {
         rc = spec_write_identity(p, spec, err);
     }
@@ -79,6 +75,10 @@ run_spec_write(const char *directory, json_t *spec, gid_t gid,
     publisher_tick(p);
     publisher_free(&p);
 
+    if (rc == 0 && json_object_get(spec, "pins") != NULL) {
+        rc = run_spec_write_pins(directory, gid,
+                                 json_object_get(spec, "pins"), err);
+    }
     if (rc == 0) {
         rc = spec_write_rest(directory, gid, spec, err);
     }
@@ -142,26 +142,6 @@ spec_flags(json_t *flags, uint8_t *value, struct error *err)
 
 
 static int
-spec_unpack(struct error *err, const char *what, size_t i, json_t *item,
-    const char *format, ...)
-{
-    int            rc;
-    va_list        args;
-    json_error_t   why;
-
-    va_start(args, format);
-    rc = json_vunpack_ex(item, &why, 0, format, args);
-    va_end(args);
-
-    if (rc == 0) {
-        return 0;
-    }
-
-    return error_set(err, MINT_ERR_INVALID, "%s[%zu]: %s", what, i, why.text);
-}
-
-
-static int
 spec_write_routes(struct publisher *p, json_t *list, struct error *err)
 {
     int                      rc, id, slots, affinity_value;
@@ -183,11 +163,12 @@ spec_write_routes(struct publisher *p, json_t *list, struct error *err)
         slots = 1;
         seat_first = -1;
 
-        rc = spec_unpack(err, "routes", i, item,
-                         "{s:i,s?I,s?i,s:s,s:s,s?s,s?o,s?s}", "plugin_id",
-                         &id, "seat_first", &seat_first, "slot_count", &slots,
-                         "prefix", &r->prefix, "name", &r->name, "version",
-                         &r->version, "flags", &flags, "affinity", &affinity);
+        rc = run_spec_unpack(err, "routes", i, item,
+                             "{s:i,s?I,s?i,s:s,s:s,s?s,s?o,s?s}", "plugin_id",
+                             &id, "seat_first", &seat_first, "slot_count",
+                             &slots, "prefix", &r->prefix, "name", &r->name,
+                             "version", &r->version, "flags", &flags,
+                             "affinity", &affinity);
         if (rc == 0) {
             rc = spec_flags(flags, &r->flags, err);
         }
@@ -212,56 +193,6 @@ spec_write_routes(struct publisher *p, json_t *list, struct error *err)
 }
 
 
-static int
-spec_write_seats(struct publisher *p, json_t *list, struct error *err)
-{
-    int          rc, index, id, slot, seat, generation, retry, s, c;
-    size_t       i;
-    json_t      *item;
-    const char  *address, *state, *cause;
-
-    json_array_foreach(list, i, item) {
-        slot = 0;
-        seat = -1;
-        generation = 1;
-        retry = 0;
-        state = "ready";
-        cause = "none";
-        rc = spec_unpack(err, "seats", i, item,
-                         "{s:i,s:i,s?i,s?i,s:s,s?s,s?s,s?i,s?i}", "index",
-                         &index, "plugin_id", &id, "slot", &slot, "seat",
-                         &seat, "address", &address, "state", &state, "cause",
-                         &cause, "generation", &generation, "retry_after",
-                         &retry);
-        if (rc != 0) {
-            return rc;
-        }
-
-        seat = seat < 0 ? index & 1 : seat;
-        s = run_spec_index(state, mint_seat_state_name, MINT_SEAT_STATE_COUNT);
-        c = run_spec_index(cause, mint_seat_cause_name, MINT_CAUSE_COUNT);
-        if (s == -1 || c == -1) {
-            return error_set(err, MINT_ERR_INVALID,
-                             "seats[%zu]: no state \"%s\" or cause \"%s\"", i,
-                             state, cause);
-        }
-
-        rc = publisher_place_seat(p, (uint32_t) index, (uint32_t) id,
-                                  (uint16_t) slot, (uint8_t) seat, address,
-                                  err);
-        if (rc != 0) {
-            return rc;
-        }
-
-        publisher_set_seat(p, (uint32_t) index, (uint32_t) generation,
-                           (unsigned) retry, (enum mint_seat_cause) c,
-                           (enum mint_seat_state) s);
-    }
-
-    return 0;
-}
-
-
 /* permission texts and plugin ids of a role; freed by the caller */
 
 static int
@@ -277,9 +208,9 @@ spec_role(json_t *item, size_t i, struct publisher_role *role,
     admin = 0;
     permissions = NULL;
     access = NULL;
-    rc = spec_unpack(err, "roles", i, item, "{s:s,s?b,s?o,s?o}", "slug",
-                     &role->slug, "admin", &admin, "permissions",
-                     &permissions, "plugin_access", &access);
+    rc = run_spec_unpack(err, "roles", i, item, "{s:s,s?b,s?o,s?o}", "slug",
+                         &role->slug, "admin", &admin, "permissions",
+                         &permissions, "plugin_access", &access);
     if (rc != 0) {
         return rc;
     }
@@ -314,9 +245,10 @@ spec_user(json_t *item, size_t i, struct publisher_user *user,
 
     active = 1;
     version = 0;
-    rc = spec_unpack(err, "users", i, item, "{s:I,s:s,s:s,s?b,s?i}", "id", &id,
-                     "username", &user->username, "role", &user->role,
-                     "active", &active, "session_version", &version);
+    rc = run_spec_unpack(err, "users", i, item, "{s:I,s:s,s:s,s?b,s?i}",
+                         "id", &id, "username", &user->username, "role",
+                         &user->role, "active", &active, "session_version",
+                         &version);
     user->id = (uint64_t) id;
     user->active = active != 0;
     user->session_version = (uint32_t) version;
@@ -335,8 +267,8 @@ spec_key(json_t *item, size_t i, struct publisher_key *key, uint8_t *secret,
     char         text[128], *p;
     const char  *secret_text;
 
-    rc = spec_unpack(err, "keys", i, item, "{s:s,s:s}", "id", &key->id,
-                     "secret", &secret_text);
+    rc = run_spec_unpack(err, "keys", i, item, "{s:s,s:s}", "id", &key->id,
+                         "secret", &secret_text);
     if (rc != 0) {
         return rc;
     }
@@ -476,9 +408,9 @@ spec_write_pat(struct identity_writer *w, json_t *item, size_t i,
 
     read_only = 0;
     expires = (json_int_t) 1 << 40;
-    rc = spec_unpack(err, "pats", i, item, "{s:s,s:I,s?b,s?I}", "hash", &hash,
-                     "user_id", &user, "read_only", &read_only, "expires",
-                     &expires);
+    rc = run_spec_unpack(err, "pats", i, item, "{s:s,s:I,s?b,s?I}", "hash",
+                         &hash, "user_id", &user, "read_only", &read_only,
+                         "expires", &expires);
     if (rc != 0) {
         return rc;
     }

@@ -13,6 +13,7 @@
 #include "contract/mint_workers.h"
 #include "lib/log.h"
 #include "lib/strbuf.h"
+#include "seat_pins.h"
 #include "seats_writer.h"
 
 
@@ -20,6 +21,8 @@
 #define SEATS_CAPACITY_MOST   131072
 
 
+static struct mint_pin *seats_pins(const struct run_file *file);
+static void seats_carry_pins(struct mint_pin *to, const struct mint_pin *from);
 static int seats_replace(struct seats_writer *writer, uint32_t capacity,
     struct error *err);
 static int seats_family(const char *address);
@@ -83,6 +86,11 @@ seats_writer_open(struct seats_writer *writer, const char *directory,
                              &writer->capacity, &why);
         if (rc != 0) {
             log_warn("run file \"seats\": %s; it will be replaced", why.text);
+
+        } else {
+            (void) seat_pins_check(seats_pins(writer->line.current),
+                                   writer->seats, writer->capacity,
+                                   &writer->pins, &why);
         }
     }
 
@@ -210,11 +218,143 @@ seats_writer_set(struct seats_writer *writer, uint32_t index, uint64_t word,
 }
 
 
+/* ---- pins ---------------------------------------------------------- */
+
+static struct mint_pin *
+seats_pins(const struct run_file *file)
+{
+    return run_file_section(file, MINT_SEATS_SECTION_PINS);
+}
+
+
+int
+seats_writer_pin(struct seats_writer *writer, uint32_t index,
+    uint64_t user_id, struct error *err)
+{
+    uint32_t           before;
+    uint64_t           key;
+    struct mint_pin   *table;
+    struct run_file   *file;
+    struct mint_seat  *seats, *seat;
+
+    if (index >= writer->capacity || writer->seats[index].word == 0) {
+        return error_set(err, MINT_ERR_NOT_FOUND,
+                         "seat %u is not in use: nobody can be pinned to it",
+                         index);
+    }
+
+    seat = &writer->seats[index];
+    key = mint_pin_key(seat->plugin_id, user_id);
+    table = seats_pins(writer->line.current);
+    before = seat_pins_get(table, key);
+
+    if (user_id == 0 || key == 0
+        || (before != MINT_SEAT_NONE
+            && writer->seats[before].plugin_id != seat->plugin_id))
+    {
+        return error_set(err, MINT_ERR_INVALID,
+                         "user %llu of plugin %u cannot be pinned",
+                         (unsigned long long) user_id, seat->plugin_id);
+    }
+
+    if ((before == MINT_SEAT_NONE && writer->pins >= SEAT_PINS_MOST)
+        || !seat_pins_put(table, key, index))
+    {
+        return error_set(err, MINT_ERR_FULL,
+                         "no room for a pin: there are %u", writer->pins);
+    }
+
+    writer->pins += before == MINT_SEAT_NONE;
+    run_file_changed(writer->line.current);
+
+    for (file = writer->line.retired; file != NULL; file = file->next) {
+        seats = run_file_section(file, MINT_SEATS_SECTION_SEATS);
+
+        if (index < file->header->capacity[MINT_SEATS_CAPACITY_SEATS]
+            && seats_same_place(&seats[index], seat))
+        {
+            (void) seat_pins_put(seats_pins(file), key, index);
+        }
+    }
+
+    return 0;
+}
+
+
+bool
+seats_writer_unpin(struct seats_writer *writer, uint32_t plugin_id,
+    uint64_t user_id)
+{
+    uint64_t          key;
+    struct run_file  *file;
+
+    key = mint_pin_key(plugin_id, user_id);
+
+    if (!seat_pins_remove(seats_pins(writer->line.current), key)) {
+        return false;
+    }
+
+    writer->pins--;
+    run_file_changed(writer->line.current);
+
+    for (file = writer->line.retired; file != NULL; file = file->next) {
+        (void) seat_pins_remove(seats_pins(file), key);
+    }
+
+    return true;
+}
+
+
+uint32_t
+seats_writer_unpin_seat(struct seats_writer *writer, uint32_t index)
+{
+    uint32_t  at, seat, count, plugin_id;
+    uint64_t  key;
+
+    at = 0;
+    count = 0;
+
+    while (seat_pins_next(seats_pins(writer->line.current), &at, &key, &seat))
+    {
+        if (index != MINT_SEAT_NONE && seat != index) {
+            continue;
+        }
+
+        plugin_id = writer->seats[seat].plugin_id;
+        count += seats_writer_unpin(writer, plugin_id,
+                                    seat_pins_user(key, plugin_id));
+    }
+
+    return count;
+}
+
+
+uint32_t
+seats_writer_pins_of(const struct seats_writer *writer, uint32_t index)
+{
+    uint32_t  at, seat, count;
+    uint64_t  key;
+
+    at = 0;
+    count = 0;
+
+    while (seat_pins_next(seats_pins(writer->line.current), &at, &key, &seat))
+    {
+        count += seat == index;
+    }
+
+    return count;
+}
+
+
+/* ---- files --------------------------------------------------------- */
+
 int
 seats_file_read(const struct run_file *file, struct mint_seat **seats,
     uint32_t *capacity, struct error *err)
 {
-    uint32_t            i, count;
+    int                 rc;
+    uint32_t            i, count, pins;
     struct run_shape    shape;
     struct mint_seat   *copy, *from;
 
@@ -253,10 +393,32 @@ seats_file_read(const struct run_file *file, struct mint_seat **seats,
         }
     }
 
+    rc = seat_pins_check(seats_pins(file), copy, count, &pins, err);
+    if (rc != 0) {
+        free(copy);
+        return rc;
+    }
+
     *seats = copy;
     *capacity = count;
 
     return 0;
+}
+
+
+/* without what is left of removed ones */
+
+static void
+seats_carry_pins(struct mint_pin *to, const struct mint_pin *from)
+{
+    uint32_t  at, seat;
+    uint64_t  key;
+
+    at = 0;
+
+    while (seat_pins_next(from, &at, &key, &seat)) {
+        (void) seat_pins_put(to, key, seat);
+    }
 }
 
 
@@ -289,10 +451,7 @@ seats_replace(struct seats_writer *writer, uint32_t capacity,
 
     if (writer->seats != NULL) {
         memcpy(seats, writer->seats, writer->capacity * sizeof(*seats));
-        memcpy(run_file_section(fresh, MINT_SEATS_SECTION_PINS),
-               run_file_section(writer->line.current,
-                                MINT_SEATS_SECTION_PINS),
-               SEATS_PINS * sizeof(struct mint_pin));
+        seats_carry_pins(seats_pins(fresh), seats_pins(writer->line.current));
         fresh->header->generation =
             mint_run_load(&writer->line.current->header->generation) + 1;
     }
@@ -402,9 +561,9 @@ seats_file_shape(uint32_t capacity, struct run_shape *shape)
 
     memset(shape, 0, sizeof(*shape));
     shape->capacity[MINT_SEATS_CAPACITY_SEATS] = capacity;
-    shape->capacity[MINT_SEATS_CAPACITY_PINS] = SEATS_PINS;
+    shape->capacity[MINT_SEATS_CAPACITY_PINS] = SEAT_PINS;
     shape->section[MINT_SEATS_SECTION_SEATS] = sizeof(struct mint_run_header);
     shape->section[MINT_SEATS_SECTION_PINS] = pins;
-    shape->bytes = run_align(pins + (uint64_t) SEATS_PINS
+    shape->bytes = run_align(pins + (uint64_t) SEAT_PINS
                                     * sizeof(struct mint_pin));
 }

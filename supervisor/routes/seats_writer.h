@@ -10,13 +10,11 @@
 #include "run_file.h"
 
 
-#define SEATS_PINS  65536
-
-
 struct seats_writer {
     struct run_line    line;
     struct mint_seat  *seats;           /* the model: what is published */
     uint32_t           capacity;
+    uint32_t           pins;            /* how many, in the current file */
 };
 
 
@@ -40,7 +38,26 @@ int seats_writer_place(struct seats_writer *writer, uint32_t index,
 int seats_writer_set(struct seats_writer *writer, uint32_t index,
     uint64_t word, struct error *err);
 
-/* checks a mapped file and copies its records into a fresh array */
+/*
+ * Pins a user of the seat's plugin to that seat, instead of any other that the
+ * user was pinned to.  MINT_ERR_FULL: there is no room, everyone has to stay;
+ * MINT_ERR_NOT_FOUND: the record has never been in use.  As words, pins also
+ * go to each retired file.
+ */
+int seats_writer_pin(struct seats_writer *writer, uint32_t index,
+    uint64_t user_id, struct error *err);
+
+/* false: the user had no pin in this plugin */
+bool seats_writer_unpin(struct seats_writer *writer, uint32_t plugin_id,
+    uint64_t user_id);
+
+/* all pins of a seat, MINT_SEAT_NONE: of all seats; returns how many */
+uint32_t seats_writer_unpin_seat(struct seats_writer *writer, uint32_t index);
+uint32_t seats_writer_pins_of(const struct seats_writer *writer,
+    uint32_t index);
+
+/* checks a mapped file, its pins too, and copies its records into a fresh
+   array */
 int seats_file_read(const struct run_file *file, struct mint_seat **seats,
     uint32_t *capacity, struct error *err);
 

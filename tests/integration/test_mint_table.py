@@ -65,6 +65,11 @@ SPEC = {
             "retry_after": 65535,
         },
     ],
+    "pins": [
+        {"plugin_id": 0, "user_id": 7, "seat": 0},
+        {"plugin_id": 1, "user_id": 2, "seat": 3},
+        {"plugin_id": 1, "user_id": 9007199254740993, "seat": 3},
+    ],
     "users": [
         {
             "id": 2,
@@ -140,7 +145,7 @@ def dump(directory, *options):
 
 def test_what_is_written_is_shown(write):
     shown = dump(write(SPEC), "--secrets")
-    for name in ("routes", "seats", "users", "roles", "plugin_tokens",
+    for name in ("routes", "seats", "pins", "users", "roles", "plugin_tokens",
                  "edge_secret", "sequence"):
         assert shown[name] == SPEC[name], name
     key = shown["keys"][0]["secret"]
@@ -206,6 +211,31 @@ def test_a_seat_changes_alone(write):
     assert list(empty.iterdir()) == []
 
 
+def test_a_pin_changes_alone(write):
+    first, second = write(SPEC), write(SPEC, "second")
+    table("pin", second, 1, 2, "none")
+    table("pin", second, 1, 4, 3)
+    table("pin", second, 1, 4, 3)
+    assert dump(second)["pins"] == [
+        SPEC["pins"][0],
+        {"plugin_id": 1, "user_id": 4, "seat": 3},
+        SPEC["pins"][2],
+    ]
+    changes = table("diff", first, second, expect=1).stdout.splitlines()
+    assert changes == ["/pins/1/user_id: 2 -> 4"]
+
+    # a description without pins leaves them, an empty list removes them
+    write({"plugins": 32}, "second")
+    assert len(dump(second)["pins"]) == 3
+    write({"plugins": 32, "pins": []}, "second")
+    assert dump(second)["pins"] == []
+
+    for refused in ([1, 2, "none"], [1, 0, 3], [2, 5, 3], [1, 5, 9],
+                    [1, 5, 70000], [1, 5]):
+        table("pin", second, *refused, expect=2)
+    assert dump(second)["pins"] == []
+
+
 def test_writing_again_goes_on_in_the_same_files(write):
     directory = write(SPEC)
     before = dump(directory)["files"]
@@ -226,6 +256,7 @@ def test_writing_again_goes_on_in_the_same_files(write):
     write(changed)
     files = dump(directory)["files"]
     assert all(files[name]["epoch"] > before[name]["epoch"] for name in files)
+    assert dump(directory)["pins"] == SPEC["pins"]
 
 
 @pytest.mark.parametrize(
@@ -235,7 +266,11 @@ def test_writing_again_goes_on_in_the_same_files(write):
         (["routes", 0, "flags"], ["other"], "flags"),
         (["routes", 0, "affinity"], "star", "affinity"),
         (["seats", 1, "address"], "nowhere", "an address is"),
+        (["routes", 0, "slot_count"], 65, "65 slots"),
         (["seats", 1, "state"], "idle", "idle"),
+        (["pins", 0, "seat"], 1, "not in use"),
+        (["pins", 0, "user_id"], 0, "cannot be pinned"),
+        (["pins", 1, "plugin_id"], 2, "pins[1]"),
         (["users", 0, "role"], "owner", "owner"),
         (["users", 0, "id"], "2", "users[0]"),
         (["keys", 0, "secret"], "!", "keys[0]"),

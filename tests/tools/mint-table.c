@@ -30,6 +30,7 @@ static int command_write(int argc, char **argv);
 static int command_dump(int argc, char **argv);
 static int command_diff(int argc, char **argv);
 static int command_seat(int argc, char **argv);
+static int command_pin(int argc, char **argv);
 
 
 static const struct command  commands[] = {
@@ -38,8 +39,10 @@ static const struct command  commands[] = {
     { "diff", command_diff, "diff DIR1 DIR2" },
     { "seat", command_seat, "seat DIR INDEX STATE [--cause C] "
       "[--generation N] [--retry-after S]" },
+    { "pin", command_pin, "pin DIR PLUGIN USER SEAT|none" },
     { NULL, NULL, NULL }
 };
+
 
 static int
 fail(const struct error *err)
@@ -330,7 +333,26 @@ command_diff(int argc, char **argv)
 }
 
 
-/* ---- seat ---------------------------------------------------------- */
+/* ---- seat and pin -------------------------------------------------- */
+
+/* never makes a file */
+
+static int
+open_seats(struct seats_writer *w, const char *directory, struct error *err)
+{
+    int               rc;
+    struct run_file  *file;
+
+    rc = run_file_open(&file, directory, MINT_RUN_SEATS, false, err);
+    if (rc != 0) {
+        return rc;
+    }
+
+    run_file_free(&file);
+
+    return seats_writer_open(w, directory, 0, (gid_t) -1, err);
+}
+
 
 static int
 command_seat(int argc, char **argv)
@@ -340,7 +362,6 @@ command_seat(int argc, char **argv)
     uint64_t              word;
     const char           *cause_text, *generation_text, *retry_text;
     struct error          err;
-    struct run_file      *file;
     struct seats_writer   w;
 
     cause_text = option(&argc, argv, "--cause", true);
@@ -361,12 +382,7 @@ command_seat(int argc, char **argv)
         return usage();
     }
 
-    /* never make a file here */
-    rc = run_file_open(&file, argv[0], MINT_RUN_SEATS, false, &err);
-    if (rc == 0) {
-        run_file_free(&file);
-        rc = seats_writer_open(&w, argv[0], 0, (gid_t) -1, &err);
-    }
+    rc = open_seats(&w, argv[0], &err);
     if (rc != 0) {
         return fail(&err);
     }
@@ -382,6 +398,46 @@ command_seat(int argc, char **argv)
                           (enum mint_seat_state) state);
 
     rc = seats_writer_set(&w, index, word, &err);
+    seats_writer_close(&w);
+
+    return rc == 0 ? 0 : fail(&err);
+}
+
+
+static int
+command_pin(int argc, char **argv)
+{
+    int                  rc;
+    uint32_t             plugin_id, seat;
+    uint64_t             user_id;
+    struct error         err;
+    struct seats_writer  w;
+
+    if (argc != 4) {
+        return usage();
+    }
+
+    rc = open_seats(&w, argv[0], &err);
+    if (rc != 0) {
+        return fail(&err);
+    }
+
+    plugin_id = (uint32_t) strtoul(argv[1], NULL, 10);
+    user_id = strtoull(argv[2], NULL, 10);
+    seat = (uint32_t) strtoul(argv[3], NULL, 10);
+
+    if (strcmp(argv[3], "none") == 0) {
+        rc = seats_writer_unpin(&w, plugin_id, user_id)
+             ? 0 : error_set(&err, MINT_ERR_NOT_FOUND, "there is no such pin");
+
+    } else if (seat < w.capacity && w.seats[seat].plugin_id != plugin_id) {
+        rc = error_set(&err, MINT_ERR_INVALID, "seat %u is plugin %u's", seat,
+                       w.seats[seat].plugin_id);
+
+    } else {
+        rc = seats_writer_pin(&w, seat, user_id, &err);
+    }
+
     seats_writer_close(&w);
 
     return rc == 0 ? 0 : fail(&err);
