@@ -11,6 +11,7 @@
 #include "ngx_http_mint_edge.h"
 #include "ngx_http_mint_grant.h"
 #include "ngx_http_mint_run.h"
+#include "ngx_http_mint_slots.h"
 #include "ngx_http_mint_text.h"
 #include "ngx_http_mint_view.h"
 
@@ -53,6 +54,26 @@ struct ngx_http_mint_refusal_s {
 };
 
 
+/* what led a request to its seat: $mint_affinity */
+
+enum ngx_http_mint_led {
+    NGX_HTTP_MINT_LED_NONE = 0,
+    NGX_HTTP_MINT_LED_PIN,
+    NGX_HTTP_MINT_LED_COOKIE,
+    NGX_HTTP_MINT_LED_HASH,
+    NGX_HTTP_MINT_LED_COUNT
+};
+
+/* the seats of a route in the order in which a request tries them */
+
+typedef struct {
+    ngx_http_mint_slots_t   slots;
+    uint32_t                pin;            /* to be tried first */
+    uint32_t                seat_b;         /* to be tried next */
+    uint32_t                best;           /* the first slot of all */
+} ngx_http_mint_affinity_t;
+
+
 /* one main request; freed with its pool, found again after redirects */
 
 struct ngx_http_mint_ctx_s {
@@ -68,6 +89,9 @@ struct ngx_http_mint_ctx_s {
     uint64_t                 word;          /* the seat's, when counted in */
     uint32_t                 seat_first;    /* the route's seats */
     uint32_t                 seat_count;
+    ngx_str_t                prefix;        /* empty: no cookie to set */
+    uint32_t                 pin;           /* a seat, MINT_SEAT_NONE */
+    uint32_t                 cookie_slot;   /* as an accepted cookie says */
     const char              *reject;
     ngx_http_mint_record_t  *record;        /* counted into this one */
     uint32_t                *in_flight;     /* NULL: not counted */
@@ -91,6 +115,10 @@ struct ngx_http_mint_ctx_s {
     unsigned                 is_upgrade:1;
     unsigned                 is_queued:1;
     unsigned                 is_stream:1;   /* large, to the platform */
+    unsigned                 is_cookie_read:1;
+    unsigned                 is_hit:1;      /* met the one it belongs to */
+    unsigned                 affinity:2;    /* enum mint_affinity */
+    unsigned                 led_by:2;      /* enum ngx_http_mint_led */
 };
 
 
@@ -153,6 +181,25 @@ ngx_int_t ngx_http_mint_seat_choose(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_http_mint_refusal_t *refusal);
 const char *ngx_http_mint_seat_state_word(unsigned state);
 const char *ngx_http_mint_seat_cause_word(unsigned cause);
+
+/* ngx_http_mint_affinity.c */
+ngx_int_t ngx_http_mint_affinity_remember(ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx, const struct mint_route *route);
+void ngx_http_mint_affinity_start(ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx, ngx_http_mint_view_t *view,
+    ngx_http_mint_affinity_t *walk);
+uint32_t ngx_http_mint_affinity_next(ngx_http_mint_ctx_t *ctx,
+    ngx_http_mint_affinity_t *walk);
+ngx_uint_t ngx_http_mint_affinity_may_enter(ngx_http_mint_ctx_t *ctx,
+    uint32_t seat, uint64_t word);
+ngx_uint_t ngx_http_mint_affinity_is_pin_same(ngx_http_mint_ctx_t *ctx,
+    ngx_http_mint_view_t *view);
+void ngx_http_mint_affinity_chosen(ngx_http_mint_ctx_t *ctx,
+    ngx_http_mint_affinity_t *walk, uint32_t seat);
+ngx_int_t ngx_http_mint_affinity_set_cookie(ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx);
+const char *ngx_http_mint_affinity_word(unsigned led_by);
+void ngx_http_mint_affinity_done(void);
 
 /* ngx_http_mint_peer.c */
 char *ngx_http_mint_peer_seats(ngx_conf_t *cf, ngx_command_t *cmd,

@@ -357,7 +357,7 @@ ngx_http_mint_access_remember(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     ctx->is_plugin = 1;
     ctx->is_page = match->is_page;
 
-    return NGX_OK;
+    return ngx_http_mint_affinity_remember(r, ctx, route);
 }
 
 

@@ -97,5 +97,7 @@ ngx_int_t ngx_http_mint_limit_check(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_http_mint_refusal_t *refusal);
 void ngx_http_mint_limit_give_back(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx);
+/* what tells clients apart by their address */
+void ngx_http_mint_limit_key(struct sockaddr *sockaddr, uint64_t key[2]);
 
 #endif /* NGX_HTTP_MINT_EDGE_H */

@@ -94,6 +94,10 @@ ngx_http_mint_filter_header(ngx_http_request_t *r)
 
     ngx_http_mint_filter_clean(r, ctx, from_plugin);
 
+    if (from_plugin && ngx_http_mint_affinity_set_cookie(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     if (r->upstream != NULL && ngx_http_mint_filter_is_stream(r)) {
         r->upstream->buffering = 0;
     }
@@ -240,6 +244,10 @@ ngx_http_mint_filter_is_foreign(ngx_table_elt_t *h)
                                       sizeof("set-cookie") - 1))
     {
         return 0;
+    }
+
+    if (ngx_http_mint_slots_sets_cookie(h->value.data, h->value.len)) {
+        return 1;
     }
 
     for (i = 0;

@@ -211,6 +211,17 @@ ngx_http_mint_identity_key(const ngx_http_mint_view_t *view, unsigned index)
 }
 
 
+const uint64_t *
+ngx_http_mint_identity_edge_secret(const ngx_http_mint_view_t *view)
+{
+    const struct mint_identity_misc  *misc;
+
+    misc = ngx_http_mint_identity_table(view, MINT_IDENTITY_SECTION_ARENA);
+
+    return &misc->edge_secret;
+}
+
+
 /* where the blob of a loaded reference is, NULL if it cannot be there */
 
 static const uint8_t *

@@ -24,8 +24,6 @@ typedef struct {
 } ngx_http_mint_limit_entry_t;
 
 
-static void ngx_http_mint_limit_key(struct sockaddr *sockaddr,
-    uint64_t key[2]);
 static ngx_http_mint_limit_entry_t *ngx_http_mint_limit_find(
     const uint64_t key[2]);
 
@@ -97,7 +95,7 @@ ngx_http_mint_limit_give_back(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
 
 /* IPv6 by its network of 64 bits: one client has all of that */
 
-static void
+void
 ngx_http_mint_limit_key(struct sockaddr *sockaddr, uint64_t key[2])
 {
 #if (NGX_HAVE_INET6)

@@ -464,4 +464,5 @@ static void
 ngx_http_mint_exit_process(ngx_cycle_t *cycle)
 {
     ngx_http_mint_run_done();
+    ngx_http_mint_affinity_done();
 }

@@ -14,8 +14,6 @@
 
 static ngx_int_t ngx_http_mint_seat_try(ngx_http_mint_ctx_t *ctx,
     ngx_http_mint_view_t *view, uint32_t seat, uint64_t *word);
-static uint32_t ngx_http_mint_seat_start(ngx_http_request_t *r,
-    ngx_http_mint_ctx_t *ctx);
 static void ngx_http_mint_seat_refuse(ngx_http_mint_ctx_t *ctx,
     ngx_http_mint_refusal_t *refusal, const char *reason);
 
@@ -60,12 +58,13 @@ ngx_int_t
 ngx_http_mint_seat_choose(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     ngx_http_mint_refusal_t *refusal)
 {
-    uint32_t               i, round, seat, start;
-    uint64_t               word;
-    ngx_int_t              rc;
-    unsigned               state;
-    ngx_uint_t             has_best;
-    ngx_http_mint_view_t  *view;
+    uint32_t                   round, seat;
+    uint64_t                   word;
+    ngx_int_t                  rc;
+    unsigned                   state;
+    ngx_uint_t                 has_best;
+    ngx_http_mint_view_t      *view;
+    ngx_http_mint_affinity_t   walk;
 
     view = ngx_http_mint_run_view(MINT_RUN_SEATS);
 
@@ -74,16 +73,17 @@ ngx_http_mint_seat_choose(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
         return NGX_DECLINED;
     }
 
-    start = ngx_http_mint_seat_start(r, ctx);
-
     for (round = 0; round < NGX_HTTP_MINT_SEAT_ROUNDS; round++) {
         has_best = 0;
+        ngx_http_mint_affinity_start(r, ctx, view, &walk);
 
-        for (i = 0; i < ctx->seat_count; i++) {
-            seat = ctx->seat_first + (start + i) % ctx->seat_count;
+        while ((seat = ngx_http_mint_affinity_next(ctx, &walk))
+               != MINT_SEAT_NONE)
+        {
             rc = ngx_http_mint_seat_try(ctx, view, seat, &word);
 
             if (rc == NGX_OK) {
+                ngx_http_mint_affinity_chosen(ctx, &walk, seat);
                 return NGX_OK;
             }
 
@@ -108,6 +108,12 @@ ngx_http_mint_seat_choose(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
                 refusal->cause = mint_seat_cause(word);
                 refusal->retry_after_sec = mint_seat_retry_after(word);
                 ctx->word = word;
+            }
+
+            /* what is kept for the user there is not elsewhere */
+
+            if (seat == ctx->pin && state == MINT_SEAT_STARTING) {
+                break;
             }
         }
 
@@ -157,7 +163,7 @@ ngx_http_mint_seat_try(ngx_http_mint_ctx_t *ctx, ngx_http_mint_view_t *view,
         return NGX_ERROR;
     }
 
-    if (mint_seat_state(*word) != MINT_SEAT_READY) {
+    if (!ngx_http_mint_affinity_may_enter(ctx, seat, *word)) {
         return NGX_DECLINED;
     }
 
@@ -171,7 +177,9 @@ ngx_http_mint_seat_try(ngx_http_mint_ctx_t *ctx, ngx_http_mint_view_t *view,
 
     *word = mint_seat_word_reload(record);
 
-    if (mint_seat_state(*word) != MINT_SEAT_READY) {
+    if (!ngx_http_mint_affinity_may_enter(ctx, seat, *word)
+        || !ngx_http_mint_affinity_is_pin_same(ctx, view))
+    {
         ngx_http_mint_workers_leave(ctx);
         return NGX_DECLINED;
     }
@@ -181,29 +189,6 @@ ngx_http_mint_seat_try(ngx_http_mint_ctx_t *ctx, ngx_http_mint_view_t *view,
     ctx->word = *word;
 
     return NGX_OK;
-}
-
-
-/*
- * Where to begin: seat a of the user's slot, so that the same user meets the
- * same process as long as it is there.
- */
-
-static uint32_t
-ngx_http_mint_seat_start(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
-{
-    uint32_t  hash;
-
-    if (ctx->seat_count <= 2) {
-        return 0;
-    }
-
-    hash = ctx->user_id != 0
-           ? mint_identity_hash(ctx->user_id)
-           : ngx_crc32_short(r->connection->addr_text.data,
-                             r->connection->addr_text.len);
-
-    return hash % (ctx->seat_count / 2) * 2;
 }
 
 

@@ -13,6 +13,8 @@ enum ngx_http_mint_variable {
     NGX_HTTP_MINT_VARIABLE_REQUEST_ID,
     NGX_HTTP_MINT_VARIABLE_TRACE_ID,
     NGX_HTTP_MINT_VARIABLE_SEAT,
+    NGX_HTTP_MINT_VARIABLE_SLOT,
+    NGX_HTTP_MINT_VARIABLE_AFFINITY,
     NGX_HTTP_MINT_VARIABLE_STATE,
     NGX_HTTP_MINT_VARIABLE_UPGRADE,
     NGX_HTTP_MINT_VARIABLE_CONNECTION,
@@ -23,6 +25,8 @@ enum ngx_http_mint_variable {
 static ngx_int_t ngx_http_mint_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_mint_variable_seat(ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx, ngx_str_t *value);
+static ngx_int_t ngx_http_mint_variable_slot(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_str_t *value);
 static void ngx_http_mint_variable_text(ngx_str_t *value, const char *text);
 
@@ -43,6 +47,12 @@ static ngx_http_variable_t  ngx_http_mint_variables[] = {
 
     { ngx_string("mint_seat"), NULL, ngx_http_mint_variable,
       NGX_HTTP_MINT_VARIABLE_SEAT, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("mint_slot"), NULL, ngx_http_mint_variable,
+      NGX_HTTP_MINT_VARIABLE_SLOT, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("mint_affinity"), NULL, ngx_http_mint_variable,
+      NGX_HTTP_MINT_VARIABLE_AFFINITY, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("mint_state"), NULL, ngx_http_mint_variable,
       NGX_HTTP_MINT_VARIABLE_STATE, NGX_HTTP_VAR_NOCACHEABLE, 0 },
@@ -113,6 +123,19 @@ ngx_http_mint_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
         }
         break;
 
+    case NGX_HTTP_MINT_VARIABLE_SLOT:
+        if (ngx_http_mint_variable_slot(r, ctx, &value) != NGX_OK) {
+            return NGX_ERROR;
+        }
+        break;
+
+    case NGX_HTTP_MINT_VARIABLE_AFFINITY:
+        if (ctx->seat != MINT_SEAT_NONE) {
+            ngx_http_mint_variable_text(&value,
+                                   ngx_http_mint_affinity_word(ctx->led_by));
+        }
+        break;
+
     case NGX_HTTP_MINT_VARIABLE_STATE:
         if (ctx->is_decided && ctx->word != 0) {
             ngx_http_mint_variable_text(&value,
@@ -170,6 +193,25 @@ ngx_http_mint_variable_seat(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
                              ctx->slot,
                              (ctx->seat - ctx->seat_first) % 2 ? 'b' : 'a')
                  - value->data;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_mint_variable_slot(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
+    ngx_str_t *value)
+{
+    if (ctx->seat == MINT_SEAT_NONE) {
+        return NGX_OK;
+    }
+
+    value->data = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
+    if (value->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    value->len = ngx_sprintf(value->data, "%ud", ctx->slot) - value->data;
 
     return NGX_OK;
 }

@@ -360,7 +360,8 @@ ngx_http_mint_table_is_sane(const ngx_http_mint_table_t *table)
             || route->prefix[0] != '/'
             || route->prefix[route->prefix_len - 1] == '/'
             || route->name_len == 0 || route->name_len > MINT_NAME_MAX
-            || route->slot_count == 0 || route->plugin_id == 0)
+            || route->slot_count == 0 || route->slot_count > MINT_SLOTS_MAX
+            || route->plugin_id == 0)
         {
             return 0;
         }

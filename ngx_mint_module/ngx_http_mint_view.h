@@ -98,6 +98,8 @@ int ngx_http_mint_identity_is_denied(const ngx_http_mint_view_t *view,
 uint64_t ngx_http_mint_identity_sequence(const ngx_http_mint_view_t *view);
 const uint64_t *ngx_http_mint_identity_key(const ngx_http_mint_view_t *view,
     unsigned index);
+const uint64_t *ngx_http_mint_identity_edge_secret(
+    const ngx_http_mint_view_t *view);
 
 /*
  * Copies the blob a reference word names.  Returns its length, or -1 if the

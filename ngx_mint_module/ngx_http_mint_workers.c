@@ -317,6 +317,7 @@ ngx_http_mint_workers_log_handler(ngx_http_request_t *r)
                               (uint64_t) r->connection->sent);
     ngx_http_mint_workers_add(
         &plugin->latency[ngx_http_mint_workers_bucket(r)], 1);
+    ngx_http_mint_workers_add(&plugin->affinity_hits, ctx->is_hit);
 
     return NGX_OK;
 }

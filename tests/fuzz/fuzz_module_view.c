@@ -6,6 +6,7 @@
  */
 
 #include "ngx_mint_module/ngx_http_mint_identity.c"
+#include "ngx_mint_module/ngx_http_mint_slots.c"
 #include "ngx_mint_module/ngx_http_mint_view.c"
 
 #include <stdlib.h>
@@ -148,6 +149,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         } else if (kind == MINT_RUN_SEATS) {
             for (seat = 0; seat < 2000; seat++) {
                 record = ngx_http_mint_view_seat(&view, seat);
+                (void) ngx_http_mint_slots_pin(&view, seat % 3, seat + 1, 0,
+                                               UINT32_MAX);
 
                 if (record != NULL && record->address_len == 1) {
                     break;

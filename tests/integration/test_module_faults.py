@@ -147,36 +147,6 @@ def test_seats_on_tcp(address):
         assert w.fetch("/api/tiny/x").json()["connection"] == 2
 
 
-def test_slots_by_user():
-    """A user always meets the same one of several slots."""
-    with World(write=False) as w:
-        names = []
-        for slot in range(3):
-            name = f"slot-{slot}"
-            w.backend(name)
-            names.append(name)
-        w.spec["plugins"] = 40
-        w.spec["routes"][0].update(slot_count=3, seat_first=20)
-        w.spec["seats"] = [
-            {"index": 20 + 2 * i, "plugin_id": 3, "slot": i,
-             "address": w.sock(n)} for i, n in enumerate(names)]
-        w.spec["users"] = [{"id": i, "username": f"u{i}", "role": "member"}
-                           for i in range(1, 40)]
-        w.write()
-        w.start()
-        met = {}
-        for i in range(1, 40):
-            met[i] = w.fetch("/api/tiny/x", bearer(token(i))).json()["backend"]
-        assert set(met.values()) == set(names)
-        for i in range(1, 40):
-            again = w.fetch("/api/tiny/x", bearer(token(i))).json()["backend"]
-            assert again == met[i]
-        gone = met[1]
-        w.seat(20 + 2 * names.index(gone), "closed")
-        other = w.fetch("/api/tiny/x", bearer(token(1))).json()["backend"]
-        assert other != gone
-
-
 # ---- connections ------------------------------------------------------
 
 
