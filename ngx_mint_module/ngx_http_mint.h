@@ -168,6 +168,13 @@ ngx_int_t ngx_http_mint_headers_answer(ngx_http_request_t *r,
 ngx_int_t ngx_http_mint_access_handler(ngx_http_request_t *r);
 void ngx_http_mint_access_leave(ngx_http_mint_ctx_t *ctx);
 
+/* ngx_http_mint_path.c: match->route is NULL for the platform; *reason is why
+   the path is refused, or NULL; NGX_ERROR: no memory */
+ngx_uint_t ngx_http_mint_path_is_hidden(ngx_http_request_t *r);
+ngx_int_t ngx_http_mint_path_route(ngx_http_request_t *r,
+    const ngx_http_mint_table_t *routes, ngx_http_mint_match_t *match,
+    const char **reason);
+
 /* ngx_http_mint_auth.c: NGX_OK (identified or anonymous), NGX_DECLINED
    (refusal filled) or NGX_ERROR */
 ngx_int_t ngx_http_mint_auth(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,

@@ -19,14 +19,11 @@
 
 static ngx_int_t ngx_http_mint_access_decide(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_http_mint_refusal_t *refusal);
-static ngx_uint_t ngx_http_mint_access_is_hidden(ngx_http_request_t *r);
 static ngx_int_t ngx_http_mint_access_plugin(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_http_mint_match_t *match,
     ngx_http_mint_refusal_t *refusal);
 static ngx_int_t ngx_http_mint_access_platform(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_http_mint_refusal_t *refusal);
-static const char *ngx_http_mint_access_path(ngx_http_request_t *r,
-    size_t head_len);
 static ngx_int_t ngx_http_mint_access_remember(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_http_mint_match_t *match);
 static ngx_uint_t ngx_http_mint_access_is_same(ngx_http_request_t *r,
@@ -115,10 +112,11 @@ ngx_http_mint_access_decide(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     ngx_http_mint_refusal_t *refusal)
 {
     ngx_int_t                      rc;
+    const char                    *reason;
     ngx_http_mint_match_t          match;
     const ngx_http_mint_table_t   *routes;
 
-    if (ngx_http_mint_access_is_hidden(r)) {
+    if (ngx_http_mint_path_is_hidden(r)) {
         refusal->status = NGX_HTTP_NOT_FOUND;
         refusal->reason = "hidden path";
         return NGX_DECLINED;
@@ -147,7 +145,22 @@ ngx_http_mint_access_decide(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
         return NGX_ERROR;
     }
 
-    if (ngx_http_mint_table_find(routes, r->uri.data, r->uri.len, &match)) {
+    if (ngx_http_mint_path_route(r, routes, &match, &reason) != NGX_OK
+        || (match.route != NULL
+            && ngx_http_mint_access_remember(r, ctx, &match) != NGX_OK))
+    {
+        return NGX_ERROR;
+    }
+
+    if (reason != NULL) {
+        refusal->status = NGX_HTTP_BAD_REQUEST;
+        refusal->rejection = MINT_REJECT_BAD_PATH;
+        refusal->reason = reason;
+        ngx_str_set(&refusal->detail, "ambiguous path");
+        return NGX_DECLINED;
+    }
+
+    if (match.route != NULL) {
         rc = ngx_http_mint_access_plugin(r, ctx, &match, refusal);
 
     } else {
@@ -174,48 +187,15 @@ ngx_http_mint_access_decide(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
 }
 
 
-/* as nginx reads the path, and as one would that only decodes it */
-
-static ngx_uint_t
-ngx_http_mint_access_is_hidden(ngx_http_request_t *r)
-{
-    ngx_str_t  *raw;
-
-    raw = &r->unparsed_uri;
-
-    return ngx_http_mint_text_hidden(r->uri.data, r->uri.len)
-           || ngx_http_mint_text_has_head(raw->data, raw->len,
-                                          (u_char *) "/__mint",
-                                          sizeof("/__mint") - 1)
-           || ngx_http_mint_text_has_head(raw->data, raw->len,
-                                          (u_char *) "/api/internal",
-                                          sizeof("/api/internal") - 1);
-}
-
-
 static ngx_int_t
 ngx_http_mint_access_plugin(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     ngx_http_mint_match_t *match, ngx_http_mint_refusal_t *refusal)
 {
-    ngx_int_t    rc;
-    ngx_uint_t   is_maintained;
-    const char  *reason;
+    ngx_int_t   rc;
+    ngx_uint_t  is_maintained;
 
-    if (ngx_http_mint_access_remember(r, ctx, match) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
+    /* the table may have changed when auth comes back */
     is_maintained = match->route->flags & MINT_ROUTE_MAINTENANCE;
-
-    reason = ngx_http_mint_access_path(r, match->head_len);
-
-    if (reason != NULL) {
-        refusal->status = NGX_HTTP_BAD_REQUEST;
-        refusal->rejection = MINT_REJECT_BAD_PATH;
-        refusal->reason = reason;
-        ngx_str_set(&refusal->detail, "ambiguous path");
-        return NGX_DECLINED;
-    }
 
     rc = ngx_http_mint_auth(r, ctx, refusal);
 
@@ -294,34 +274,6 @@ ngx_http_mint_access_leave(ngx_http_mint_ctx_t *ctx)
 {
     ngx_http_mint_access_streams -= ctx->is_stream;
     ctx->is_stream = 0;
-}
-
-
-/*
- * The plugin gets the target as it was sent, so both readings must agree;
- * after a rewrite or a redirect it gets the path that was routed.
- */
-
-static const char *
-ngx_http_mint_access_path(ngx_http_request_t *r, size_t head_len)
-{
-    ngx_str_t   *raw;
-    const char  *reason;
-
-    if (!r->valid_unparsed_uri) {
-        return NULL;
-    }
-
-    raw = &r->unparsed_uri;
-    reason = ngx_http_mint_text_ambiguous(raw->data, raw->len);
-
-    if (reason != NULL) {
-        return reason;
-    }
-
-    return ngx_http_mint_text_has_head(raw->data, raw->len, r->uri.data,
-                                       head_len)
-           ? NULL : "the path is not the one that was routed";
 }
 
 

@@ -181,6 +181,10 @@ ngx_http_mint_text_ambiguous(const uint8_t *raw, size_t len)
             return "NUL in the path";
         }
 
+        if (c == ';' && !is_encoded) {
+            return "path parameter in the path";
+        }
+
         if (c == '\\') {
             return "backslash in the path";
         }
@@ -189,11 +193,12 @@ ngx_http_mint_text_ambiguous(const uint8_t *raw, size_t len)
             return "encoded slash in the path";
         }
 
-        if (c == '/') {
-            if (others == 0 && (dots == 1 || dots == 2)) {
-                return "dot segment in the path";
-            }
+        if ((c == '/' || c == ';') && others == 0 && (dots == 1 || dots == 2))
+        {
+            return "dot segment in the path";
+        }
 
+        if (c == '/') {
             dots = 0;
             others = 0;
             continue;
@@ -219,6 +224,49 @@ ngx_http_mint_text_ambiguous(const uint8_t *raw, size_t len)
 }
 
 
+size_t
+ngx_http_mint_text_decode_path(uint8_t *to, const uint8_t *raw, size_t len)
+{
+    size_t  at, n;
+
+    n = 0;
+
+    for (at = 0; at < len && !MINT_PATH_END(raw[at]); /* void */ ) {
+        to[n++] = (uint8_t) ngx_http_mint_text_decode(raw, len, &at);
+    }
+
+    return n;
+}
+
+
+size_t
+ngx_http_mint_text_drop_parameters(uint8_t *path, size_t len)
+{
+    int     is_parameter;
+    size_t  i, n;
+
+    is_parameter = 0;
+    n = 0;
+
+    for (i = 0; i < len; i++) {
+        if (path[i] == ';') {
+            is_parameter = 1;
+
+        } else if (path[i] == '/') {
+            is_parameter = 0;
+        }
+
+        if (!is_parameter
+            && (path[i] != '/' || n == 0 || path[n - 1] != '/'))
+        {
+            path[n++] = path[i];
+        }
+    }
+
+    return n;
+}
+
+
 int
 ngx_http_mint_text_has_head(const uint8_t *raw, size_t len,
     const uint8_t *head, size_t head_len)
@@ -240,24 +288,35 @@ ngx_http_mint_text_has_head(const uint8_t *raw, size_t len,
 }
 
 
-/* the next segment that is not empty; its len is 0 at the end */
+/* the next segment that is not empty, without parameters; its len is 0 at the
+   end */
 
 static ngx_http_mint_text_t
 ngx_http_mint_text_segment(const uint8_t *path, size_t len, size_t *at)
 {
-    ngx_http_mint_text_t  segment;
+    size_t                start;
+    const uint8_t        *end;
+    ngx_http_mint_text_t  segment = { path, 0 };
 
-    while (*at < len && path[*at] == '/') {
-        (*at)++;
+    while (*at < len && segment.len == 0) {
+        start = *at;
+
+        while (*at < len && path[*at] != '/') {
+            (*at)++;
+        }
+
+        segment.data = path + start;
+        segment.len = *at - start;
+        end = memchr(segment.data, ';', segment.len);
+
+        if (end != NULL) {
+            segment.len = (size_t) (end - segment.data);
+        }
+
+        if (*at < len) {
+            (*at)++;
+        }
     }
-
-    segment.data = path + *at;
-
-    while (*at < len && path[*at] != '/') {
-        (*at)++;
-    }
-
-    segment.len = (size_t) (path + *at - segment.data);
 
     return segment;
 }

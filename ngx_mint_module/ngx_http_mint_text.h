@@ -48,8 +48,17 @@ const char *ngx_http_mint_text_ambiguous(const uint8_t *raw, size_t len);
 int ngx_http_mint_text_has_head(const uint8_t *raw, size_t len,
     const uint8_t *head, size_t head_len);
 
+/* the path of a raw target, percent-decoded and nothing else; to has room for
+   len bytes; returns how many it took */
+size_t ngx_http_mint_text_decode_path(uint8_t *to, const uint8_t *raw,
+    size_t len);
+
+/* takes ";x" out of every segment and then segments that are empty, in place;
+   returns the new length */
+size_t ngx_http_mint_text_drop_parameters(uint8_t *path, size_t len);
+
 /* a path nobody outside may ask for: /__mint and /api/internal; empty
-   segments are skipped */
+   segments and path parameters are skipped */
 int ngx_http_mint_text_hidden(const uint8_t *path, size_t len);
 
 /* how often the cookie is named in one Cookie header; *value is the last */

@@ -52,7 +52,13 @@ static const struct {
     { "/api/tiny/x?y=/../%2f#", NULL },
     { "/a.b/..c/c../.../.x/x.", NULL },
     { "/a/%2e%2e%2e/b", NULL },
-    { "/a;b=/c", NULL },
+    { "/a;b=/c", "parameter" },
+    { "/a;", "parameter" },
+    { "/..;/a", "parameter" },
+    { "/a%3bb", NULL },
+    { "/a/..%3b/b", "dot" },
+    { "/a/.%3Bx", "dot" },
+    { "/a/...%3b", NULL },
     { "/a%", NULL },
     { "/a%2", NULL },
     { "/a%zz", NULL },
@@ -125,11 +131,46 @@ END_TEST
 
 
 static const struct {
+    const char  *raw;
+    const char  *decoded;
+    const char  *bare;          /* without parameters and empty segments */
+} readings[] = {
+    { "/a/b?c/d", "/a/b", "/a/b" },
+    { "/%61%2fb%3fc#d", "/a/b?c", "/a/b?c" },
+    { "//a%2f/../b", "//a//../b", "/a/../b" },
+    { "/a;x=1/b;y", "/a;x=1/b;y", "/a/b" },
+    { "/;/;x/a%3b/b", "/;/;x/a;/b", "/a/b" },
+    { "/a;x;y/", "/a;x;y/", "/a/" },
+    { "/a%2", "/a%2", "/a%2" },
+    { ";", ";", "" },
+    { "?", "", "" }
+};
+
+
+START_TEST(test_readings)
+{
+    size_t   len;
+    uint8_t  text[64];
+
+    len = ngx_http_mint_text_decode_path(text, BYTES(readings[_i].raw));
+    text[len] = '\0';
+    ck_assert_str_eq((char *) text, readings[_i].decoded);
+
+    len = ngx_http_mint_text_drop_parameters(text, len);
+    text[len] = '\0';
+    ck_assert_str_eq((char *) text, readings[_i].bare);
+}
+END_TEST
+
+
+static const struct {
     const char  *path;
     int          is_hidden;
 } paths[] = {
     { "/__mint", 1 }, { "/__mint/events", 1 }, { "//__mint//x", 1 },
     { "/__mintx", 0 }, { "/a/__mint", 0 },
+    { "/__mint;x/y", 1 }, { "/;x/__mint", 1 }, { "/__min;t", 0 },
+    { "/api;x/;/internal;y/z", 1 },
     { "/api/internal", 1 }, { "/api/internal/x", 1 },
     { "/api//internal", 1 }, { "//api/internal/", 1 },
     { "/api/internals", 0 }, { "/api/x/internal", 0 },
@@ -347,6 +388,7 @@ main(void)
     LOOP(tcase, test_forged_name, names);
     LOOP(tcase, test_ambiguous, targets);
     LOOP(tcase, test_has_head, heads);
+    LOOP(tcase, test_readings, readings);
     LOOP(tcase, test_hidden, paths);
     LOOP(tcase, test_cookie, cookies);
     LOOP(tcase, test_bearer, bearers);
