@@ -143,6 +143,16 @@ ngx_http_mint_headers_strip(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
     ngx_memzero(&strip, sizeof(ngx_http_mint_strip_t));
     strip.told = &ctx->told;
 
+    /* nginx makes no list for a request without a version, that is HTTP/0.9 */
+
+    if (r->headers_in.headers.size == 0
+        && ngx_list_init(&r->headers_in.headers, r->pool, 8,
+                         sizeof(ngx_table_elt_t))
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     if (ngx_http_mint_headers_remove(r, ngx_http_mint_headers_is_forged,
                                      &strip)
         != NGX_OK)
