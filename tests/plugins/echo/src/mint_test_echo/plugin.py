@@ -21,8 +21,12 @@ from mint_sdk import (
     job,
     mint_plugin,
 )
+from starlette.requests import ClientDisconnect
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+# what clients have left behind: name -> when it was noticed (monotonic)
+_left: dict[str, float] = {}
 
 
 @mint_plugin(analysis_type="custom", routes_prefix="/test-echo")
@@ -75,6 +79,36 @@ class EchoPlugin(AnalysisPlugin):
         return StreamingResponse(
             _zeros(size), media_type="application/octet-stream"
         )
+
+    @endpoint.get("/left")
+    async def left(self) -> dict[str, float]:
+        """The requests below whose client has gone, and when."""
+        return _left
+
+    @endpoint.get("/wait")
+    async def wait(self, request: Request, name: str) -> dict[str, Any]:
+        """Answers only to a client that has gone."""
+        _left[name] = 0
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        _left[name] = time.monotonic()
+        return {}
+
+    @endpoint.get("/wait-events")
+    async def wait_events(self, name: str) -> StreamingResponse:
+        return StreamingResponse(
+            _events_until_left(name), media_type="text/event-stream"
+        )
+
+    @endpoint.post("/wait-upload")
+    async def wait_upload(self, request: Request, name: str) -> dict[str, Any]:
+        _left[name] = 0
+        try:
+            async for _ in request.stream():
+                pass
+        except ClientDisconnect:
+            _left[name] = time.monotonic()
+        return {}
 
     @endpoint.get("/environment")
     async def environment(self) -> dict[str, Any]:
@@ -140,6 +174,15 @@ async def _events(count: int, gap_sec: float) -> AsyncIterator[str]:
         await asyncio.sleep(gap_sec)
 
 
+async def _events_until_left(name: str) -> AsyncIterator[str]:
+    _left[name] = 0
+    try:
+        yield "data: first\n\n"
+        await asyncio.sleep(3600)
+    finally:
+        _left[name] = time.monotonic()
+
+
 async def _zeros(size: int) -> AsyncIterator[bytes]:
     while size > 0:
         piece = min(size, 65536)
@@ -155,6 +198,9 @@ async def _echo(websocket: WebSocket) -> None:
         while True:
             message = await websocket.receive()
             if message["type"] == "websocket.disconnect":
+                name = websocket.query_params.get("name")
+                if name is not None:
+                    _left[name] = time.monotonic()
                 return
             if message.get("text") is not None:
                 await websocket.send_text(message["text"])
