@@ -71,7 +71,9 @@ struct mint_worker_plugin {
 
     /* from here on only what is under way, no counters */
     uint64_t  oldest_start_ms;      /* CLOCK_BOOTTIME; 0 = none in flight */
-    uint64_t  reserved[4];
+    uint64_t  parked;               /* waiting for a seat, not in flight */
+    uint64_t  oldest_parked_ns;     /* CLOCK_BOOTTIME; 0 = none parked */
+    uint64_t  reserved[2];
 };
 
 

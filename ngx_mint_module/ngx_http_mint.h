@@ -29,11 +29,19 @@ typedef struct {
 } ngx_http_mint_srv_conf_t;
 
 typedef struct {
+    ngx_uint_t  requests;           /* 0: nobody waits */
+    ngx_msec_t  crash;
+    ngx_msec_t  start;
+    unsigned    is_set:1;
+} ngx_http_mint_park_conf_t;
+
+typedef struct {
     ngx_flag_t  enable;
     ngx_uint_t  is_proxied;         /* to an upstream with "mint_seats" */
     ngx_msec_t  websocket_timeout;
 
     ngx_http_mint_edge_conf_t  edge;
+    ngx_http_mint_park_conf_t  park;
 } ngx_http_mint_loc_conf_t;
 
 
@@ -98,6 +106,7 @@ struct ngx_http_mint_ctx_s {
     uint64_t                 started_ms;    /* CLOCK_BOOTTIME */
     ngx_queue_t              queue;         /* in record->waiting */
     ngx_http_mint_grant_t    grant;
+    ngx_http_mint_park_t    *park;          /* NULL: has never waited */
     ngx_http_mint_tunnel_t  *tunnel;        /* after an upgrade */
     ngx_http_mint_told_t     told;
     ngx_str_t                forwarded_host;    /* empty: none believed */

@@ -6,7 +6,7 @@
  * the first verdict.
  */
 
-#include "ngx_http_mint.h"
+#include "ngx_http_mint_park.h"
 
 
 /* what nginx may store of a body that the platform has not agreed to */
@@ -18,7 +18,10 @@
 
 
 static ngx_int_t ngx_http_mint_access_decide(ngx_http_request_t *r,
-    ngx_http_mint_ctx_t *ctx, ngx_http_mint_refusal_t *refusal);
+    ngx_http_mint_ctx_t *ctx, ngx_http_mint_saved_t *saved,
+    ngx_http_mint_refusal_t *refusal);
+static void ngx_http_mint_access_wait(ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx);
 static ngx_int_t ngx_http_mint_access_plugin(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_http_mint_match_t *match,
     ngx_http_mint_refusal_t *refusal);
@@ -40,6 +43,7 @@ ngx_http_mint_access_handler(ngx_http_request_t *r)
 {
     ngx_int_t                  rc;
     ngx_http_mint_ctx_t       *ctx;
+    ngx_http_mint_saved_t      saved;
     ngx_http_mint_refusal_t    refusal;
     ngx_http_mint_loc_conf_t  *lcf;
 
@@ -69,12 +73,20 @@ ngx_http_mint_access_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
+    ngx_http_mint_park_begin(r, ctx, &saved);
     ctx->is_decided = 1;
 
     ngx_memzero(&refusal, sizeof(ngx_http_mint_refusal_t));
     refusal.rejection = -1;
 
-    rc = ngx_http_mint_access_decide(r, ctx, &refusal);
+    rc = ngx_http_mint_access_decide(r, ctx, &saved, &refusal);
+
+    if (rc == NGX_AGAIN) {
+        ngx_http_mint_access_wait(r, ctx);
+        return NGX_AGAIN;
+    }
+
+    ngx_http_mint_park_leave(ctx);
 
     if (rc == NGX_OK) {
         return NGX_DECLINED;
@@ -104,12 +116,33 @@ ngx_http_mint_access_handler(ngx_http_request_t *r)
 }
 
 
-/* NGX_OK: on to the seat.  NGX_DECLINED: refused.  NGX_DONE: answered.
-   NGX_ERROR: no memory */
+/*
+ * All of it is decided again before the request goes on: until then nothing is
+ * counted, and nobody has a right that could be lost.
+ */
+
+static void
+ngx_http_mint_access_wait(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
+{
+    ngx_http_mint_revoke_remove(ctx);
+    ngx_http_mint_access_leave(ctx);
+
+    if (ctx->is_limited) {
+        ngx_http_mint_limit_give_back(r, ctx);
+    }
+
+    ctx->is_decided = 0;
+}
+
+
+/*
+ * NGX_OK: on to the seat.  NGX_AGAIN: waits for one.  NGX_DECLINED: refused.
+ * NGX_DONE: answered.  NGX_ERROR: no memory.
+ */
 
 static ngx_int_t
 ngx_http_mint_access_decide(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
-    ngx_http_mint_refusal_t *refusal)
+    ngx_http_mint_saved_t *saved, ngx_http_mint_refusal_t *refusal)
 {
     ngx_int_t                      rc;
     const char                    *reason;
@@ -172,6 +205,10 @@ ngx_http_mint_access_decide(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     }
 
     rc = ngx_http_mint_seat_choose(r, ctx, refusal);
+
+    if (rc == NGX_DECLINED) {
+        return ngx_http_mint_park(r, ctx, saved, refusal);
+    }
 
     if (rc == NGX_OK && ctx->is_plugin
         && !ngx_http_mint_access_is_same(r, ctx))

@@ -247,6 +247,11 @@ ngx_http_mint_error_detail(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
 
     p = ngx_slprintf(p, last, "%s",
                      cause != NULL ? cause : (char *) row->detail.data);
+
+    if (refusal->rejection == MINT_REJECT_FULL && refusal->has_seat) {
+        p = ngx_slprintf(p, last, ", and too many requests wait for it");
+    }
+
     detail->len = p - detail->data;
 
     return NGX_OK;

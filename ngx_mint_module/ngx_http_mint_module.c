@@ -4,7 +4,7 @@
  * request is in ngx_http_mint_access.c, in the order of its comment.
  */
 
-#include "ngx_http_mint.h"
+#include "ngx_http_mint_park.h"
 
 
 /* what plugins and the platform may not tell nginx to do; X-Accel-Buffering
@@ -47,6 +47,13 @@ static ngx_command_t  ngx_http_mint_commands[] = {
       ngx_conf_set_flag_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_mint_loc_conf_t, enable),
+      NULL },
+
+    { ngx_string("mint_park"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE123,
+      ngx_http_mint_park_directive,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
       NULL },
 
     { ngx_string("mint_external_url"),
@@ -290,6 +297,7 @@ ngx_http_mint_create_loc_conf(ngx_conf_t *cf)
     lcf->enable = NGX_CONF_UNSET;
     ngx_http_mint_edge_init(&lcf->edge);
     lcf->websocket_timeout = NGX_CONF_UNSET_MSEC;
+    ngx_http_mint_park_init(&lcf->park);
 
     return lcf;
 }
@@ -317,6 +325,7 @@ ngx_http_mint_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_mint_edge_merge(&prev->edge, &conf->edge);
     ngx_conf_merge_msec_value(conf->websocket_timeout,
                               prev->websocket_timeout, 3600000);
+    ngx_http_mint_park_merge(&prev->park, &conf->park);
 
     if (conf->enable) {
         mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mint_module);

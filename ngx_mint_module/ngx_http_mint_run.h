@@ -14,6 +14,7 @@
 
 typedef struct ngx_http_mint_ctx_s        ngx_http_mint_ctx_t;
 typedef struct ngx_http_mint_main_conf_s  ngx_http_mint_main_conf_t;
+typedef struct ngx_http_mint_park_s       ngx_http_mint_park_t;
 
 
 /* ngx_http_mint_run.c: one mapped run file */
@@ -33,6 +34,7 @@ typedef struct {
 struct ngx_http_mint_record_s {
     ngx_http_mint_file_t        file;
     ngx_uint_t                  refs;
+    ngx_uint_t                  number;     /* which of the file's records */
     struct mint_worker         *worker;
     uint32_t                   *in_flight;
     uint32_t                    seats;
@@ -40,6 +42,14 @@ struct ngx_http_mint_record_s {
     uint32_t                    plugin_count;
     ngx_queue_t                *waiting;    /* a plugin's requests by age */
 };
+
+
+/* requests that wait for a plugin's seat */
+
+typedef struct {
+    uint64_t                    requests;
+    uint64_t                    oldest_ns;      /* 0: none */
+} ngx_http_mint_parked_t;
 
 
 /* ngx_http_mint_run.c; file and routes are NULL while there is none */
@@ -65,6 +75,11 @@ void ngx_http_mint_workers_leave(ngx_http_mint_ctx_t *ctx);
 void ngx_http_mint_workers_rejected(ngx_http_mint_ctx_t *ctx,
     ngx_int_t rejection);
 void ngx_http_mint_workers_upgraded(ngx_http_mint_ctx_t *ctx);
+void ngx_http_mint_workers_park(ngx_http_mint_record_t *record,
+    uint32_t plugin_id, ngx_http_mint_parked_t *parked);
+void ngx_http_mint_workers_parked(ngx_http_mint_record_t *record,
+    uint32_t plugin_id, ngx_http_mint_parked_t *others);
+uint64_t ngx_http_mint_workers_boot_ns(void);
 ngx_int_t ngx_http_mint_workers_log_handler(ngx_http_request_t *r);
 
 #endif /* NGX_HTTP_MINT_RUN_H */

@@ -4,7 +4,7 @@
  * without a verdict all of them are empty.
  */
 
-#include "ngx_http_mint.h"
+#include "ngx_http_mint_park.h"
 
 
 enum ngx_http_mint_variable {
@@ -18,13 +18,16 @@ enum ngx_http_mint_variable {
     NGX_HTTP_MINT_VARIABLE_STATE,
     NGX_HTTP_MINT_VARIABLE_UPGRADE,
     NGX_HTTP_MINT_VARIABLE_CONNECTION,
-    NGX_HTTP_MINT_VARIABLE_REJECT
+    NGX_HTTP_MINT_VARIABLE_REJECT,
+    NGX_HTTP_MINT_VARIABLE_WAITED
 };
 
 
 static ngx_int_t ngx_http_mint_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_mint_variable_seat(ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx, ngx_str_t *value);
+static ngx_int_t ngx_http_mint_variable_waited(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_str_t *value);
 static ngx_int_t ngx_http_mint_variable_slot(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_str_t *value);
@@ -66,6 +69,9 @@ static ngx_http_variable_t  ngx_http_mint_variables[] = {
     { ngx_string("mint_reject"), NULL, ngx_http_mint_variable,
       NGX_HTTP_MINT_VARIABLE_REJECT, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
+    { ngx_string("mint_waited"), NULL, ngx_http_mint_variable,
+      NGX_HTTP_MINT_VARIABLE_WAITED, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
       ngx_http_null_variable
 };
 
@@ -93,9 +99,11 @@ static ngx_int_t
 ngx_http_mint_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     uintptr_t data)
 {
+    ngx_int_t             rc;
     ngx_str_t             value;
     ngx_http_mint_ctx_t  *ctx;
 
+    rc = NGX_OK;
     ctx = ngx_http_mint_get_ctx(r);
     ngx_str_null(&value);
 
@@ -118,15 +126,11 @@ ngx_http_mint_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
         break;
 
     case NGX_HTTP_MINT_VARIABLE_SEAT:
-        if (ngx_http_mint_variable_seat(r, ctx, &value) != NGX_OK) {
-            return NGX_ERROR;
-        }
+        rc = ngx_http_mint_variable_seat(r, ctx, &value);
         break;
 
     case NGX_HTTP_MINT_VARIABLE_SLOT:
-        if (ngx_http_mint_variable_slot(r, ctx, &value) != NGX_OK) {
-            return NGX_ERROR;
-        }
+        rc = ngx_http_mint_variable_slot(r, ctx, &value);
         break;
 
     case NGX_HTTP_MINT_VARIABLE_AFFINITY:
@@ -137,7 +141,7 @@ ngx_http_mint_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
         break;
 
     case NGX_HTTP_MINT_VARIABLE_STATE:
-        if (ctx->is_decided && ctx->word != 0) {
+        if (ctx->word != 0) {
             ngx_http_mint_variable_text(&value,
                 ngx_http_mint_seat_state_word(mint_seat_state(ctx->word)));
         }
@@ -160,6 +164,14 @@ ngx_http_mint_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
             ngx_http_mint_variable_text(&value, ctx->reject);
         }
         break;
+
+    case NGX_HTTP_MINT_VARIABLE_WAITED:
+        rc = ngx_http_mint_variable_waited(r, ctx, &value);
+        break;
+    }
+
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     /* an access log shows "-" for what is not found */
@@ -212,6 +224,33 @@ ngx_http_mint_variable_slot(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     }
 
     value->len = ngx_sprintf(value->data, "%ud", ctx->slot) - value->data;
+
+    return NGX_OK;
+}
+
+
+/* in seconds, as $request_time; of a request that has never waited: empty */
+
+static ngx_int_t
+ngx_http_mint_variable_waited(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
+    ngx_str_t *value)
+{
+    ngx_msec_t  waited;
+
+    if (ctx->park == NULL) {
+        return NGX_OK;
+    }
+
+    value->data = ngx_pnalloc(r->pool, NGX_TIME_T_LEN + 4);
+    if (value->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    waited = ngx_http_mint_park_waited(ctx);
+
+    value->len = ngx_sprintf(value->data, "%T.%03M", (time_t) (waited / 1000),
+                             waited % 1000)
+                 - value->data;
 
     return NGX_OK;
 }

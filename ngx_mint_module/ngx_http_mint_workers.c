@@ -13,10 +13,10 @@
 
 
 static ngx_int_t ngx_http_mint_workers_lock(ngx_fd_t fd, ngx_uint_t i);
+static ngx_uint_t ngx_http_mint_workers_is_live(ngx_fd_t fd, ngx_uint_t i);
 static void ngx_http_mint_workers_wait(ngx_http_mint_ctx_t *ctx);
 static void ngx_http_mint_workers_oldest(ngx_http_mint_record_t *record,
     uint32_t plugin_id);
-static uint64_t ngx_http_mint_workers_boot_ms(void);
 static void ngx_http_mint_workers_add(uint64_t *counter, uint64_t n);
 static ngx_uint_t ngx_http_mint_workers_bucket(ngx_http_request_t *r);
 
@@ -52,6 +52,7 @@ ngx_http_mint_workers_claim(ngx_http_mint_file_t *file)
         return NULL;
     }
 
+    record->number = at;
     record->seats = header->capacity[MINT_WORKERS_CAPACITY_SEATS];
     record->plugin_count = header->capacity[MINT_WORKERS_CAPACITY_PLUGINS];
     record->waiting = ngx_alloc(record->plugin_count * sizeof(ngx_queue_t) + 1,
@@ -202,7 +203,7 @@ ngx_http_mint_workers_wait(ngx_http_mint_ctx_t *ctx)
         return;
     }
 
-    ctx->started_ms = ngx_http_mint_workers_boot_ms();
+    ctx->started_ms = ngx_http_mint_workers_boot_ns() / 1000000;
     ctx->is_queued = 1;
 
     ngx_queue_insert_tail(&record->waiting[ctx->plugin_id], &ctx->queue);
@@ -234,16 +235,16 @@ ngx_http_mint_workers_oldest(ngx_http_mint_record_t *record,
 
 /* the kernel's time page, no system call */
 
-static uint64_t
-ngx_http_mint_workers_boot_ms(void)
+uint64_t
+ngx_http_mint_workers_boot_ns(void)
 {
     struct timespec  now;
 
     if (clock_gettime(CLOCK_BOOTTIME, &now) == -1) {
-        return 1;
+        return 1000000;
     }
 
-    return (uint64_t) now.tv_sec * 1000 + (uint64_t) now.tv_nsec / 1000000;
+    return (uint64_t) now.tv_sec * 1000000000 + (uint64_t) now.tv_nsec;
 }
 
 
@@ -253,6 +254,85 @@ static void
 ngx_http_mint_workers_add(uint64_t *counter, uint64_t n)
 {
     mint_run_store(counter, mint_run_load(counter) + n);
+}
+
+
+/* ours, for the other workers to see; before theirs is looked at */
+
+void
+ngx_http_mint_workers_park(ngx_http_mint_record_t *record, uint32_t plugin_id,
+    ngx_http_mint_parked_t *parked)
+{
+    struct mint_worker_plugin  *plugin;
+
+    plugin = &record->plugins[plugin_id];
+
+    mint_run_store(&plugin->parked, parked->requests);
+    mint_run_store(&plugin->oldest_parked_ns, parked->oldest_ns);
+
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+
+/* the sum and the oldest of the other live workers */
+
+void
+ngx_http_mint_workers_parked(ngx_http_mint_record_t *record,
+    uint32_t plugin_id, ngx_http_mint_parked_t *others)
+{
+    size_t                            bytes, offset;
+    u_char                           *first;
+    uint64_t                          requests, oldest_ns;
+    ngx_uint_t                        i;
+    const struct mint_worker_plugin  *plugin;
+
+    ngx_memzero(others, sizeof(ngx_http_mint_parked_t));
+
+    bytes = (size_t) mint_worker_record_bytes(record->seats,
+                                              record->plugin_count);
+    first = (u_char *) record->worker - record->number * bytes;
+    offset = (u_char *) &record->plugins[plugin_id]
+             - (u_char *) record->worker;
+
+    for (i = 0; i < MINT_WORKERS_MAX; i++) {
+
+        plugin = (const struct mint_worker_plugin *) (void *)
+                 (first + i * bytes + offset);
+        requests = mint_run_load(&plugin->parked);
+        oldest_ns = mint_run_load(&plugin->oldest_parked_ns);
+
+        if (requests == 0 || i == record->number
+            || !ngx_http_mint_workers_is_live(record->file.fd, i))
+        {
+            continue;
+        }
+
+        others->requests += requests;
+
+        if (oldest_ns != 0
+            && (others->oldest_ns == 0 || oldest_ns < others->oldest_ns))
+        {
+            others->oldest_ns = oldest_ns;
+        }
+    }
+}
+
+
+/* what a worker that died has left in its record does not count */
+
+static ngx_uint_t
+ngx_http_mint_workers_is_live(ngx_fd_t fd, ngx_uint_t i)
+{
+    struct flock  lock;
+
+    ngx_memzero(&lock, sizeof(struct flock));
+
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    lock.l_start = (off_t) i;
+    lock.l_len = 1;
+
+    return fcntl(fd, F_OFD_GETLK, &lock) == -1 || lock.l_type != F_UNLCK;
 }
 
 

@@ -187,7 +187,7 @@ run_json_plugin(const struct mint_worker_plugin *plugin)
             json_integer((json_int_t) mint_run_load(&plugin->rejections[i])));
     }
 
-    return json_pack("{s:I,s:o,s:I,s:o,s:I,s:I,s:I,s:I,s:I,s:o,s:I}",
+    return json_pack("{s:I,s:o,s:I,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:I}",
                      "requests",
                      (json_int_t) run_json_sum(plugin->requests, 6),
                      "status", run_json_figures(plugin->requests, 6),
@@ -197,6 +197,8 @@ run_json_plugin(const struct mint_worker_plugin *plugin)
                      "rejected", rejected,
                      "in_flight",
                      (json_int_t) mint_run_load(&plugin->in_flight),
+                     "parked",
+                     (json_int_t) mint_run_load(&plugin->parked),
                      "upgrades",
                      (json_int_t) mint_run_load(&plugin->upgrades),
                      "bytes_in",

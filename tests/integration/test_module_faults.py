@@ -55,7 +55,8 @@ def peek(path, name):
 
 @pytest.fixture()
 def world():
-    with World() as w:
+    """Nobody waits here: test_module_parking.py is about those who do."""
+    with World(server="mint_park off;") as w:
         for name in ("platform", "tiny-a", "tiny-b"):
             w.backend(name)
         yield w.start()

@@ -118,13 +118,15 @@ def test_killed_under_load(
                        and outcome.end > k.at for k in kills), str(outcome)
     if victim == "test-misbehaving":
         # 0.3 s each: about twenty were in the process's hands.  A GET may be
-        # sent again by the edge, a POST not
+        # sent again by the edge, a POST not; but where the client is behind,
+        # some are still on their way, and then wait for the next process
         for kill in kills:
             in_flight = [o for o in load.of(victim)
                          if o.start < kill.at - 0.1
                          and o.end > kill.at + 0.01]
             assert len(in_flight) >= 8
-            assert {o.status for o in in_flight} == {502}
+            statuses = {o.status for o in in_flight}
+            assert 502 in statuses and statuses <= {200, 502, 503}
     assert any(k.was_quick for k in kills), kills
 
 

@@ -96,6 +96,8 @@ static const struct number  numbers[] = {
     AT(mint_worker_plugin, rejections, 88),
     AT(mint_worker_plugin, latency, 152),
     AT(mint_worker_plugin, oldest_start_ms, 344),
+    AT(mint_worker_plugin, parked, 352),
+    AT(mint_worker_plugin, oldest_parked_ns, 360),
 
     SIZE(mint_identity_user, 32),
     AT(mint_identity_user, id, 0),
