@@ -15,7 +15,7 @@ from pathlib import Path
 
 import examples
 from state import SetupError, State, locked, setting
-from system import (Admin, AdminError, Failed, Stopped, System,
+from system import (Admin, AdminError, Failed, Stopped, System, last_exits,
                     end_leftovers, keeper_of, listen_problem)
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -171,6 +171,9 @@ def print_summary(system, status, plugins, admin, seconds):
               f"{plugin['state']}")
         if plugin.get("error"):
             print(f"            {plugin['error']}")
+        elif plugin["state"] != "ready" and last_exits(plugin):
+            print(f"            {last_exits(plugin)[-1]}; it is tried again, "
+                  f"see mintctl logs {plugin['name']}")
     environment = status.get("environment") or {}
     if environment.get("error"):
         print(f"  plugins   cannot be run or installed: "

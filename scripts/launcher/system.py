@@ -15,12 +15,38 @@ from state import setting
 POLL_SEC = 0.05
 SOCKET_DEADLINE_SEC = 30
 QUIET_NOTICE_SEC = 30
+PLUGINS_NOTICE_SEC = 10
 
 # of the launcher and its scripts; the daemons would refuse them as unknown
 LAUNCHER_VARIABLES = (
     "MINT_VAR", "MINT_PORT", "MINT_EXAMPLES", "MINT_CACHE", "MINT_PYTHON",
     "MINT_BUILD", "MINT_DEBIAN_MIRROR", "MAKEFLAGS", "MAKELEVEL", "MFLAGS",
     "MAKEOVERRIDES", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+
+
+PLUGIN_BUSY_STATES = (
+    "registered", "installing", "migrating", "initializing", "upgrading")
+
+
+def has_core(status):
+    """Without plugins: the supervisor waits for those before it calls itself
+    running."""
+    nginx = status.get("nginx") or {}
+    return (status.get("state") in ("starting", "running")
+            and (status.get("environment") or {}).get("state") != "building"
+            and (status.get("platform") or {}).get("state") == "ready"
+            and (not nginx.get("managed") or nginx.get("state") == "ready"))
+
+
+def last_exits(plugin):
+    """How its processes have ended, if any has."""
+    return [i["last_exit"] for i in plugin.get("instances") or []
+            if i.get("last_exit")]
+
+
+def is_on_its_way(plugin):
+    """Not for one that has crashed: it may do so for a long time."""
+    return plugin["state"] in PLUGIN_BUSY_STATES and not last_exits(plugin)
 
 
 class Stopped(Exception):
@@ -262,7 +288,8 @@ class System:
             return None
 
     def wait_until_running(self):
-        """Until the gateway answers; shows each step."""
+        """Until the gateway answers and plugins are being started; shows
+        each step."""
         started = said = time.monotonic()
         last_step = None
         attached = False
@@ -272,7 +299,7 @@ class System:
             if status is not None:
                 attached = True
                 step = status.get("step") or ""
-                if status.get("state") == "running" and self.healthy():
+                if has_core(status) and self.healthy():
                     return status
                 if step and step != last_step:
                     self.say(step[0].upper() + step[1:])
@@ -287,19 +314,23 @@ class System:
             self.pause()
 
     def wait_for_plugins(self, deadline_sec):
-        """Until no plugin is on its way up; the list as it is then."""
-        busy = ("registered", "installing", "migrating", "initializing",
-                "upgrading")
-        deadline = time.monotonic() + deadline_sec
+        """Until no plugin is on its way up for the first time; the list as it
+        is then."""
+        said = time.monotonic()
+        deadline = said + deadline_sec
         while True:
             try:
                 plugins = self.admin.call("plugins")["plugins"]
             except (OSError, ValueError, KeyError, AdminError):
                 plugins = None
-            if plugins is not None and (
-                    time.monotonic() > deadline
-                    or not any(p["state"] in busy for p in plugins)):
-                return plugins
+            now = time.monotonic()
+            if plugins is not None:
+                awaited = [p["name"] for p in plugins if is_on_its_way(p)]
+                if not awaited or now > deadline:
+                    return plugins
+                if now - said > PLUGINS_NOTICE_SEC:
+                    self.say(f"  ...waiting for {', '.join(awaited)}")
+                    said = now
             self.pause()
 
     def log_lines(self):

@@ -27,6 +27,10 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("MINT_BUILD", ROOT / "build"))
 RUN = ROOT / "scripts" / "run"
+
+sys.path.insert(0, str(ROOT / "tests" / "plugins"))
+from make_bundle import make_bundle  # noqa: E402
+
 START_DEADLINE_SEC = 150
 STOP_DEADLINE_SEC = 60
 
@@ -335,6 +339,29 @@ def test_killed_keeper_leaves_nothing(place):
         system.ready()
         assert system.stop() == 0
     assert_nothing_left(var, run_directory)
+
+
+def test_start_does_not_wait_for_a_plugin_that_crashes(place):
+    """It is tried for a long time; the others are there meanwhile."""
+    var, port = place / "var", free_port()
+    bundle = make_bundle(ROOT / "tests/plugins/misbehaving", place, replace={
+        "IMPORT_FAILURE = ": "if os.path.exists(os.environ.get("
+        "\"MINT_PLUGIN_DATA_DIR\", \"\") + \"/broken\"):\n"
+        "    raise OSError(\"broken\")\n\nIMPORT_FAILURE = "})
+    with launched(var, port) as system:
+        system.ready()
+        subprocess.run([BUILD / "mintctl", "install", bundle], check=True,
+                       env=environment(MINT_VAR=str(var)), timeout=120)
+        assert system.stop() == 0
+    (var / "data/plugin-data/test-misbehaving/broken").touch()
+    with launched(var, port) as system:
+        system.ready()
+        plugin = re.search(r"test-misbehaving 1.0.0, shared, (\w+)\n(.*)",
+                           system.text)
+        assert plugin.group(1) == "initializing", system.text
+        assert "exited with status 1; it is tried again, see mintctl logs " \
+            "test-misbehaving" in plugin.group(2)
+        assert system.stop() == 0
 
 
 def test_ctrl_c_on_a_terminal_below_make(place):
