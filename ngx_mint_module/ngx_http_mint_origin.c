@@ -56,6 +56,7 @@ static ngx_int_t ngx_http_mint_origin_judge(ngx_http_request_t *r,
 static void ngx_http_mint_origin_read(ngx_http_request_t *r,
     ngx_http_mint_origin_header_t *headers);
 static ngx_uint_t ngx_http_mint_origin_by_cookie(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_mint_origin_is_login(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_mint_origin_is_reserved(ngx_http_request_t *r);
 static ngx_int_t ngx_http_mint_origin_page(ngx_http_request_t *r,
     ngx_http_mint_origin_header_t *headers, const char **reason);
@@ -99,6 +100,16 @@ ngx_http_mint_origin_check_platform(ngx_http_request_t *r,
     }
 
     rc = ngx_http_mint_origin_judge(r, ctx, refusal, headers);
+
+    /* signing in is done by the password: a program that has kept a cookie
+       may do it again.  Pages say whose they are */
+
+    if (rc == NGX_DECLINED && ngx_http_mint_origin_is_login(r)
+        && headers[NGX_HTTP_MINT_ORIGIN].count == 0
+        && headers[NGX_HTTP_MINT_ORIGIN_SITE].count == 0)
+    {
+        return NGX_OK;
+    }
 
     if (rc != NGX_OK || !ngx_http_mint_origin_is_reserved(r)) {
         return rc;
@@ -213,6 +224,14 @@ ngx_http_mint_origin_by_cookie(ngx_http_request_t *r)
     }
 
     return 0;
+}
+
+
+static ngx_uint_t
+ngx_http_mint_origin_is_login(ngx_http_request_t *r)
+{
+    return r->uri.len == sizeof("/api/auth/login") - 1
+           && ngx_memcmp(r->uri.data, "/api/auth/login", r->uri.len) == 0;
 }
 
 

@@ -142,6 +142,19 @@ def test_stale_cookies(world):
                        EVIL, method="POST").status == 403
 
 
+def test_signing_in_again(world):
+    """Programs keep cookies, too, and say nothing of a page; pages do."""
+    for target, headers, status in (
+            ("/api/auth/login", [], 200), ("/api/auth/login", [OWN], 200),
+            ("/api/auth/login", [EVIL], 403),
+            ("/api/auth/login", [CROSS], 403),
+            ("/api/auth/login", [("Origin", "null")], 403),
+            ("/api/auth/logins", [], 403), ("/api/auth/logout", [], 403),
+            ("/api/auth/login/x", [], 403)):
+        assert world.fetch(target, COOKIE, *headers, method="POST"
+                           ).status == status
+
+
 def test_reason_is_told_and_counted(world):
     def counted():
         return sum(w["plugins"].get("3", {}).get("rejections", 0)
