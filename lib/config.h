@@ -40,6 +40,7 @@ struct config {
         char     *address;              /* server.address, "127.0.0.1" */
         int64_t   port;                 /* server.port, 8001 */
         char     *external_url;         /* server.externalUrl, "" */
+        struct config_list  trusted_proxies;    /* ... .trustedProxyCidrs */
     } server;
 
     struct {

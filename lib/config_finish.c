@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "contract/mint_origin.h"
+
 
 /* where Debian keeps nginx, whatever a user's PATH says */
 #define CONFIG_MORE_PATH  "/usr/local/sbin:/usr/sbin:/sbin"
@@ -26,6 +28,8 @@ static void config_find_program(char **program, const char *search);
 static bool config_is_program(const char *path);
 static int config_check_lists(const struct config *config, const char *where,
     struct error *err);
+static int config_check_external(const struct config *config,
+    const char *where, struct error *err);
 static bool config_same_plugin(const char *a, const char *b);
 
 
@@ -67,7 +71,31 @@ config_finish(struct config *config, char **environment, const char *where,
                          (long long) config->plugins.uid_last);
     }
 
+    if (config_check_external(config, where, err) != 0) {
+        return err->code;
+    }
+
     return config_check_lists(config, where, err);
+}
+
+
+/* browsers compare it with the origin of their pages */
+
+static int
+config_check_external(const struct config *config, const char *where,
+    struct error *err)
+{
+    const char         *url;
+    struct mint_origin  origin;
+
+    url = config->server.external_url;
+
+    if (*url == '\0' || mint_origin_parse_url(url, strlen(url), &origin) > 0) {
+        return 0;
+    }
+
+    return error_set(err, MINT_ERR_INVALID, "%s: server.externalUrl: expected "
+                     "an address like https://mint.example.org", where);
 }
 
 

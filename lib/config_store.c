@@ -43,6 +43,8 @@ config_store(struct config *config, const struct config_row *row,
 
     case CONFIG_LIST:
     case CONFIG_URL_LIST:
+    case CONFIG_ORIGIN_LIST:
+    case CONFIG_NETWORK_LIST:
         config_store_list(field, value);
         break;
 
@@ -100,6 +102,8 @@ config_release(struct config *config, const struct config_row *row)
 
     case CONFIG_LIST:
     case CONFIG_URL_LIST:
+    case CONFIG_ORIGIN_LIST:
+    case CONFIG_NETWORK_LIST:
         list = field;
 
         for (i = 0; i < list->count; i++) {
@@ -193,7 +197,9 @@ config_type_text(const struct config_row *row, struct strbuf *out)
         [CONFIG_URL_LIST] = "list of URLs",
         [CONFIG_TEXT_OR_LIST] = "string or list",
         [CONFIG_OBJECT] = "object",
-        [CONFIG_OBJECT_LIST] = "list of objects"
+        [CONFIG_OBJECT_LIST] = "list of objects",
+        [CONFIG_ORIGIN_LIST] = "list of origins",
+        [CONFIG_NETWORK_LIST] = "list of networks"
     };
 
     strbuf_puts(out, names[row->type]);

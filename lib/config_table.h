@@ -35,7 +35,9 @@ enum config_type {
     CONFIG_TEXT_OR_LIST = 13,
     CONFIG_OBJECT = 14,         /* anything inside */
     CONFIG_OBJECT_LIST = 15,
-    CONFIG_TYPE_COUNT = 16
+    CONFIG_ORIGIN_LIST = 16,    /* https://host, nothing behind it */
+    CONFIG_NETWORK_LIST = 17,   /* 10.0.0.0/8, 2001:db8::1 */
+    CONFIG_TYPE_COUNT = 18
 };
 
 

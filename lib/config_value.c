@@ -15,6 +15,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "contract/mint_origin.h"
+
 
 #define CONFIG_SHOW_MAX  60         /* bytes of a wrong value in an error */
 #define CONFIG_URL_MAX   2048
@@ -40,6 +42,10 @@ static bool config_is_item(const struct config_row *row, const json_t *value);
 static bool config_is_text_or_list(const struct config_row *row,
     const json_t *value);
 static bool config_is_object(const struct config_row *row,
+    const json_t *value);
+static bool config_is_origin(const struct config_row *row,
+    const json_t *value);
+static bool config_is_network(const struct config_row *row,
     const json_t *value);
 static bool config_has_choice(const char *choices, const char *text);
 static void config_expected(const struct config_row *row, struct strbuf *out);
@@ -73,6 +79,11 @@ static const struct {
                               config_is_text_or_list },
     [CONFIG_OBJECT] = { "an object", false, config_is_object },
     [CONFIG_OBJECT_LIST] = { "a list of objects", true, config_is_object },
+    [CONFIG_ORIGIN_LIST] = { "a list of origins like "
+                             "https://lims.example.org, without a path", true,
+                             config_is_origin },
+    [CONFIG_NETWORK_LIST] = { "a list of addresses and networks like "
+                              "10.0.0.0/8", true, config_is_network },
 };
 
 
@@ -111,6 +122,8 @@ config_parse(const struct config_row *row, const char *text)
 
     case CONFIG_LIST:
     case CONFIG_URL_LIST:
+    case CONFIG_ORIGIN_LIST:
+    case CONFIG_NETWORK_LIST:
         value = config_parse_list(text);
         break;
 
@@ -316,6 +329,59 @@ config_is_address(const struct config_row *row, const json_t *value)
            && (inet_pton(AF_INET, json_string_value(value), address) == 1
                || inet_pton(AF_INET6, json_string_value(value), address)
                   == 1);
+}
+
+
+static bool
+config_is_origin(const struct config_row *row, const json_t *value)
+{
+    struct mint_origin  origin;
+
+    (void) row;
+
+    return json_is_string(value)
+           && mint_origin_parse(json_string_value(value),
+                                json_string_length(value), &origin)
+              == 0;
+}
+
+
+static bool
+config_is_network(const struct config_row *row, const json_t *value)
+{
+    int            bits;
+    char           text[INET6_ADDRSTRLEN];
+    size_t         len;
+    const char    *slash;
+    unsigned char  address[sizeof(struct in6_addr)];
+
+    (void) row;
+
+    if (!json_is_string(value)) {
+        return false;
+    }
+
+    len = strcspn(json_string_value(value), "/");
+    slash = json_string_value(value) + len;
+
+    if (len >= sizeof(text)) {
+        return false;
+    }
+
+    memcpy(text, json_string_value(value), len);
+    text[len] = '\0';
+
+    bits = inet_pton(AF_INET, text, address) == 1 ? 32
+           : inet_pton(AF_INET6, text, address) == 1 ? 128 : -1;
+
+    if (*slash == '\0' || bits < 0) {
+        return bits > 0;
+    }
+
+    len = strlen(slash + 1);
+
+    return len > 0 && len < 4 && strspn(slash + 1, "0123456789") == len
+           && atoi(slash + 1) <= bits;
 }
 
 

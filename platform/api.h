@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "contract/mint_origin.h"
 #include "contract/mint_token.h"
 #include "lib/config.h"
 #include "lib/error.h"
@@ -39,6 +40,8 @@ struct api {
     struct mint_token_key  *key;
     char                   *upload_directory;
     bool                    is_secure;  /* the external URL is https */
+    struct mint_origin      *cors;      /* corsOrigins, parsed */
+    struct mint_origin_policy   origins;
 };
 
 

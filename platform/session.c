@@ -145,45 +145,39 @@ session_issue(struct api *api, const struct identity_user *user, char *text,
 }
 
 
+/* the edge has judged by the same rule; a program on this machine need not
+   come through it */
+
 bool
 session_is_own_page(const struct call *call)
 {
-    const char  *host;
-    const char  *site;
-    const char  *origin;
-    const char  *external;
+    const char                  *scheme;
+    struct mint_origin_request   request;
 
-    site = http_header(call->http, "Sec-Fetch-Site");
+    memset(&request, 0, sizeof(request));
 
-    if (site != NULL) {
-        return strcmp(site, "same-origin") == 0 || strcmp(site, "none") == 0;
+    request.origin_count = (unsigned) http_header_count(call->http, "Origin");
+    request.origin = http_header(call->http, "Origin");
+    request.origin_len = request.origin == NULL ? 0 : strlen(request.origin);
+
+    request.site_count = (unsigned) http_header_count(call->http,
+                                                      "Sec-Fetch-Site");
+    request.site = http_header(call->http, "Sec-Fetch-Site");
+    request.site_len = request.site == NULL ? 0 : strlen(request.site);
+
+    /* set by the edge alone */
+    request.host = http_header(call->http, "X-Forwarded-Host");
+
+    if (request.host == NULL) {
+        request.host = http_header(call->http, "Host");
     }
 
-    origin = http_header(call->http, "Origin");
+    request.host_len = request.host == NULL ? 0 : strlen(request.host);
 
-    if (origin == NULL) {
-        return false;
-    }
+    scheme = http_header(call->http, "X-Forwarded-Proto");
+    request.is_https = scheme != NULL && strcasecmp(scheme, "https") == 0;
 
-    external = call->api->config->server.external_url;
-
-    if (external[0] != '\0' && strcmp(origin, external) == 0) {
-        return true;
-    }
-
-    if (strncmp(origin, "https://", 8) == 0) {
-        origin += 8;
-
-    } else if (strncmp(origin, "http://", 7) == 0) {
-        origin += 7;
-
-    } else {
-        return false;
-    }
-
-    host = http_header(call->http, "Host");
-
-    return host != NULL && strcasecmp(origin, host) == 0;
+    return mint_origin_judge(&request, &call->api->origins) == NULL;
 }
 
 

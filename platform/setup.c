@@ -34,6 +34,7 @@
 #define SETUP_PASSWORD_FILE    "initial-admin-password"
 
 
+static void setup_origins(struct api *api);
 static int setup_roles(struct api *api, struct error *err);
 static int setup_key(struct api *api, char kid[IDENTITY_KID_MAX + 1],
     uint8_t *secret, size_t *len, struct error *err);
@@ -60,6 +61,7 @@ setup_open(struct api *api, const struct config *config, struct error *err)
     api->config = config;
     api->is_secure = strncmp(config->server.external_url, "https://", 8) == 0;
     (void) pthread_mutex_init(&api->key_lock, NULL);
+    setup_origins(api);
 
     rc = store_open(&api->store, config->server.data_path, err);
 
@@ -104,6 +106,8 @@ setup_close(struct api *api)
     store_close(&api->store);
     free(api->upload_directory);
     api->upload_directory = NULL;
+    free(api->cors);
+    api->cors = NULL;
     (void) pthread_mutex_destroy(&api->key_lock);
 }
 
@@ -116,6 +120,33 @@ setup_listen(const char *address, int *fd_out, struct error *err)
     return strncmp(address, "unix:", 5) == 0
            ? setup_listen_unix(address + 5, fd_out, err)
            : setup_listen_tcp(address, fd_out, err);
+}
+
+
+/* the configuration has been checked; the origins point into it */
+
+static void
+setup_origins(struct api *api)
+{
+    size_t                     i;
+    const char                *url;
+    const struct config_list  *list;
+
+    list = &api->config->cors_origins;
+    url = api->config->server.external_url;
+
+    memset(&api->origins, 0, sizeof(api->origins));
+    (void) mint_origin_parse_url(url, strlen(url), &api->origins.external);
+
+    api->cors = mem_alloc((list->count + 1) * sizeof(struct mint_origin));
+
+    for (i = 0; i < list->count; i++) {
+        (void) mint_origin_parse(list->item[i], strlen(list->item[i]),
+                                 &api->cors[i]);
+    }
+
+    api->origins.allowed = api->cors;
+    api->origins.allowed_count = list->count;
 }
 
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Command lines of mint-platform and nginx.  Renders nginx's configuration
- * from its template; leaves states to service.c.
+ * Command lines of mint-platform and nginx; leaves states to service.c.
  */
 
 #include <arpa/inet.h>
@@ -16,12 +15,8 @@
 
 #include "core_process.h"
 #include "environment_block.h"
-#include "lib/fs.h"
 #include "lib/log.h"
-#include "lib/strbuf.h"
-
-
-#define CORE_TEMPLATE_MAX  (256 * 1024)
+#include "nginx_conf.h"
 
 
 struct core_process {
@@ -254,6 +249,7 @@ platform_fill(void *ctx, struct service *service,
     environment_pass(e, "TZ");
     environment_pass_prefix(e, "ADMIN_");
     environment_pass_prefix(e, "MINT_ADMIN_");
+    environment_pass_prefix(e, "MINT_CORS");
     environment_pass_prefix(e, "MINT_SERVER__");
     environment_pass_prefix(e, "MINT_AUTH__");
     environment_pass_prefix(e, "MINT_PLUGINS__");
@@ -405,132 +401,6 @@ nginx_check_port(const struct config *config, struct error *err)
 }
 
 
-/* the value of an @name@, or NULL */
-
-static char *
-nginx_value(const struct core_processes *core, const char *name)
-{
-    const struct config  *config;
-
-    config = core->config;
-
-    if (strcmp(name, "module") == 0) {
-        return mem_printf("%s/module/ngx_http_mint_module.so",
-                          config->server.program_directory);
-    }
-
-    if (strcmp(name, "run_directory") == 0) {
-        return mem_strdup(config->server.run_directory);
-    }
-
-    if (strcmp(name, "conf") == 0) {
-        return mem_printf("%s/conf", config->server.program_directory);
-    }
-
-    if (strcmp(name, "listen") == 0) {
-        return mem_printf(strchr(config->server.address, ':') != NULL
-                          ? "[%s]:%lld" : "%s:%lld", config->server.address,
-                          (long long) config->server.port);
-    }
-
-    if (strcmp(name, "workers") == 0) {
-        return config->nginx.workers == 0
-               ? mem_strdup("auto")
-               : mem_printf("%lld", (long long) config->nginx.workers);
-    }
-
-    if (strcmp(name, "prefix") == 0) {
-        return mem_strdup(core->nginx_directory);
-    }
-
-    if (strcmp(name, "pid") == 0) {
-        return mem_printf("%s/nginx.pid", core->nginx_directory);
-    }
-
-    if (strcmp(name, "error_log") == 0) {
-        return mem_strdup("stderr");
-    }
-
-    return NULL;
-}
-
-
-static int
-nginx_render(const struct core_processes *core, const char *template,
-    struct strbuf *out, struct error *err)
-{
-    char        *value, name[32];
-    size_t       len;
-    const char  *p, *start, *end;
-
-    for (p = template; ; p = end + 1) {
-
-        start = strchr(p, '@');
-
-        if (start == NULL) {
-            strbuf_puts(out, p);
-            return 0;
-        }
-
-        strbuf_append(out, p, (size_t) (start - p));
-        len = strspn(start + 1, "abcdefghijklmnopqrstuvwxyz_");
-        end = start + 1 + len;
-
-        /* "@name" without an end is nginx's own named location */
-
-        if (*end != '@' || len == 0 || len >= sizeof(name)) {
-            strbuf_append(out, start, 1);
-            end = start;
-            continue;
-        }
-
-        memcpy(name, start + 1, len);
-        name[len] = '\0';
-        value = nginx_value(core, name);
-
-        if (value == NULL) {
-            return error_set(err, MINT_ERR_INVALID, "nginx.conf: \"@%s@\" is "
-                             "not known", name);
-        }
-
-        strbuf_puts(out, value);
-        free(value);
-    }
-}
-
-
-static int
-nginx_write_conf(const struct core_processes *core, struct error *err)
-{
-    int            rc;
-    char          *path;
-    struct strbuf  template, text;
-
-    memset(&template, 0, sizeof(template));
-    memset(&text, 0, sizeof(text));
-
-    path = mem_printf("%s/conf/nginx.conf",
-                      core->config->server.program_directory);
-
-    rc = fs_read(path, CORE_TEMPLATE_MAX, &template, err);
-
-    if (rc == 0) {
-        rc = nginx_render(core, strbuf_text(&template), &text, err);
-    }
-
-    if (rc == 0) {
-        rc = fs_write_atomic(core->nginx_conf, text.data, text.len, 0644,
-                             err);
-    }
-
-    strbuf_free(&template);
-    strbuf_free(&text);
-    free(path);
-
-    return rc;
-}
-
-
 static int
 nginx_fill(void *ctx, struct service *service,
     struct keeper_spawn_request *request, struct error *err)
@@ -550,7 +420,8 @@ nginx_fill(void *ctx, struct service *service,
         return rc;
     }
 
-    rc = nginx_write_conf(p->core, err);
+    rc = nginx_conf_write(p->core->config, p->core->nginx_directory,
+                          p->core->nginx_conf, err);
     if (rc != 0) {
         return rc;
     }

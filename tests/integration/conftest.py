@@ -13,6 +13,7 @@ import httpx
 import pytest
 from system_harness import (
     ADMIN,
+    FRIEND,
     MEMBER,
     PLUGINS,
     SECRET,
@@ -56,7 +57,8 @@ def bundles() -> Iterator[dict[str, Path]]:
 
 @pytest.fixture(scope="session")
 def shared_system(bundles: dict[str, Path]) -> Iterator[MintSystem]:
-    system = MintSystem(make_place(), MINT_AUTH__JWT_SECRET_KEY=SECRET)
+    system = MintSystem(make_place(), MINT_AUTH__JWT_SECRET_KEY=SECRET,
+                        MINT_CORS_ORIGINS=FRIEND)
     try:
         system.start()
         for bundle in bundles.values():

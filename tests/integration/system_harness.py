@@ -32,6 +32,8 @@ RUN = ROOT / "scripts" / "run"
 PLUGINS = ROOT / "tests" / "plugins"
 
 ADMIN = ("admin", "a password for the tests")
+# an origin whose pages the shared system lets in
+FRIEND = "https://lims.example.org"
 MEMBER = ("marie", "another password for them")
 SECRET = "signing-key-of-the-tests-0123456789"
 

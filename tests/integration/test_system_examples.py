@@ -158,7 +158,8 @@ def test_websocket(system: MintSystem, member_token: str, name: str) -> None:
     url = f"ws://127.0.0.1:{system.port}/api/{name}/{path}"
     for headers in (
         {"authorization": f"Bearer {member_token}"},
-        {"cookie": f"mint_access_token={member_token}"},
+        {"cookie": f"mint_access_token={member_token}",
+         "origin": system.url},
     ):
         with connect(
             url, additional_headers=headers, compression=None, proxy=None

@@ -172,8 +172,10 @@ START_TEST(test_variables)
         "mint_plugins__readyDeadlineSeconds=99",
     };
     static const char *const  lists[] = {
-        "MINT_CORS_ORIGINS=[\"a\", \"b\"]", "MINT_CORS_ORIGINS=a,b",
-        "MINT_CORSORIGINS= a , b ", "MINT_CORS_ORIGINS=a,b,",
+        "MINT_CORS_ORIGINS=[\"http://a\", \"http://b\"]",
+        "MINT_CORS_ORIGINS=http://a,http://b",
+        "MINT_CORSORIGINS= http://a , http://b ",
+        "MINT_CORS_ORIGINS=http://a,http://b,",
     };
     static const char *const  no[] = {
         "MINT_AUTH__ENABLE_AUTH=0", "MINT_AUTH__ENABLE_AUTH=false",
@@ -195,10 +197,10 @@ START_TEST(test_variables)
     }
 
     for (i = 0; i < 4; i++) {
-        c = loaded("{\"corsOrigins\":[\"old\"]}", lists[i]);
+        c = loaded("{\"corsOrigins\":[\"http://old\"]}", lists[i]);
         ck_assert_uint_eq(c->cors_origins.count, 2);
-        ck_assert_str_eq(c->cors_origins.item[0], "a");
-        ck_assert_str_eq(c->cors_origins.item[1], "b");
+        ck_assert_str_eq(c->cors_origins.item[0], "http://a");
+        ck_assert_str_eq(c->cors_origins.item[1], "http://b");
         config_free(&c);
     }
 
@@ -208,7 +210,7 @@ START_TEST(test_variables)
     ck_assert_int_eq(c->server.port, 7);
     config_free(&c);
 
-    c = loaded("{\"corsOrigins\":[\"old\"]}", "MINT_CORS_ORIGINS=[]");
+    c = loaded("{\"corsOrigins\":[\"http://old\"]}", "MINT_CORS_ORIGINS=[]");
     ck_assert_uint_eq(c->cors_origins.count, 0);
     config_free(&c);
 }

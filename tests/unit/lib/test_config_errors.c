@@ -143,14 +143,47 @@ static const struct {
       "config.json: auth.tokenExpireMinutes: expected an integer from 15 to "
       "43200, got the integer 14" },
     { "{\"corsOrigins\":\"https://a\"}", { NULL },
-      "config.json: corsOrigins: expected a list of strings, got the string "
+      "config.json: corsOrigins: expected a list of origins like "
+      "https://lims.example.org, without a path, got the string "
       "\"https://a\"" },
     { "{\"corsOrigins\":[\"https://a\",7]}", { NULL },
-      "config.json: corsOrigins: expected a list of strings, got the integer "
-      "7 as item 2" },
+      "config.json: corsOrigins: expected a list of origins like "
+      "https://lims.example.org, without a path, got the integer 7 "
+      "as item 2" },
     { "{\"corsOrigins\":[\"\"]}", { NULL },
-      "config.json: corsOrigins: expected a list of strings, got the string "
+      "config.json: corsOrigins: expected a list of origins like "
+      "https://lims.example.org, without a path, got the string "
       "\"\" as item 1" },
+    { "{\"corsOrigins\":[\"*\"]}", { NULL },
+      "config.json: corsOrigins: expected a list of origins like "
+      "https://lims.example.org, without a path, got the string "
+      "\"*\" as item 1" },
+    { "{\"corsOrigins\":[\"https://a;\"]}", { NULL },
+      "config.json: corsOrigins: expected a list of origins like "
+      "https://lims.example.org, without a path, got the string "
+      "\"https://a;\" as item 1" },
+    { "{\"corsOrigins\":[\"https://a/\"]}", { NULL },
+      "config.json: corsOrigins: expected a list of origins like "
+      "https://lims.example.org, without a path, got the string "
+      "\"https://a/\" as item 1" },
+    { "{\"server\":{\"externalUrl\":\"https://u:p@h\"}}", { NULL },
+      "config.json: server.externalUrl: expected an address like "
+      "https://mint.example.org" },
+    { "{\"server\":{\"trustedProxyCidrs\":[\"::1\",\"10.0.0.0/33\"]}}",
+      { NULL },
+      "config.json: server.trustedProxyCidrs: expected a list of addresses "
+      "and networks like 10.0.0.0/8, got the string \"10.0.0.0/33\" as item "
+      "2" },
+    { "{\"server\":{\"trustedProxyCidrs\":[\"::1/12a\"]}}", { NULL },
+      "config.json: server.trustedProxyCidrs: expected a list of addresses "
+      "and networks like 10.0.0.0/8, got the string \"::1/12a\" as item 1" },
+    { "{\"server\":{\"trustedProxyCidrs\":[\"10.0.0.0/\"]}}", { NULL },
+      "config.json: server.trustedProxyCidrs: expected a list of addresses "
+      "and networks like 10.0.0.0/8, got the string \"10.0.0.0/\" as item "
+      "1" },
+    { "{\"server\":{\"trustedProxyCidrs\":[\"proxy\"]}}", { NULL },
+      "config.json: server.trustedProxyCidrs: expected a list of addresses "
+      "and networks like 10.0.0.0/8, got the string \"proxy\" as item 1" },
     { "{\"plugins\":{\"extraIndexUrls\":[\"--index-url=http://u:p@h\"]}}",
       { NULL },
       "config.json: plugins.extraIndexUrls: expected a list of http:// or "
@@ -229,8 +262,8 @@ static const struct {
       "MINT_SERVER__DATA_PATH and MINT_SERVER__DATAPATH both set "
       "server.dataPath, to different values" },
     { NULL, { "MINT_CORS_ORIGINS=[\"a\"" },
-      "MINT_CORS_ORIGINS: corsOrigins: expected a list of strings, got the "
-      "string \"[\"a\"\"" },
+      "MINT_CORS_ORIGINS: corsOrigins: expected a list of origins like "
+      "https://lims.example.org, without a path, got the string \"[\"a\"\"" },
     { NULL, { "MINT_AUTH__JWT_SECRET_KEY=hunter2" },
       "MINT_AUTH__JWT_SECRET_KEY: auth.jwtSecretKey: expected a string of 16 "
       "to 1024 bytes, got a string of 7 bytes (not shown)" },
