@@ -117,6 +117,8 @@ struct ngx_http_mint_ctx_s {
     unsigned                 is_forwarded:1;    /* our headers are in */
     unsigned                 is_by_cookie:1;    /* nothing else says who */
     unsigned                 is_limited:1;      /* a try to sign in */
+    ngx_list_t               headers;           /* while is_hidden */
+    unsigned                 is_hidden:1;       /* away, without the token */
     unsigned                 is_decided:1;
     unsigned                 is_plugin:1;
     unsigned                 is_page:1;
@@ -166,6 +168,10 @@ ngx_int_t ngx_http_mint_headers_upgrade(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx);
 ngx_int_t ngx_http_mint_headers_drop_pats(ngx_http_request_t *r);
 ngx_int_t ngx_http_mint_headers_drop_forwarded(ngx_http_request_t *r);
+ngx_int_t ngx_http_mint_headers_hide(ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx);
+void ngx_http_mint_headers_show(ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx);
 ngx_int_t ngx_http_mint_headers_make_id(ngx_http_request_t *r, ngx_str_t *id);
 ngx_int_t ngx_http_mint_headers_push(ngx_http_request_t *r,
     enum ngx_http_mint_header header, ngx_str_t *value);
@@ -220,7 +226,9 @@ void ngx_http_mint_affinity_done(void);
 /* ngx_http_mint_peer.c */
 char *ngx_http_mint_peer_seats(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-ngx_int_t ngx_http_mint_peer_check(ngx_conf_t *cf);
+
+/* ngx_http_mint_config.c */
+ngx_int_t ngx_http_mint_config_check(ngx_conf_t *cf);
 
 /* ngx_http_mint_tunnel.c */
 #define NGX_HTTP_MINT_CLOSE_AWAY    1001    /* status codes of RFC 6455 */

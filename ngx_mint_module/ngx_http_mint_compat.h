@@ -12,8 +12,9 @@
 #include <ngx_http.h>
 
 
-/* nginx declares it in the module's own file only */
+/* nginx declares them in the modules' own files only */
 extern ngx_module_t  ngx_http_proxy_module;
+extern ngx_module_t  ngx_http_upstream_keepalive_module;
 
 
 /*
@@ -95,6 +96,23 @@ ngx_http_mint_compat_forget_forwarded(ngx_http_request_t *r)
 #if (NGX_HTTP_REALIP)
     r->headers_in.x_real_ip = NULL;
 #endif
+}
+
+
+/*
+ * How many connections "keepalive" keeps in an upstream, 0: none.  The struct
+ * is private to nginx; in all these versions it begins with that number.
+ */
+
+static ngx_inline ngx_uint_t
+ngx_http_mint_compat_keepalive(ngx_http_upstream_srv_conf_t *uscf)
+{
+    ngx_uint_t  *max_cached;
+
+    max_cached = ngx_http_conf_upstream_srv_conf(uscf,
+                                       ngx_http_upstream_keepalive_module);
+
+    return *max_cached == NGX_CONF_UNSET_UINT ? 0 : *max_cached;
 }
 
 

@@ -18,6 +18,8 @@
 
 static ngx_int_t ngx_http_mint_post_read_handler(ngx_http_request_t *r);
 static void ngx_http_mint_cleanup(void *data);
+static char *ngx_http_mint_directory_check(ngx_conf_t *cf, void *post,
+    void *data);
 static void *ngx_http_mint_create_main_conf(ngx_conf_t *cf);
 static char *ngx_http_mint_init_main_conf(ngx_conf_t *cf, void *conf);
 static void *ngx_http_mint_create_srv_conf(ngx_conf_t *cf);
@@ -28,9 +30,13 @@ static char *ngx_http_mint_error_directive(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static ngx_int_t ngx_http_mint_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_mint_init(ngx_conf_t *cf);
-static void ngx_http_mint_notice(ngx_conf_t *cf);
 static ngx_int_t ngx_http_mint_init_process(ngx_cycle_t *cycle);
 static void ngx_http_mint_exit_process(ngx_cycle_t *cycle);
+
+
+static ngx_conf_post_t  ngx_http_mint_directory_post = {
+    ngx_http_mint_directory_check
+};
 
 
 static ngx_command_t  ngx_http_mint_commands[] = {
@@ -40,7 +46,7 @@ static ngx_command_t  ngx_http_mint_commands[] = {
       ngx_conf_set_str_slot,
       NGX_HTTP_MAIN_CONF_OFFSET,
       offsetof(ngx_http_mint_main_conf_t, directory),
-      NULL },
+      &ngx_http_mint_directory_post },
 
     { ngx_string("mint"),
       NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
@@ -250,6 +256,19 @@ ngx_http_mint_cleanup(void *data)
 }
 
 
+static char *
+ngx_http_mint_directory_check(ngx_conf_t *cf, void *post, void *data)
+{
+    ngx_str_t  *path = data;
+
+    if (path->len == 0 || path->data[0] != '/') {
+        return "must be an absolute path";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
 static void *
 ngx_http_mint_create_main_conf(ngx_conf_t *cf)
 {
@@ -264,13 +283,6 @@ ngx_http_mint_init_main_conf(ngx_conf_t *cf, void *conf)
 
     if (mcf->directory.data == NULL) {
         ngx_str_set(&mcf->directory, "/run/ngx-mint");
-    }
-
-    if (mcf->directory.len == 0 || mcf->directory.data[0] != '/') {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"mint_run_directory\" must be an absolute path, not "
-                      "\"%V\"", &mcf->directory);
-        return NGX_CONF_ERROR;
     }
 
     return NGX_CONF_OK;
@@ -316,6 +328,8 @@ ngx_http_mint_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_mint_loc_conf_t *prev = parent;
     ngx_http_mint_loc_conf_t *conf = child;
 
+    ngx_http_core_loc_conf_t      *clcf;
+    ngx_http_core_srv_conf_t      *cscf;
     ngx_http_upstream_conf_t      *proxy;
     ngx_http_mint_srv_conf_t      *scf;
     ngx_http_mint_main_conf_t     *mcf;
@@ -349,9 +363,14 @@ ngx_http_mint_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     proxy->ignore_headers |= NGX_HTTP_MINT_IGNORED;
 
     if (!conf->enable) {
+        clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+        cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"proxy_pass\" to upstream \"%V\" with \"mint_seats\" "
-                      "needs \"mint on\"", &uscf->host);
+                      "needs \"mint on\": location \"%V\" of the server in "
+                      "%s:%ui", &uscf->host, &clcf->name, cscf->file_name,
+                      cscf->line);
         return NGX_CONF_ERROR;
     }
 
@@ -422,29 +441,8 @@ ngx_http_mint_init(ngx_conf_t *cf)
     }
 
     ngx_http_mint_headers_init();
-    ngx_http_mint_notice(cf);
 
-    return ngx_http_mint_peer_check(cf);
-}
-
-
-/* the run files are made by the supervisor: without them nginx starts, too */
-
-static void
-ngx_http_mint_notice(ngx_conf_t *cf)
-{
-    ngx_file_info_t             info;
-    ngx_http_mint_main_conf_t  *mcf;
-
-    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_mint_module);
-
-    if (mcf->is_used
-        && ngx_file_info(mcf->directory.data, &info) == NGX_FILE_ERROR)
-    {
-        ngx_log_error(NGX_LOG_NOTICE, cf->log, ngx_errno,
-                      "mint: no run directory \"%V\" yet: requests get 503 "
-                      "until mint-supervisor has made it", &mcf->directory);
-    }
+    return ngx_http_mint_config_check(cf);
 }
 
 

@@ -113,7 +113,8 @@ ngx_http_mint_peer_init_upstream(ngx_conf_t *cf,
     if (us->servers->nelts != 1) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"server\" must not be in upstream \"%V\": "
-                      "\"mint_seats\" finds its servers itself", &us->host);
+                      "\"mint_seats\" finds its servers itself, in %s:%ui",
+                      &us->host, us->file_name, us->line);
         return NGX_ERROR;
     }
 
@@ -124,8 +125,8 @@ ngx_http_mint_peer_init_upstream(ngx_conf_t *cf,
     if (us->shm_zone != NULL) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"zone\" must not be in upstream \"%V\": "
-                      "\"mint_seats\" keeps its own shared memory",
-                      &us->host);
+                      "\"mint_seats\" keeps its own shared memory, in "
+                      "%s:%ui", &us->host, us->file_name, us->line);
         return NGX_ERROR;
     }
 
@@ -139,39 +140,6 @@ ngx_http_mint_peer_init_upstream(ngx_conf_t *cf,
 
     scf = ngx_http_conf_upstream_srv_conf(us, ngx_http_mint_module);
     scf->is_ready = 1;
-
-    return NGX_OK;
-}
-
-
-/* a balancing method written after ours replaces it with only a warning */
-
-ngx_int_t
-ngx_http_mint_peer_check(ngx_conf_t *cf)
-{
-    ngx_uint_t                       i;
-    ngx_http_mint_srv_conf_t        *scf;
-    ngx_http_upstream_srv_conf_t   **uscfp;
-    ngx_http_upstream_main_conf_t   *umcf;
-
-    umcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_upstream_module);
-    uscfp = umcf->upstreams.elts;
-
-    for (i = 0; i < umcf->upstreams.nelts; i++) {
-
-        if (uscfp[i]->srv_conf == NULL) {
-            continue;
-        }
-
-        scf = ngx_http_conf_upstream_srv_conf(uscfp[i], ngx_http_mint_module);
-
-        if (scf->has_seats && !scf->is_ready) {
-            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                          "another balancing method in upstream \"%V\" "
-                          "replaces \"mint_seats\"", &uscfp[i]->host);
-            return NGX_ERROR;
-        }
-    }
 
     return NGX_OK;
 }

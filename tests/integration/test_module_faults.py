@@ -711,41 +711,6 @@ def test_hand_over_under_load():
 # ---- configurations ---------------------------------------------------
 
 
-@pytest.mark.parametrize("changes,words", [
-    ({"upstream": "mint_seats; zone z 64k;"}, '"zone" must not be'),
-    ({"upstream": "zone z 64k; mint_seats;"}, '"zone" must not be'),
-    ({"upstream": "mint_seats; server 127.0.0.1:1;"}, '"server" must not be'),
-    ({"upstream": "server 127.0.0.1:1; mint_seats;"}, "must not be beside"),
-    ({"upstream": "mint_seats; least_conn;"}, "another balancing method"),
-    ({"upstream": "mint_seats; hash $uri;"}, "another balancing method"),
-    ({"upstream": "least_conn; mint_seats;"}, "must come first"),
-    ({"upstream": "mint_seats; mint_seats;"}, "duplicate"),
-    ({"location_extra": "mint off;"}, 'needs "mint on"'),
-    ({"http": "server { listen 127.0.0.1:1; location / "
-      "{ proxy_pass http://mint; } }"}, 'needs "mint on"'),
-    ({"server": "location /e { mint_error maybe; }"}, '"on" or "off"'),
-    ({"server": "location /e { mint_error on; proxy_pass http://x; }"},
-     "host not found"),
-    ({"server": "location /e { proxy_pass http://mint; mint_error on; }"},
-     "another content handler"),
-    ({"server": "mint maybe;"}, "mint"),
-], ids=str)
-def test_refused_configuration(changes, words):
-    with World(write=False) as w:
-        code, said = w.test(**changes)
-        assert code == 1, said
-        assert "[emerg]" in said and words in said
-
-
-def test_relative_run_directory():
-    with World(write=False) as w:
-        path = w.config()
-        path.write_text(path.read_text().replace(str(w.run), "run"))
-        w.config = lambda: path
-        code, said = w.test()
-        assert code == 1 and "absolute path" in said
-
-
 @pytest.mark.parametrize("upstream", [
     "mint_seats;", "mint_seats; keepalive 16; keepalive_timeout 10s;",
     "mint_seats; keepalive 16; keepalive_requests 3;"])
