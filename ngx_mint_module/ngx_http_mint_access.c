@@ -47,17 +47,17 @@ ngx_http_mint_access_handler(ngx_http_request_t *r)
     ngx_http_mint_refusal_t    refusal;
     ngx_http_mint_loc_conf_t  *lcf;
 
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_mint_module);
+    ctx = ngx_http_mint_get_ctx(r);
+
+    if (!lcf->is_proxied) {
+        return ctx == NULL || ngx_http_mint_headers_hide(r, ctx) == NGX_OK
+               ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     if (r != r->main) {
         return NGX_DECLINED;
     }
-
-    lcf = ngx_http_get_module_loc_conf(r, ngx_http_mint_module);
-
-    if (!lcf->enable || !lcf->is_proxied) {
-        return NGX_DECLINED;
-    }
-
-    ctx = ngx_http_mint_get_ctx(r);
 
     /* "mint on" in the location only: not stripped yet */
 
@@ -70,6 +70,7 @@ ngx_http_mint_access_handler(ngx_http_request_t *r)
     }
 
     if (ctx->is_decided) {
+        ngx_http_mint_headers_show(r, ctx);
         return NGX_DECLINED;
     }
 

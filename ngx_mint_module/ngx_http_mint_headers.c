@@ -38,6 +38,8 @@ static ngx_uint_t ngx_http_mint_headers_is_forged(ngx_table_elt_t *h,
     void *data);
 static ngx_uint_t ngx_http_mint_headers_is_upgrade(ngx_table_elt_t *h,
     void *data);
+static ngx_uint_t ngx_http_mint_headers_is_token(ngx_table_elt_t *h,
+    void *data);
 static ngx_uint_t ngx_http_mint_headers_is_trace(ngx_table_elt_t *h,
     void *data);
 static ngx_uint_t ngx_http_mint_headers_is_forwarding(ngx_table_elt_t *h,
@@ -252,6 +254,42 @@ ngx_http_mint_headers_drop_forwarded(ngx_http_request_t *r)
 
 
 /*
+ * A request decided for a plugin that goes elsewhere: a subrequest of mirror
+ * or auth_request, an error_page of another upstream.  The plugin's token is
+ * not for others.  The list becomes another one, so the main request keeps its
+ * own while a subrequest is away, and may have it back.
+ */
+
+ngx_int_t
+ngx_http_mint_headers_hide(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
+{
+    if (!ctx->is_plugin || ctx->is_hidden) {
+        return NGX_OK;
+    }
+
+    if (r == r->main) {
+        ctx->headers = r->headers_in.headers;
+        ctx->is_hidden = 1;
+    }
+
+    return ngx_http_mint_headers_remove(r, ngx_http_mint_headers_is_token,
+                                        NULL);
+}
+
+
+/* back in a location of ours, by one more redirect */
+
+void
+ngx_http_mint_headers_show(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
+{
+    if (ctx->is_hidden && r == r->main) {
+        r->headers_in.headers = ctx->headers;
+        ctx->is_hidden = 0;
+    }
+}
+
+
+/*
  * Rebuilds the list without the headers that are to be dropped.  Its parts
  * become runs of the old arrays; nalloc is set so that the next push begins a
  * part of its own.  Only the first part may be empty: nginx's loops do not
@@ -411,6 +449,14 @@ ngx_http_mint_headers_is_pat(ngx_table_elt_t *h, void *data)
             || ngx_http_mint_text_same_name(h->key.data, h->key.len, "cookie",
                                             sizeof("cookie") - 1))
            && ngx_http_mint_text_holds_pat(h->value.data, h->value.len);
+}
+
+
+static ngx_uint_t
+ngx_http_mint_headers_is_token(ngx_table_elt_t *h, void *data)
+{
+    return h->key.data
+           == ngx_http_mint_header_names[NGX_HTTP_MINT_HEADER_TOKEN].name.data;
 }
 
 
