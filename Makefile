@@ -94,7 +94,7 @@ run:  ## set up what is missing, build, start in the foreground
 	@scripts/run
 
 clean:  ## remove what was built (var/ stays)
-	rm -rf build build-asan build-fuzz
+	rm -rf build build-asan build-fuzz build-tsan
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / \

@@ -32,7 +32,7 @@ sanitizer_env := $(if $(filter 1,$(SANITIZE)),ASAN_OPTIONS=detect_leaks=1 \
 parallel = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
 .PHONY: test unit unit-programs integration faults abi nginx-tests fuzz \
-    fresh
+    fresh tsan
 
 test:  ## every test: unit, then integration
 	@scripts/setup test
@@ -44,6 +44,18 @@ unit-programs: $(test_programs)
 
 unit: programs tools $(test_programs)  ## unit tests (Check)
 	@$(sanitizer_env) scripts/run-unit-tests $(B) $(test_programs)
+
+# threads that share what processes share; fences are the litmus test's
+tsan_tests := ngx_mint_module/test_view supervisor/routes/test_one_mapping
+
+tsan:  ## unit tests of what is shared, under ThreadSanitizer
+	@$(MAKE) --no-print-directory $(parallel) B=build-tsan tsan-programs \
+	    EXTRA_CFLAGS='-fsanitize=thread -Wno-tsan -Wno-error' \
+	    EXTRA_LDFLAGS=-fsanitize=thread
+	@TSAN_OPTIONS=halt_on_error=1 scripts/run-unit-tests build-tsan \
+	    $(addprefix build-tsan/tests/,$(tsan_tests))
+
+tsan-programs: $(addprefix $(B)/tests/,$(tsan_tests))
 
 integration: programs tools  ## tests of the whole system (pytest)
 	@scripts/run-integration-tests $(B) $(PYTEST_ARGS)

@@ -30,7 +30,7 @@ static uint64_t litmus_add(void *address, uint64_t value, int order);
 static void litmus_fence(int order);
 
 #define __atomic_load_n(address, order)                                       \
-    ((__typeof__(*(address))) litmus_load(address, sizeof(*(address)), order))
+    ((__typeof__(*(address)))litmus_load(address, sizeof(*(address)), order))
 #define __atomic_store_n(address, value, order)                               \
     litmus_store(address, value, order)
 #define __atomic_fetch_add(address, value, order)                             \
@@ -331,7 +331,7 @@ run_once(void)
         threads[i].context.uc_stack.ss_sp = stacks[i];
         threads[i].context.uc_stack.ss_size = STACK;
         threads[i].context.uc_link = &scheduler;
-        makecontext(&threads[i].context, (void (*)(void)) enter_thread, 1,
+        makecontext(&threads[i].context, (void (*)(void))enter_thread, 1,
                     (int) i);
     }
 
