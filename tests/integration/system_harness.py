@@ -29,6 +29,7 @@ import httpx
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("MINT_BUILD", ROOT / "build"))
 RUN = ROOT / "scripts" / "run"
+MODULE = "ngx_http_mint_module.so"
 PLUGINS = ROOT / "tests" / "plugins"
 
 ADMIN = ("admin", "a password for the tests")
@@ -91,6 +92,29 @@ def environment(**more: str) -> dict[str, str]:
         "ADMIN_PASSWORD": ADMIN[1],
         **more,
     }
+
+
+def sanitized_nginx(place: Path) -> dict[str, str]:
+    """A module built with sanitizers needs their libraries in nginx."""
+    if b"__asan_init" not in (BUILD / MODULE).read_bytes():
+        return {}
+    libraries = [
+        subprocess.run(
+            ["gcc", f"-print-file-name={name}"],
+            capture_output=True, text=True, check=True,
+        ).stdout.strip()
+        for name in ("libasan.so", "libubsan.so")
+    ]
+    nginx = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
+    script = place / "nginx"
+    script.write_text(
+        "#!/bin/sh\n"
+        "export ASAN_OPTIONS=detect_leaks=0:abort_on_error=1\n"
+        "export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1\n"
+        f'LD_PRELOAD="{":".join(libraries)}" exec "{nginx}" "$@"\n'
+    )
+    script.chmod(0o755)
+    return {"MINT_NGINX__BINARY": str(script)}
 
 
 # ---- bundles ----------------------------------------------------------------
@@ -177,7 +201,8 @@ class MintSystem:
         self.url = f"http://127.0.0.1:{self.port}"
         self.command = command or [str(RUN), "--no-setup", "--no-build"]
         self.environment = environment(
-            MINT_VAR=str(self.var), MINT_PORT=str(self.port), **settings
+            MINT_VAR=str(self.var), MINT_PORT=str(self.port),
+            **sanitized_nginx(place), **settings
         )
         self.process: subprocess.Popen[bytes] | None = None
         self.text = ""

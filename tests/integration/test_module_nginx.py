@@ -85,9 +85,9 @@ def test_builds_side_by_side():
 
 
 def mapped(pid, module):
-    """As what the module's file is mapped by a process."""
+    """As what the module's file is mapped by a process, in its own root."""
     with open(f"/proc/{pid}/maps", encoding="utf-8") as f:
-        return {line.split(maxsplit=5)[5].strip() for line in f
+        return {line[line.index(str(module)):].strip() for line in f
                 if str(module) in line}
 
 
