@@ -30,6 +30,7 @@ struct command {
     const char  *name;
     const char  *argument;              /* its name, NULL if there is none */
     unsigned     may;
+    int          more;                  /* words that may follow it */
     long         timeout_sec;
     int        (*run)(const struct control *control);
     const char  *help;
@@ -55,23 +56,25 @@ static void mintctl_help(FILE *to, const struct command *only);
 
 
 static const struct command  commands[] = {
-    { "status", NULL, 0, 10, control_status,
+    { "status", NULL, 0, 0, 10, control_status,
       "what is running, and which protection is missing" },
-    { "plugins", NULL, 0, 10, control_plugins,
+    { "plugins", NULL, 0, 0, 10, control_plugins,
       "the installed plugins" },
-    { "explain", "PLUGIN", 0, 10, control_explain,
+    { "explain", "PLUGIN", 0, 0, 10, control_explain,
       "why a plugin is shared or isolated" },
-    { "logs", "NAME", MAY_LINES | MAY_FOLLOW, 10, control_logs,
+    { "logs", "NAME", MAY_LINES | MAY_FOLLOW, 0, 10, control_logs,
       "last lines of a plugin, of platform or of nginx" },
-    { "restart", "PLUGIN", MAY_ALL, 300, control_restart,
+    { "restart", "PLUGIN", MAY_ALL, 0, 300, control_restart,
       "restart a plugin, or with --all one after the other" },
-    { "install", "BUNDLE", MAY_FORCE, 3600, control_install,
+    { "install", "BUNDLE", MAY_FORCE, 0, 3600, control_install,
       "install a .mint bundle or a wheel" },
-    { "stop", NULL, 0, 120, control_stop,
+    { "stop", NULL, 0, 0, 120, control_stop,
       "stop the whole system in order" },
-    { "wait", NULL, 0, 120, control_wait,
+    { "wait", NULL, 0, 0, 120, control_wait,
       "wait until the system runs and all plugins are ready" },
-    { NULL, NULL, 0, 0, NULL, NULL }
+    { "table", "dump|diff", 0, 2, 10, control_table,
+      "show the run files of nginx, or what differs from another directory" },
+    { NULL, NULL, 0, 0, 0, NULL, NULL }
 };
 
 
@@ -247,11 +250,13 @@ mintctl_command(int argc, char **argv, struct command_line *line)
         return mintctl_usage("missing: ", c->argument);
     }
 
-    if (argc > wanted) {
-        return mintctl_usage("one argument too many: ", argv[wanted]);
+    if (argc > wanted + c->more) {
+        return mintctl_usage("one argument too many: ", argv[wanted + c->more]);
     }
 
     line->command = c;
+    line->control.more = argv + wanted;
+    line->control.more_count = argc - wanted;
     line->control.argument = wanted == 2 ? argv[1] : NULL;
     if (line->control.timeout_sec == 0) {
         line->control.timeout_sec = c->timeout_sec;
@@ -328,7 +333,7 @@ mintctl_help(FILE *to, const struct command *only)
     } else {
         fprintf(to, "usage: mintctl COMMAND [options]\n\n");
         for (c = commands; c->name != NULL; c++) {
-            fprintf(to, "  %-8s %-7s %s\n", c->name,
+            fprintf(to, "  %-8s %-9s %s\n", c->name,
                     c->argument != NULL ? c->argument : "", c->help);
         }
         putc('\n', to);

@@ -22,6 +22,8 @@
 struct control {
     const char  *socket;
     const char  *argument;              /* NULL if the command has none */
+    char       **more;                  /* what follows it */
+    int          more_count;
     bool         json;
     bool         follow;
     bool         all;
@@ -42,5 +44,8 @@ int control_restart(const struct control *control);
 int control_install(const struct control *control);
 int control_stop(const struct control *control);
 int control_wait(const struct control *control);
+
+/* control_table.c: "dump" and "diff" of run files; asks nobody */
+int control_table(const struct control *control);
 
 #endif /* SUPERVISOR_ADMIN_CONTROL_H */

@@ -15,6 +15,7 @@ import pytest
 
 BUILD = Path(os.environ.get("MINT_BUILD", "build"))
 MINTCTL = str((BUILD / "mintctl").resolve())
+MINT_TABLE = str((BUILD / "mint-table").resolve())
 
 STATUS = {
     "supervisor_pid": 101,
@@ -158,6 +159,11 @@ def wait_for(condition, seconds=20):
     [
         ([], "usage: mintctl COMMAND"),
         (["nothing"], "no command nothing"),
+        (["table"], "missing: dump|diff"),
+        (["table", "drop"], '"dump" and "diff"'),
+        (["table", "dump", "a", "b"], "one directory"),
+        (["table", "diff"], "needs a directory"),
+        (["table", "diff", "a", "b", "c"], "one argument too many: c"),
         (["explain"], "missing: PLUGIN"),
         (["explain", "a", "b"], "too many: b"),
         (["status", "x"], "too many: x"),
@@ -574,6 +580,101 @@ def test_wait_for_one_that_starts_later(tmp_path):
         assert process.returncode == 0
     finally:
         fake.close()
+
+
+# ---- run files, without a supervisor ----------------------------------
+
+TABLES = {
+    "plugins": 8,
+    "seats": [
+        {"index": 6, "plugin_id": 3, "address": "/s/3-0a", "generation": 4},
+        {"index": 7, "plugin_id": 3, "address": "/s/3-0b"},
+    ],
+    "pins": [{"plugin_id": 3, "user_id": 7, "seat": 6}],
+    "routes": [{"plugin_id": 3, "prefix": "/tiny", "name": "tiny"}],
+    "roles": [{"slug": "member"}],
+    "users": [{"id": 7, "username": "al", "role": "member"}],
+    "keys": [{"id": "k1", "secret": "c2VjcmV0LW9mLXRoZS1rZXk"}],
+    "plugin_tokens": {"3": "token-of-tiny"},
+    "edge_secret": "secret-of-the-edge",
+}
+HIDDEN = ("c2VjcmV0LW9mLXRoZS1rZXk", "token-of-tiny", "secret-of-the-edge")
+
+
+@pytest.fixture
+def tables(tmp_path):
+    def write(name, **changes):
+        directory = tmp_path / name
+        directory.mkdir(exist_ok=True)
+        subprocess.run(
+            [MINT_TABLE, "write", directory, "-"],
+            input=json.dumps(TABLES | changes),
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        return directory
+
+    return write
+
+
+def test_table_dump(mintctl, tables):
+    tables("run")
+    shown = mintctl("table", "dump")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "/tiny" in shown.stdout and '"user_id": 7' in shown.stdout
+
+    result = mintctl("table", "dump", "--json")
+    dump = json.loads(result.stdout)
+    assert dump["pins"] == TABLES["pins"]
+    assert dump["seats"][0]["generation"] == 4
+    for hidden in HIDDEN:
+        assert hidden not in shown.stdout + result.stdout
+
+    other = tables("other", pins=[])
+    named = mintctl("table", "dump", str(other), "--json")
+    assert json.loads(named.stdout)["pins"] == []
+
+
+def test_table_diff(mintctl, tables):
+    running = tables("run")
+    other = tables("other", edge_secret="changed", keys=[
+        {"id": "k1", "secret": "YW5vdGhlcg"}, {"id": "k2", "secret": "bmV3"}])
+    result = mintctl("table", "diff", str(other))
+    assert result.returncode == 1
+    assert result.stderr == ""
+    assert result.stdout.splitlines() == [
+        "/keys/0/secret: differs (secret)",
+        "/keys/1: only in the second",
+        "/edge_secret: differs (secret)",
+    ]
+
+    same = mintctl("table", "diff", str(running), "--json")
+    assert (same.returncode, json.loads(same.stdout)) == (0, [])
+
+    subprocess.run([MINT_TABLE, "seat", other, "6", "draining"], check=True,
+                   timeout=60)
+    subprocess.run([MINT_TABLE, "pin", other, "3", "7", "none"], check=True,
+                   timeout=60)
+    changes = json.loads(
+        mintctl("table", "diff", str(running), str(other), "--json").stdout)
+    assert changes[:2] == [
+        {"path": "/seats/0/state", "from": "ready", "to": "draining"},
+        {"path": "/pins/0", "from": TABLES["pins"][0], "to": None},
+    ]
+
+
+def test_table_of_a_broken_directory(mintctl, tables, tmp_path):
+    absent = mintctl("table", "dump")
+    assert absent.returncode == 1
+    assert absent.stderr.count("No such file") == 4
+
+    running = tables("run")
+    (running / "seats").write_bytes(b"x" * 500)
+    broken = mintctl("table", "dump")
+    assert broken.returncode == 1
+    assert "seats: " in broken.stderr and "/tiny" in broken.stdout
+    assert mintctl("table", "diff", str(running)).returncode == 1
 
 
 # ---- Ctrl-C ----------------------------------------------------------

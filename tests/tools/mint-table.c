@@ -14,7 +14,7 @@
 
 #include "lib/log.h"
 #include "lib/strbuf.h"
-#include "supervisor/routes/run_json.h"
+#include "supervisor/routes/run_show.h"
 #include "supervisor/routes/run_spec.h"
 #include "supervisor/routes/seats_writer.h"
 
@@ -154,52 +154,10 @@ command_write(int argc, char **argv)
 
 /* ---- dump and diff ------------------------------------------------- */
 
-static void
-print_row(json_t *row)
-{
-    char  *text;
-
-    text = json_dumps(row, JSON_ENCODE_ANY | JSON_PRESERVE_ORDER);
-    printf("  %s\n", text);
-    free(text);
-}
-
-
-static void
-print_text(json_t *dump)
-{
-    size_t       i;
-    json_t      *part, *row;
-    const char  *name, *key;
-
-    json_object_foreach(dump, name, part) {
-        printf("%s\n", name);
-
-        if (json_is_array(part)) {
-            json_array_foreach(part, i, row) {
-                print_row(row);
-            }
-
-        } else if (json_is_object(part)) {
-            json_object_foreach(part, key, row) {
-                printf("  %s:", key);
-                print_row(row);
-            }
-
-        } else {
-            print_row(part);
-        }
-    }
-}
-
-
 static int
 command_dump(int argc, char **argv)
 {
-    bool         json, secrets;
-    json_t      *dump, *file;
-    const char  *name;
-    int          rc;
+    bool  json, secrets;
 
     json = option(&argc, argv, "--json", false) != NULL;
     secrets = option(&argc, argv, "--secrets", false) != NULL;
@@ -208,128 +166,22 @@ command_dump(int argc, char **argv)
         return usage();
     }
 
-    dump = run_json_dump(argv[0], secrets);
-
-    if (json) {
-        json_dumpf(dump, stdout, JSON_INDENT(2));
-        putchar('\n');
-
-    } else {
-        print_text(dump);
-    }
-
-    rc = 0;
-    json_object_foreach(json_object_get(dump, "files"), name, file) {
-        if (json_object_get(file, "error") != NULL) {
-            rc = 1;
-        }
-    }
-
-    json_decref(dump);
-
-    return rc;
-}
-
-
-static void
-print_change(const char *path, json_t *a, json_t *b)
-{
-    char  *x, *y;
-
-    if (strstr(path, "secret") != NULL || strstr(path, "token") != NULL) {
-        printf("%s: %s\n", path, a == NULL ? "only in the second"
-                                 : b == NULL ? "only in the first"
-                                 : "differs (secret)");
-        return;
-    }
-
-    x = a != NULL ? json_dumps(a, JSON_ENCODE_ANY) : NULL;
-    y = b != NULL ? json_dumps(b, JSON_ENCODE_ANY) : NULL;
-    printf("%s: %s -> %s\n", path, x != NULL ? x : "(none)",
-           y != NULL ? y : "(none)");
-    free(x);
-    free(y);
-}
-
-
-static int
-compare(const char *path, json_t *a, json_t *b)
-{
-    int          changes;
-    char        *below;
-    size_t       i, n;
-    json_t      *value;
-    const char  *key;
-
-    if (json_equal(a, b)) {
-        return 0;
-    }
-
-    changes = 0;
-
-    if (json_is_object(a) && json_is_object(b)) {
-        json_object_foreach(a, key, value) {
-            below = mem_printf("%s/%s", path, key);
-            changes += compare(below, value, json_object_get(b, key));
-            free(below);
-        }
-        json_object_foreach(b, key, value) {
-            if (json_object_get(a, key) == NULL) {
-                below = mem_printf("%s/%s", path, key);
-                changes += compare(below, NULL, value);
-                free(below);
-            }
-        }
-        return changes;
-    }
-
-    if (json_is_array(a) && json_is_array(b)) {
-        n = json_array_size(a) > json_array_size(b) ? json_array_size(a)
-                                                    : json_array_size(b);
-        for (i = 0; i < n; i++) {
-            below = mem_printf("%s/%zu", path, i);
-            changes += compare(below, json_array_get(a, i),
-                               json_array_get(b, i));
-            free(below);
-        }
-        return changes;
-    }
-
-    print_change(path, a, b);
-
-    return 1;
+    return run_show_dump(argv[0], json, secrets) == 0 ? 0 : 1;
 }
 
 
 static int
 command_diff(int argc, char **argv)
 {
-    int          i, changes;
-    json_t      *dump[2], *file;
-    const char  *name, *why;
+    int  changes;
 
     if (argc != 2) {
         return usage();
     }
 
-    for (i = 0; i < 2; i++) {
-        dump[i] = run_json_dump(argv[i], true);
-        json_object_foreach(json_object_get(dump[i], "files"), name, file) {
-            why = json_string_value(json_object_get(file, "error"));
-            if (why != NULL) {
-                fprintf(stderr, "mint-table: %s: %s\n", argv[i], why);
-            }
-        }
-        json_object_del(dump[i], "files");
-        json_object_del(dump[i], "workers");
-        json_object_del(dump[i], "totals");
-    }
+    changes = run_show_diff(argv[0], argv[1], false);
 
-    changes = compare("", dump[0], dump[1]);
-    json_decref(dump[0]);
-    json_decref(dump[1]);
-
-    return changes == 0 ? 0 : 1;
+    return changes == -1 ? 2 : changes == 0 ? 0 : 1;
 }
 
 
