@@ -65,7 +65,7 @@ struct mint_worker_plugin {
     uint64_t  upgrades;             /* WebSockets opened */
     uint64_t  bytes_in;
     uint64_t  bytes_out;
-    uint64_t  affinity_hits;
+    uint64_t  affinity_hits;        /* met the process they belong to */
     uint64_t  rejections[MINT_REJECT_COUNT];
     uint64_t  latency[24];          /* bucket i: < 2^i ms x 0.25 */
 

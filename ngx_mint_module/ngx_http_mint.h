@@ -108,6 +108,7 @@ struct ngx_http_mint_ctx_s {
     ngx_http_mint_grant_t    grant;
     ngx_http_mint_park_t    *park;          /* NULL: has never waited */
     ngx_http_mint_tunnel_t  *tunnel;        /* after an upgrade */
+    off_t                    tunnel_bytes;  /* from the client since then */
     ngx_http_mint_told_t     told;
     ngx_str_t                forwarded_host;    /* empty: none believed */
     ngx_str_t                trace_id;

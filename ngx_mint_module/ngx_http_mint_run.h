@@ -74,7 +74,8 @@ ngx_int_t ngx_http_mint_workers_enter(ngx_http_mint_ctx_t *ctx,
 void ngx_http_mint_workers_leave(ngx_http_mint_ctx_t *ctx);
 void ngx_http_mint_workers_rejected(ngx_http_mint_ctx_t *ctx,
     ngx_int_t rejection);
-void ngx_http_mint_workers_upgraded(ngx_http_mint_ctx_t *ctx);
+void ngx_http_mint_workers_upgraded(ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx);
 void ngx_http_mint_workers_park(ngx_http_mint_record_t *record,
     uint32_t plugin_id, ngx_http_mint_parked_t *parked);
 void ngx_http_mint_workers_parked(ngx_http_mint_record_t *record,

@@ -152,7 +152,8 @@ ngx_http_mint_tunnel_begin(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
     u->write_event_handler = ngx_http_mint_tunnel_plugin;
 
     ctx->tunnel = t;
-    ngx_http_mint_workers_upgraded(ctx);
+    ctx->tunnel_bytes = t->up.last - t->up.pos;
+    ngx_http_mint_workers_upgraded(r, ctx);
     ngx_post_event(c->read, &ngx_posted_events);
 
     return NGX_OK;
@@ -273,6 +274,9 @@ ngx_http_mint_tunnel_move(ngx_http_request_t *r, ngx_http_mint_tunnel_t *t,
         if (flow == &t->down) {
             r->upstream->state->bytes_received += n;
             ngx_http_mint_tunnel_frames(&t->frame, flow->pos, n);
+
+        } else {
+            ngx_http_mint_get_ctx(r)->tunnel_bytes += n;
         }
     }
 

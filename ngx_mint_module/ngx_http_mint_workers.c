@@ -354,15 +354,23 @@ ngx_http_mint_workers_rejected(ngx_http_mint_ctx_t *ctx, ngx_int_t rejection)
 }
 
 
-/* when it begins: the end of a WebSocket may be far */
+/* when it begins: the end of a WebSocket may be far, and is no latency */
 
 void
-ngx_http_mint_workers_upgraded(ngx_http_mint_ctx_t *ctx)
+ngx_http_mint_workers_upgraded(ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx)
 {
-    if (ctx->is_queued) {
-        ngx_http_mint_workers_add(
-            &ctx->record->plugins[ctx->plugin_id].upgrades, 1);
+    struct mint_worker_plugin  *plugin;
+
+    if (!ctx->is_queued) {
+        return;
     }
+
+    plugin = &ctx->record->plugins[ctx->plugin_id];
+
+    ngx_http_mint_workers_add(&plugin->upgrades, 1);
+    ngx_http_mint_workers_add(
+        &plugin->latency[ngx_http_mint_workers_bucket(r)], 1);
 }
 
 
@@ -392,12 +400,17 @@ ngx_http_mint_workers_log_handler(ngx_http_request_t *r)
     ngx_http_mint_workers_add(
         &plugin->requests[status >= 100 && status < 600 ? status / 100 : 0],
         1);
-    ngx_http_mint_workers_add(&plugin->bytes_in, (uint64_t) r->request_length);
+    ngx_http_mint_workers_add(&plugin->bytes_in,
+                              (uint64_t) (r->request_length
+                                          + ctx->tunnel_bytes));
     ngx_http_mint_workers_add(&plugin->bytes_out,
                               (uint64_t) r->connection->sent);
-    ngx_http_mint_workers_add(
-        &plugin->latency[ngx_http_mint_workers_bucket(r)], 1);
     ngx_http_mint_workers_add(&plugin->affinity_hits, ctx->is_hit);
+
+    if (status != NGX_HTTP_SWITCHING_PROTOCOLS) {
+        ngx_http_mint_workers_add(
+            &plugin->latency[ngx_http_mint_workers_bucket(r)], 1);
+    }
 
     return NGX_OK;
 }
