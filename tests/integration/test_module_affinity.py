@@ -15,8 +15,8 @@ import subprocess
 import pytest
 
 from module_harness import (
-    LOCATION, World, bearer, echo_websocket, free_port, read_head,
-    read_response, token, wait_for)
+    LOCATION, World, bearer, echo_websocket, free_port, raw_request,
+    read_head, read_response, token, wait_for)
 
 SECRET = "edge-secret-of-the-tests"
 SLOTS = 3
@@ -522,16 +522,17 @@ def test_removed_pin_lets_go(world):
 def test_pinned_user_waits_for_a_starting_seat(world):
     """Nobody else has what is kept for them there."""
     world.pin("user", 108, 2)
-    world.state("user", 2, "starting", cause="restart")
-    client = world.connect()
-    client.sendall(f"GET /api/user/x HTTP/1.1\r\nHost: mint\r\n"
-                   f"Authorization: Bearer {token(108)}\r\n"
-                   f"Connection: close\r\n\r\n".encode())
-    assert world.ask("user", user=109)[0] != 2
-    with client:
+    world.state("user", 2, "starting", cause="first_start")
+    with world.connect() as client:
+        client.sendall(raw_request("GET", "/api/user/x",
+                                   [bearer(token(108))]))
+        for user in (109, 110, 111):
+            assert world.ask("user", user=user)[0] != 2
+        world.state("user", 2, "ready")
         answer = read_response(client)
-    assert answer.status == 503
-    assert answer.json()["state"] == "starting"
+    assert answer.status == 200
+    assert answer.json()["backend"] == "user-2"
+    assert led_by(answer) == "pin"
 
 
 def test_pin_of_another_plugin_does_not_count(world):
