@@ -69,6 +69,18 @@ def wait_for(
         time.sleep(0.02)
 
 
+def slowdown() -> float:
+    """How often the time that a computation takes alone it takes just now."""
+    seconds = 0.3
+    begin = time.monotonic()
+    subprocess.run(
+        [sys.executable, "-I", "-c", "import time\n"
+         f"while time.process_time() < {seconds}: pass"],
+        check=True,
+    )
+    return max(1.0, (time.monotonic() - begin) / seconds)
+
+
 def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))

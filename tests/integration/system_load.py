@@ -50,6 +50,8 @@ class Load:
         self.url = url
         self.targets = targets
         self.outcomes: list[Outcome] = []
+        self.sent = 0
+        self._senders = len(targets)
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._main)
         self._failure: BaseException | None = None
@@ -65,6 +67,12 @@ class Load:
         assert not self._thread.is_alive(), "requests hang"
         if self._failure is not None:
             raise self._failure
+
+    def stop(self) -> None:
+        """Sends no more; what is under way goes on."""
+        self._ending.set()
+        while self._senders and self._thread.is_alive():
+            time.sleep(0.01)
 
     def of(self, name: str) -> list[Outcome]:
         return [o for o in list(self.outcomes) if o.name == name]
@@ -94,9 +102,11 @@ class Load:
         async with asyncio.TaskGroup() as group:
             while not self._ending.is_set():
                 group.create_task(self._once(client, target))
+                self.sent += 1
                 number += 1
                 due = begin + number / target.rate
                 await asyncio.sleep(max(0, due - time.monotonic()))
+            self._senders -= 1
 
     async def _once(self, client: httpx.AsyncClient, target: Target) -> None:
         start = time.monotonic()

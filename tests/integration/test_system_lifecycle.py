@@ -22,6 +22,7 @@ from system_harness import (
     MintSystem,
     environment,
     make_place,
+    slowdown,
     wait_for,
 )
 
@@ -147,11 +148,14 @@ def test_make_run_as_the_readme_promises() -> None:
             assert "Stopped" in terminal.text
         assert_nothing_left(system, run_directory)
 
+        # what others take of the machine is not held against it
         taken = []
         while not taken or min(taken) >= SECOND_START_SEC:
             assert len(taken) < ATTEMPTS, f"later starts took {taken} s"
+            factor = slowdown()
             with make_run(system) as terminal:
-                taken.append(terminal.read_until("Ready after", 60))
+                seconds = terminal.read_until("Ready after", 60)
+                taken.append(seconds / max(factor, slowdown()))
                 terminal.read_until("Ctrl-C stops", 5)
                 assert_same_plugins(system, token, plugins)
                 run_directory = system.run_directory

@@ -8,6 +8,7 @@ import re
 import signal
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import pytest
@@ -27,6 +28,7 @@ def targets(victim: str, token: str) -> list[Target]:
         "test-echo": "/api/test-echo/whoami",
         "test-misbehaving": "/api/test-misbehaving/slow?seconds=0.3",
     }
+    # the edge may send a GET again, a POST not
     method = "POST" if victim == "test-misbehaving" else "GET"
     other = "test-echo" if victim == "peak-table" else "peak-table"
     return [
@@ -51,11 +53,21 @@ def assert_named_problem(outcome: Outcome, plugin: str) -> None:
     assert body["code"] and body["message"] and plugin in body["detail"]
 
 
+def is_gone(pid: int) -> bool:
+    """Its descriptors are closed: it is a zombie, or not even that."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return text.rpartition(")")[2].split()[0] in "ZX"
+
+
 @dataclass(frozen=True)
 class Kill:
-    """Times of one kill; at is that of the clock, the others seconds."""
+    """One kill: at and gone are times of the clock, the others seconds."""
 
     at: float
+    gone: float
     cold_start: float
     back_after: float
 
@@ -76,6 +88,8 @@ def kill_under_load(system: MintSystem, load: Load, victim: str) -> Kill:
 
     os.kill(before["pid"], signal.SIGKILL)
     killed = time.monotonic()
+    wait_for(lambda: is_gone(before["pid"]), f"the end of {victim}")
+    gone = time.monotonic()
 
     def answered() -> list[float]:
         return [o.end for o in load.of(victim)
@@ -88,7 +102,7 @@ def kill_under_load(system: MintSystem, load: Load, victim: str) -> Kill:
     assert after["restarts"] == before["restarts"] + 1
     assert "signal 9" in after["last_exit"]
     assert re.search(rf"pid {before['pid']} .*signal 9", system.log(victim))
-    return Kill(killed, cold, back)
+    return Kill(killed, gone, cold, back)
 
 
 @pytest.mark.parametrize(
@@ -114,20 +128,31 @@ def test_killed_under_load(
         if outcome.status == 503:
             assert int(outcome.headers["retry-after"]) >= 1
         else:
-            assert any(outcome.start < k.at + TEARDOWN_SEC
+            assert any(outcome.start < k.gone + TEARDOWN_SEC
                        and outcome.end > k.at for k in kills), str(outcome)
-    if victim == "test-misbehaving":
-        # 0.3 s each: about twenty were in the process's hands.  A GET may be
-        # sent again by the edge, a POST not; but where the client is behind,
-        # some are still on their way, and then wait for the next process
-        for kill in kills:
-            in_flight = [o for o in load.of(victim)
-                         if o.start < kill.at - 0.1
-                         and o.end > kill.at + 0.01]
-            assert len(in_flight) >= 8
-            statuses = {o.status for o in in_flight}
-            assert 502 in statuses and statuses <= {200, 502, 503}
     assert any(k.was_quick for k in kills), kills
+
+
+def test_requests_in_its_hands_when_it_is_killed(system: MintSystem) -> None:
+    """A POST is not sent again: each gets the named 502, at once."""
+    name = "test-misbehaving"
+    system.ctl("restart", name)
+    hold = Target(name, "/api/test-misbehaving/hold", 50, "POST")
+    with system.client() as client, Load(system.url, [hold]) as load:
+
+        def held() -> int:
+            reply = client.get("/api/test-misbehaving/alive")
+            return reply.json()["held"] if reply.status_code == 200 else 0
+
+        wait_for(lambda: held() >= 10, "requests in its hands")
+        load.stop()
+        wait_for(lambda: held() == load.sent, "all of them in its hands")
+        assert load.outcomes == []
+        os.kill(system.pid(name), signal.SIGKILL)
+        wait_for(lambda: len(load.outcomes) == load.sent, "their answers")
+    for outcome in load.outcomes:
+        assert outcome.status == 502, str(outcome)
+        assert_named_problem(outcome, name)
 
 
 def test_back_off_is_told_with_the_time_left(system: MintSystem) -> None:
@@ -203,19 +228,30 @@ def test_blocked_loop_holds_up_nobody_else(
         Target("test-echo", "/api/test-echo/whoami", 25, headers=headers),
         Target("peak-table", "/api/peak-table/whoami", 25, headers=headers),
     ]
-    seconds = 3
     before = system.pid("test-misbehaving")
+    seconds = 3
+    answered = {}
     with Load(system.url, watched) as load, system.client() as client:
         wait_for(lambda: len(load.outcomes) > 10, "answers")
-        begin = time.monotonic()
-        reply = client.post(f"/api/test-misbehaving/block?seconds={seconds}")
-        end = time.monotonic()
-    assert reply.json() == {"blocked": seconds}
+        # the machine may be busy with something else for some of the time
+        while min(answered.values(), default=0) < 20:
+            assert seconds <= 12, answered
+            begin = time.monotonic()
+            reply = client.post(
+                f"/api/test-misbehaving/block?seconds={seconds}"
+            )
+            assert reply.json() == {"blocked": seconds}
+            # sent and answered while it was surely blocked: not earlier than
+            # if it was so to the end, not later than if from the beginning
+            first, last = time.monotonic() - seconds, begin + seconds
+            answered = {
+                target.name: len([o for o in load.of(target.name)
+                                  if first < o.start and o.end < last])
+                for target in watched
+            }
+            seconds *= 2
     assert system.pid("test-misbehaving") == before
     assert {str(o) for o in load.outcomes if o.status != 200} == set()
-    during = [o for o in load.outcomes if begin < o.start < end - 1]
-    assert len(during) > 50
-    assert max(o.end - o.start for o in during) < seconds - 1
 
 
 def test_sdk_job_workers_die_with_their_plugin(

@@ -30,6 +30,7 @@ class MisbehavingPlugin(AnalysisPlugin):
         super().__init__()
         self.tasks: set[asyncio.Task[None]] = set()
         self.calls = 0
+        self.held = 0
         self.hoard: list[bytes] = []
 
     async def initialize(
@@ -48,7 +49,7 @@ class MisbehavingPlugin(AnalysisPlugin):
 
     @endpoint.get("/alive")
     async def alive(self) -> dict[str, Any]:
-        return {"pid": os.getpid(), "calls": self.calls}
+        return {"pid": os.getpid(), "calls": self.calls, "held": self.held}
 
     @endpoint.post("/count")
     async def count(self) -> dict[str, Any]:
@@ -98,6 +99,12 @@ class MisbehavingPlugin(AnalysisPlugin):
         """Not idempotent: nobody may send it a second time."""
         self.calls += 1
         return await self.slow(seconds)
+
+    @endpoint.post("/hold")
+    async def hold(self) -> None:
+        """Never answers."""
+        self.held += 1
+        await asyncio.Event().wait()
 
     @endpoint.get("/slow-sync")
     def slow_sync(self, seconds: float = 1.0) -> dict[str, Any]:
