@@ -79,7 +79,7 @@ fresh:  ## run both README commands in clean containers (needs docker)
 
 # ---- fuzzing ---------------------------------------------------------
 
-FUZZ_SECONDS ?= 30
+FUZZ_SECONDS ?= 60
 fuzz_sources := $(wildcard tests/fuzz/fuzz_*.c)
 fuzz_programs := $(patsubst tests/fuzz/%.c,build-fuzz/%,$(fuzz_sources))
 FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined \
@@ -101,6 +101,11 @@ $(B)/fuzz_%: $(B)/obj/tests/fuzz/fuzz_%.o $(archives)
 fuzz:  ## run each fuzz target for FUZZ_SECONDS (clang)
 	@command -v clang > /dev/null || { \
 	    echo 'make fuzz needs clang: apt-get install clang' >&2; exit 1; }
+	@printf 'int LLVMFuzzerTestOneInput(void) { return 0; }' \
+	    | clang -fsanitize=fuzzer,address,undefined -x c -o /dev/null - \
+	        2> /dev/null || { major=$$(clang -dumpversion); \
+	    echo 'make fuzz needs the run-time library of clang: apt-get' \
+	        "install libclang-rt-$${major%%.*}-dev" >&2; exit 1; }
 	@$(MAKE) --no-print-directory B=build-fuzz CC=clang \
 	    EXTRA_CFLAGS='$(FUZZ_FLAGS)' fuzz-programs
 	@scripts/run-fuzz build-fuzz $(FUZZ_SECONDS) $(fuzz_programs)

@@ -5,8 +5,10 @@
  * and payload that are signed here.
  */
 
+#include <jansson.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +23,86 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 
 static const uint8_t  fuzz_secret[] = "0123456789abcdef0123456789abcdef";
+
+
+/* one of the two texts as a JSON reader sees it that was not made for this */
+
+static json_t *
+fuzz_json(const char *text, size_t len)
+{
+    int   n;
+    char  json[FUZZ_TEXT_MAX];
+
+    n = mint_base64url_decode((uint8_t *) json, sizeof(json), text, len);
+
+    if (n < 0) {
+        abort();
+    }
+
+    return json_loadb(json, (size_t) n, JSON_ALLOW_NUL, NULL);
+}
+
+
+static int
+fuzz_is_text(const json_t *root, const char *name, const char *text,
+    size_t len)
+{
+    const json_t  *value;
+
+    value = json_object_get(root, name);
+
+    return json_is_string(value) && json_string_length(value) == len
+           && memcmp(json_string_value(value), text, len) == 0;
+}
+
+
+static int
+fuzz_is_number(const json_t *root, const char *name, uint64_t number)
+{
+    const json_t  *value;
+
+    value = json_object_get(root, name);
+
+    return json_is_integer(value)
+           && (uint64_t) json_integer_value(value) == number;
+}
+
+
+/* a good token says the same to jansson, which refuses some huge numbers */
+
+static void
+fuzz_compare(const char *text, size_t len,
+    const struct mint_token_claims *claims)
+{
+    char         sub[24];
+    json_t      *header, *payload;
+    const char  *first, *second;
+
+    first = memchr(text, '.', len);
+    second = memchr(first + 1, '.', len - (size_t) (first + 1 - text));
+    header = fuzz_json(text, (size_t) (first - text));
+    payload = fuzz_json(first + 1, (size_t) (second - first - 1));
+    snprintf(sub, sizeof(sub), "%llu", (unsigned long long) claims->user_id);
+
+    if (header != NULL && !fuzz_is_text(header, "alg", "HS256", 5)) {
+        abort();
+    }
+
+    if (payload != NULL
+        && (!fuzz_is_text(payload, "sub", sub, strlen(sub))
+            || !fuzz_is_text(payload, "username", claims->username,
+                             claims->username_len)
+            || !fuzz_is_text(payload, "jti", claims->jti, claims->jti_len)
+            || !fuzz_is_number(payload, "iat", claims->issued_unix)
+            || !fuzz_is_number(payload, "exp", claims->expires_unix)
+            || !fuzz_is_number(payload, "sv", claims->session_version)))
+    {
+        abort();
+    }
+
+    json_decref(header);
+    json_decref(payload);
+}
 
 
 static void
@@ -46,7 +128,17 @@ fuzz_verify(struct mint_token_key *key, const char *text, size_t len)
         abort();
     }
 
-    mint_token_looks_like(text, len);
+    /* what is taken as a token in a cookie is one as a bearer, too */
+
+    if ((result == MINT_TOKEN_OK || result == MINT_TOKEN_EXPIRED)
+        && !mint_token_looks_like(text, len))
+    {
+        abort();
+    }
+
+    if (result == MINT_TOKEN_OK) {
+        fuzz_compare(text, len, &claims);
+    }
 }
 
 

@@ -96,6 +96,14 @@ def make_token(row):
     return fill(form, "hps")
 
 
+def fill_tokens(text, tokens):
+    """Puts the tokens of a table where the text names them: {al}."""
+    for name, row in tokens.items():
+        made = row if isinstance(row, str) else make_token(row)
+        text = text.replace("{%s}" % name, made)
+    return expand(text)
+
+
 # ---- the edge ---------------------------------------------------------
 
 

@@ -10,7 +10,8 @@ import pytest
 import http2_client
 
 from attack_harness import (
-    TOKENS, Client, by_name, expand, make_token, table, told, total_requests)
+    TOKENS, Client, by_name, expand, fill_tokens, make_token, table, told,
+    total_requests)
 from module_harness import (
     LOCATION, MEMBER_PERMISSIONS, World, free_port, token)
 
@@ -114,10 +115,7 @@ CREDENTIALS = table("credentials")
 
 
 def with_tokens(text):
-    for name, row in CREDENTIALS["tokens"].items():
-        made = row if isinstance(row, str) else make_token(row)
-        text = text.replace("{%s}" % name, made)
-    return expand(text)
+    return fill_tokens(text, CREDENTIALS["tokens"])
 
 
 @pytest.mark.parametrize("row", **by_name(CREDENTIALS["cases"]))
