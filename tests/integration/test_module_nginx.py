@@ -21,7 +21,8 @@ from nginx_harness import Daemon, is_alive, live_through
 
 def test_reloads_and_upgrade_under_load():
     """The short form of tests/faults/test_nginx_life.py."""
-    print(live_through(reloads=4, upgrades=1, websockets=10, threads=2))
+    print(live_through(reloads=4, upgrades=1, websockets=10, threads=2,
+                       shutdown_timeout_sec=2))
 
 
 def test_logs_are_opened_anew():
