@@ -129,6 +129,19 @@ def sanitized_nginx(place: Path) -> dict[str, str]:
     return {"MINT_NGINX__BINARY": str(script)}
 
 
+def alerts(logs: Path) -> list[str]:
+    """What nginx, or a sanitizer, said that must never be said; a worker that
+    a test has killed is no such thing."""
+    return [
+        line
+        for path in logs.rglob("*")
+        if path.is_file()
+        for line in path.read_text("utf-8", "replace").splitlines()
+        if ("[alert]" in line and "exited on signal 9" not in line)
+        or "Sanitizer" in line
+    ]
+
+
 # ---- bundles ----------------------------------------------------------------
 
 
@@ -270,25 +283,13 @@ class MintSystem:
         for pid in self.leftovers():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        alerts = self.alerts()
+        found = alerts(self.data / "logs")
         if (self.var / "run").is_symlink():
             shutil.rmtree(self.run_directory, ignore_errors=True)
         if real != self.var:
             shutil.rmtree(real, ignore_errors=True)
         shutil.rmtree(self.place, ignore_errors=True)
-        assert not alerts, "\n".join(alerts)
-
-    def alerts(self) -> list[str]:
-        """What nginx, or a sanitizer, said that must never be said; a worker
-        that a test has killed is no such thing."""
-        return [
-            line
-            for path in (self.data / "logs").rglob("*")
-            if path.is_file()
-            for line in path.read_text("utf-8", "replace").splitlines()
-            if ("[alert]" in line and "exited on signal 9" not in line)
-            or "Sanitizer" in line
-        ]
+        assert not found, "\n".join(found)
 
     def leftovers(self) -> dict[int, str]:
         """{pid: command} of processes that belong to this system."""

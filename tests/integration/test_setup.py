@@ -24,6 +24,8 @@ import time
 
 import pytest
 
+from system_harness import alerts
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("MINT_BUILD", ROOT / "build"))
 RUN = ROOT / "scripts" / "run"
@@ -114,6 +116,8 @@ class Launched:
             self.process.kill()
             self.process.wait()
         self.process.stdout.close()
+        found = alerts(self.var.resolve() / "data" / "logs")
+        assert not found, "\n".join(found)
 
 
 @contextlib.contextmanager
