@@ -37,6 +37,8 @@ typedef struct {
 
 static void ngx_http_mint_auth_find(ngx_http_request_t *r,
     ngx_http_mint_credentials_t *found);
+static ngx_uint_t ngx_http_mint_auth_is_foreign(
+    ngx_http_mint_credentials_t *found);
 static const char *ngx_http_mint_auth_subject(ngx_http_mint_view_t *view,
     ngx_http_mint_credentials_t *found, ngx_http_mint_subject_t *subject,
     ngx_int_t *rejection);
@@ -146,14 +148,10 @@ ngx_http_mint_auth_find(ngx_http_request_t *r,
         && ngx_http_mint_text_bearer(h->value.data, h->value.len, &token))
     {
         found->is_pat = ngx_http_mint_text_is_pat(token.data, token.len);
+        found->bearer = token;
 
-        /* any other bearer is the plugin's own business */
-
-        if (found->is_pat
-            || mint_token_looks_like((const char *) token.data, token.len))
-        {
-            found->bearer = token;
-            found->is_long = token.len > MINT_TOKEN_TEXT_MAX;
+        if (token.len > MINT_TOKEN_TEXT_MAX) {
+            found->is_long = !ngx_http_mint_auth_is_foreign(found);
         }
     }
 
@@ -178,6 +176,28 @@ ngx_http_mint_auth_find(ngx_http_request_t *r,
     if (found->cookies != 0 && found->cookie.len > MINT_TOKEN_TEXT_MAX) {
         found->is_long = 1;
     }
+}
+
+
+/*
+ * A bearer without the shape of ours is the plugin's own business, and is
+ * forgotten here.  Asked for what is no good: what is good has the shape.
+ */
+
+static ngx_uint_t
+ngx_http_mint_auth_is_foreign(ngx_http_mint_credentials_t *found)
+{
+    if (found->is_pat
+        || mint_token_looks_like((const char *) found->bearer.data,
+                                 found->bearer.len))
+    {
+        return 0;
+    }
+
+    found->bearer.len = 0;
+    found->is_other = 1;
+
+    return 1;
 }
 
 
@@ -217,6 +237,10 @@ ngx_http_mint_auth_subject(ngx_http_mint_view_t *view,
              ? ngx_http_mint_auth_pat(view, &found->bearer, subject, rejection)
              : ngx_http_mint_auth_session(view, &found->bearer, subject,
                                           rejection);
+
+    if (reason != NULL && ngx_http_mint_auth_is_foreign(found)) {
+        return ngx_http_mint_auth_subject(view, found, subject, rejection);
+    }
 
     if (reason != NULL || found->cookies == 0) {
         return reason;

@@ -12,11 +12,21 @@
 
 #include <string.h>
 
+#include "contract/mint_bytes.h"
+
 
 #define MINT_LOWER(c)  ((c) >= 'A' && (c) <= 'Z' ? (uint8_t) ((c) | 0x20) : (c))
 
 /* the part of a raw target that is a path */
 #define MINT_PATH_END(c)  ((c) == '?' || (c) == '#')
+
+
+/* bytes of a raw target that mean something, or may to somebody */
+
+static const uint8_t  ngx_http_mint_text_special[256] = {
+    ['\0'] = 1, ['#'] = 1, ['%'] = 1, ['.'] = 1, ['/'] = 1, ['?'] = 1,
+    ['\\'] = 1
+};
 
 
 static const char  ngx_http_mint_text_job_session[] = "x-mint-job-session";
@@ -173,6 +183,12 @@ ngx_http_mint_text_ambiguous(const uint8_t *raw, size_t len)
     others = 1;
 
     for (at = 0; at < len && !MINT_PATH_END(raw[at]); /* void */ ) {
+        if (!ngx_http_mint_text_special[raw[at]]) {
+            others++;
+            at++;
+            continue;
+        }
+
         before = at;
         c = ngx_http_mint_text_decode(raw, len, &at);
         is_encoded = at - before > 1;
@@ -275,12 +291,21 @@ ngx_http_mint_text_has_head(const uint8_t *raw, size_t len,
 
     at = 0;
 
-    for (i = 0; i < head_len; i++) {
-        if (at >= len || MINT_PATH_END(raw[at])
-            || ngx_http_mint_text_decode(raw, len, &at) != head[i])
+    for (i = 0; i < head_len && at < len; i++) {
+        if (!ngx_http_mint_text_special[raw[at]]) {
+            if (raw[at++] != head[i]) {
+                return 0;
+            }
+
+        } else if (MINT_PATH_END(raw[at])
+                   || ngx_http_mint_text_decode(raw, len, &at) != head[i])
         {
             return 0;
         }
+    }
+
+    if (i < head_len) {
+        return 0;
     }
 
     return at == len || MINT_PATH_END(raw[at])
@@ -509,6 +534,16 @@ ngx_http_mint_text_header_value(uint8_t *to, const uint8_t *text, size_t len)
     int                is_plain;
     static const char  hex[] = "0123456789ABCDEF";
 
+    if (ngx_http_mint_text_is_header_safe(text, len)
+        && memchr(text, '%', len) == NULL)
+    {
+        if (to != NULL) {
+            memcpy(to, text, len);
+        }
+
+        return len;
+    }
+
     n = 0;
 
     for (i = 0; i < len; i++) {
@@ -537,17 +572,22 @@ ngx_http_mint_text_header_value(uint8_t *to, const uint8_t *text, size_t len)
 int
 ngx_http_mint_text_is_header_safe(const uint8_t *text, size_t len)
 {
-    size_t  i;
+    size_t    i;
+    uint64_t  found;
 
     if (len == 0 || text[0] == ' ' || text[len - 1] == ' ') {
         return 0;
     }
 
-    for (i = 0; i < len; i++) {
-        if (text[i] < 0x20 || text[i] > 0x7e) {
-            return 0;
-        }
+    found = 0;
+
+    for (i = 0; len - i >= 8; i += 8) {
+        found |= mint_bytes_unprintable(mint_bytes_load(text + i));
     }
 
-    return 1;
+    for ( /* void */ ; i < len; i++) {
+        found |= mint_bytes_unprintable(MINT_BYTES(text[i]));
+    }
+
+    return (found & MINT_BYTES_TOP) == 0;
 }
