@@ -71,8 +71,7 @@ static enum mint_token_result mint_token_check_signature(
     const struct mint_token_parts *parts,
     const struct mint_token_header *header);
 static enum mint_token_result mint_token_read_claims(
-    const struct mint_token_parts *parts, struct mint_token_claims *out,
-    uint64_t *not_before);
+    const struct mint_token_parts *parts, struct mint_token_claims *out);
 static int mint_token_number(const char *text, size_t len, uint64_t *number);
 static int mint_token_claims_json(char *json, size_t size,
     const struct mint_token_claims *claims, const char *role);
@@ -96,7 +95,6 @@ mint_token_verify(struct mint_token_key *const *keys, size_t count,
     const char *text, size_t len, uint64_t now_unix, uint32_t leeway_sec,
     struct mint_token_claims *out)
 {
-    uint64_t                  not_before;
     enum mint_token_result    result;
     struct mint_token_parts   parts;
     struct mint_token_header  header;
@@ -117,26 +115,35 @@ mint_token_verify(struct mint_token_key *const *keys, size_t count,
     }
 
     if (result == MINT_TOKEN_OK) {
-        result = mint_token_read_claims(&parts, out, &not_before);
+        result = mint_token_read_claims(&parts, out);
     }
 
-    if (result == MINT_TOKEN_OK
-        && (out->issued_unix > now_unix + leeway_sec
-            || not_before > now_unix + leeway_sec))
-    {
-        result = MINT_TOKEN_NOT_YET_VALID;
+    if (result == MINT_TOKEN_OK) {
+        result = mint_token_judge_times(out->issued_unix, out->not_before_unix,
+                                        out->expires_unix, now_unix,
+                                        leeway_sec);
     }
 
-    if (result == MINT_TOKEN_OK && now_unix >= out->expires_unix + leeway_sec)
-    {
-        return MINT_TOKEN_EXPIRED;
-    }
-
-    if (result != MINT_TOKEN_OK) {
+    if (result != MINT_TOKEN_OK && result != MINT_TOKEN_EXPIRED) {
         memset(out, 0, sizeof(*out));
     }
 
     return result;
+}
+
+
+enum mint_token_result
+mint_token_judge_times(uint64_t issued_unix, uint64_t not_before_unix,
+    uint64_t expires_unix, uint64_t now_unix, uint32_t leeway_sec)
+{
+    if (issued_unix > now_unix + leeway_sec
+        || not_before_unix > now_unix + leeway_sec)
+    {
+        return MINT_TOKEN_NOT_YET_VALID;
+    }
+
+    return now_unix >= expires_unix + leeway_sec ? MINT_TOKEN_EXPIRED
+                                                 : MINT_TOKEN_OK;
 }
 
 
@@ -324,7 +331,7 @@ mint_token_check_signature(struct mint_token_key *const *keys, size_t count,
 
 static enum mint_token_result
 mint_token_read_claims(const struct mint_token_parts *parts,
-    struct mint_token_claims *out, uint64_t *not_before)
+    struct mint_token_claims *out)
 {
     int                       n;
     char                      sub[24];
@@ -372,7 +379,7 @@ mint_token_read_claims(const struct mint_token_parts *parts,
     out->issued_unix = m[MINT_TOKEN_IAT].integer;
     out->expires_unix = m[MINT_TOKEN_EXP].integer;
     out->session_version = (uint32_t) m[MINT_TOKEN_SV].integer;
-    *not_before = m[MINT_TOKEN_NBF].is_present ? m[MINT_TOKEN_NBF].integer : 0;
+    out->not_before_unix = m[MINT_TOKEN_NBF].integer;
 
     return MINT_TOKEN_OK;
 }

@@ -48,6 +48,7 @@ struct mint_token_claims {
     uint64_t  user_id;              /* > 0 */
     uint64_t  expires_unix;
     uint64_t  issued_unix;
+    uint64_t  not_before_unix;      /* 0: not said */
     uint32_t  session_version;
     uint16_t  username_len;
     uint16_t  jti_len;
@@ -77,6 +78,14 @@ void mint_token_key_free(struct mint_token_key **key);
 enum mint_token_result mint_token_verify(struct mint_token_key *const *keys,
     size_t count, const char *text, size_t len, uint64_t now_unix,
     uint32_t leeway_sec, struct mint_token_claims *out);
+
+/*
+ * What is left to check, each time, of a token that was verified before:
+ * MINT_TOKEN_OK, MINT_TOKEN_EXPIRED or MINT_TOKEN_NOT_YET_VALID.
+ */
+enum mint_token_result mint_token_judge_times(uint64_t issued_unix,
+    uint64_t not_before_unix, uint64_t expires_unix, uint64_t now_unix,
+    uint32_t leeway_sec);
 
 /* a lower-case sentence part for logs: "signature does not match" */
 const char *mint_token_result_text(enum mint_token_result result);

@@ -10,6 +10,7 @@
 #include "ngx_http_mint_compat.h"
 #include "ngx_http_mint_edge.h"
 #include "ngx_http_mint_grant.h"
+#include "ngx_http_mint_memo.h"
 #include "ngx_http_mint_run.h"
 #include "ngx_http_mint_slots.h"
 #include "ngx_http_mint_text.h"

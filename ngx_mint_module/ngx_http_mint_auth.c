@@ -45,6 +45,8 @@ static const char *ngx_http_mint_auth_subject(ngx_http_mint_view_t *view,
 static const char *ngx_http_mint_auth_session(ngx_http_mint_view_t *view,
     ngx_http_mint_text_t *token, ngx_http_mint_subject_t *subject,
     ngx_int_t *rejection);
+static enum mint_token_result ngx_http_mint_auth_verify(
+    ngx_http_mint_text_t *token, ngx_http_mint_session_t *session);
 static const char *ngx_http_mint_auth_pat(ngx_http_mint_view_t *view,
     ngx_http_mint_text_t *token, ngx_http_mint_subject_t *subject,
     ngx_int_t *rejection);
@@ -269,22 +271,16 @@ ngx_http_mint_auth_session(ngx_http_mint_view_t *view,
     ngx_http_mint_text_t *token, ngx_http_mint_subject_t *subject,
     ngx_int_t *rejection)
 {
-    ngx_uint_t                 count;
-    struct mint_token_key    **keys;
-    struct mint_token_claims   claims;
-    enum mint_token_result     result;
+    enum mint_token_result    result;
+    ngx_http_mint_session_t   session;
 
     subject->user_id = 0;
     *rejection = MINT_REJECT_BAD_TOKEN;
 
-    count = ngx_http_mint_run_keys(&keys);
-
-    result = mint_token_verify(keys, count, (const char *) token->data,
-                               token->len, (uint64_t) ngx_time(),
-                               MINT_TOKEN_LEEWAY_SEC, &claims);
+    result = ngx_http_mint_auth_verify(token, &session);
 
     if (result == MINT_TOKEN_OK || result == MINT_TOKEN_EXPIRED) {
-        subject->user_id = claims.user_id;
+        subject->user_id = session.user_id;
     }
 
     if (result != MINT_TOKEN_OK) {
@@ -297,13 +293,51 @@ ngx_http_mint_auth_session(ngx_http_mint_view_t *view,
 
     *rejection = MINT_REJECT_REVOKED;
 
-    subject->credential[0] = ngx_http_mint_identity_jti(claims.jti,
-                                                        claims.jti_len);
-    subject->credential[1] = claims.session_version;
+    subject->credential[0] = session.jti_hash;
+    subject->credential[1] = session.version;
 
-    return ngx_http_mint_grant_session(view, claims.user_id,
-                                       claims.session_version,
-                                       subject->credential[0]);
+    return ngx_http_mint_grant_session(view, session.user_id, session.version,
+                                       session.jti_hash);
+}
+
+
+static enum mint_token_result
+ngx_http_mint_auth_verify(ngx_http_mint_text_t *token,
+    ngx_http_mint_session_t *session)
+{
+    ngx_uint_t                 count;
+    struct mint_token_key    **keys;
+    struct mint_token_claims   claims;
+    enum mint_token_result     result;
+
+    /* first: with other keys the memo is empty */
+
+    count = ngx_http_mint_run_keys(&keys);
+
+    if (ngx_http_mint_memo_find(token, session)) {
+        return mint_token_judge_times(session->issued_unix,
+                                      session->not_before_unix,
+                                      session->expires_unix,
+                                      (uint64_t) ngx_time(),
+                                      MINT_TOKEN_LEEWAY_SEC);
+    }
+
+    result = mint_token_verify(keys, count, (const char *) token->data,
+                               token->len, (uint64_t) ngx_time(),
+                               MINT_TOKEN_LEEWAY_SEC, &claims);
+
+    session->user_id = claims.user_id;
+    session->jti_hash = ngx_http_mint_identity_jti(claims.jti, claims.jti_len);
+    session->issued_unix = claims.issued_unix;
+    session->not_before_unix = claims.not_before_unix;
+    session->expires_unix = claims.expires_unix;
+    session->version = claims.session_version;
+
+    if (result == MINT_TOKEN_OK) {
+        ngx_http_mint_memo_add(token, session);
+    }
+
+    return result;
 }
 
 

@@ -564,4 +564,5 @@ ngx_http_mint_run_forget_keys(void)
     }
 
     ngx_http_mint_key_count = 0;
+    ngx_http_mint_memo_clear();
 }
