@@ -32,6 +32,19 @@ mint_bytes_load(const void *text)
 }
 
 
+/* the lowest byte last */
+
+static inline void
+mint_bytes_store_reversed(void *to, uint64_t word)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+
+    memcpy(to, &word, sizeof(word));
+}
+
+
 /* anything but 0x20 .. 0x7e; mask with MINT_BYTES_TOP */
 
 static inline uint64_t

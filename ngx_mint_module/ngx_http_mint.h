@@ -90,6 +90,7 @@ struct ngx_http_mint_ctx_s {
     ngx_str_t                plugin;        /* name; empty: the platform */
     ngx_str_t                version;
     ngx_str_t                user;          /* id, empty: nobody */
+    u_char                   user_digits[NGX_INT64_LEN];
     uint64_t                 user_id;
     uint32_t                 plugin_id;
     uint32_t                 seat;          /* index, MINT_SEAT_NONE */

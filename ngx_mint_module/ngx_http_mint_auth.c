@@ -55,7 +55,9 @@ static ngx_int_t ngx_http_mint_auth_identify(ngx_http_request_t *r,
     ngx_http_mint_subject_t *subject, ngx_http_mint_refusal_t *refusal);
 static ngx_int_t ngx_http_mint_auth_inject(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, const uint64_t *name_ref,
-    const struct mint_identity_role *role);
+    const ngx_http_mint_role_texts_t *texts);
+static ngx_int_t ngx_http_mint_auth_name(ngx_http_request_t *r,
+    const uint64_t *ref, ngx_str_t *name);
 static ngx_int_t ngx_http_mint_auth_token(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_http_mint_view_t *view);
 static void ngx_http_mint_auth_refuse(ngx_http_mint_refusal_t *refusal,
@@ -390,12 +392,12 @@ ngx_http_mint_auth_identify(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     ngx_http_mint_view_t *view, ngx_http_mint_subject_t *subject,
     ngx_http_mint_refusal_t *refusal)
 {
-    u_char                           *p;
     uint64_t                          word, role_word;
     ngx_int_t                         rc;
     const char                       *reason;
     const uint64_t                   *name_ref;
     const struct mint_identity_role  *role;
+    const ngx_http_mint_role_texts_t *texts;
 
     if (!ngx_http_mint_identity_user(view, subject->user_id, &word, &name_ref)
         || !(mint_user_flags(word) & MINT_USER_ACTIVE))
@@ -406,14 +408,10 @@ ngx_http_mint_auth_identify(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
         return NGX_DECLINED;
     }
 
-    p = ngx_pnalloc(r->pool, NGX_INT64_LEN);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
     ctx->user_id = subject->user_id;
-    ctx->user.data = p;
-    ctx->user.len = ngx_sprintf(p, "%uL", subject->user_id) - p;
+    ctx->user.data = ctx->user_digits;
+    ctx->user.len = ngx_http_mint_text_number(ctx->user_digits,
+                                              subject->user_id);
 
     if (!ngx_http_mint_identity_role(view, mint_user_role(word), &role,
                                      &role_word))
@@ -439,13 +437,16 @@ ngx_http_mint_auth_identify(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
                sizeof(subject->credential));
     ctx->grant.is_pat = subject->is_pat;
 
-    /* before the texts: what changes in between is then seen as a change */
+    texts = ngx_http_mint_grant_texts(view, mint_user_role(word), role);
 
-    ctx->grant.rights = ngx_http_mint_grant_rights(view, mint_user_role(word),
-                                                   role);
-    ngx_http_mint_revoke_add(r, ctx);
+    if (texts == NULL) {
+        rc = NGX_DECLINED;
 
-    rc = ngx_http_mint_auth_inject(r, ctx, name_ref, role);
+    } else {
+        ctx->grant.rights = texts->rights;
+        ngx_http_mint_revoke_add(r, ctx);
+        rc = ngx_http_mint_auth_inject(r, ctx, name_ref, texts);
+    }
 
     if (rc == NGX_DECLINED) {
         ngx_http_mint_auth_refuse(refusal, NGX_HTTP_SERVICE_UNAVAILABLE,
@@ -461,49 +462,34 @@ ngx_http_mint_auth_identify(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
 
 static ngx_int_t
 ngx_http_mint_auth_inject(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
-    const uint64_t *name_ref, const struct mint_identity_role *role)
+    const uint64_t *name_ref, const ngx_http_mint_role_texts_t *texts)
 {
-    size_t      len;
-    ngx_int_t   rc;
-    ngx_str_t   name, slug, permissions, safe;
+    u_char      *p;
+    ngx_int_t    rc;
+    ngx_str_t    name, slug, permissions;
 
-    rc = ngx_http_mint_auth_blob(r, name_ref, &name);
-
-    if (rc == NGX_OK) {
-        rc = ngx_http_mint_auth_blob(r, &role->slug, &slug);
-    }
-
-    if (rc == NGX_OK) {
-        rc = ngx_http_mint_auth_blob(r, &role->permissions, &permissions);
-    }
+    rc = ngx_http_mint_auth_name(r, name_ref, &name);
 
     if (rc != NGX_OK) {
         return rc;
     }
 
-    if (!ngx_http_mint_text_is_header_safe(slug.data, slug.len)
-        || !ngx_http_mint_text_is_header_safe(permissions.data,
-                                              permissions.len))
-    {
-        return NGX_DECLINED;
-    }
-
-    len = ngx_http_mint_text_header_value(NULL, name.data, name.len);
-
-    safe.len = len;
-    safe.data = len == name.len ? name.data : ngx_pnalloc(r->pool, len);
-
-    if (safe.data == NULL) {
+    p = ngx_pnalloc(r->pool, texts->slug.len + texts->permissions.len);
+    if (p == NULL) {
         return NGX_ERROR;
     }
 
-    if (len != name.len) {
-        (void) ngx_http_mint_text_header_value(safe.data, name.data, name.len);
-    }
+    slug.data = p;
+    slug.len = texts->slug.len;
+    p = ngx_cpymem(p, texts->slug.data, slug.len);
+
+    permissions.data = p;
+    permissions.len = texts->permissions.len;
+    ngx_memcpy(p, texts->permissions.data, permissions.len);
 
     if (ngx_http_mint_headers_push(r, NGX_HTTP_MINT_HEADER_USER_ID, &ctx->user)
         != NGX_OK
-        || ngx_http_mint_headers_push(r, NGX_HTTP_MINT_HEADER_USERNAME, &safe)
+        || ngx_http_mint_headers_push(r, NGX_HTTP_MINT_HEADER_USERNAME, &name)
            != NGX_OK
         || ngx_http_mint_headers_push(r, NGX_HTTP_MINT_HEADER_ROLE, &slug)
            != NGX_OK
@@ -513,6 +499,42 @@ ngx_http_mint_auth_inject(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     {
         return NGX_ERROR;
     }
+
+    return NGX_OK;
+}
+
+
+/* the user's name as a header's value */
+
+static ngx_int_t
+ngx_http_mint_auth_name(ngx_http_request_t *r, const uint64_t *ref,
+    ngx_str_t *name)
+{
+    size_t      len;
+    u_char     *safe;
+    ngx_int_t   rc;
+
+    rc = ngx_http_mint_auth_blob(r, ref, name);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    len = ngx_http_mint_text_header_value(NULL, name->data, name->len);
+
+    if (len == name->len) {
+        return NGX_OK;
+    }
+
+    safe = ngx_pnalloc(r->pool, len);
+    if (safe == NULL) {
+        return NGX_ERROR;
+    }
+
+    (void) ngx_http_mint_text_header_value(safe, name->data, name->len);
+
+    name->data = safe;
+    name->len = len;
 
     return NGX_OK;
 }

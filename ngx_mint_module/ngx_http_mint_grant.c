@@ -9,24 +9,27 @@
 
 
 #define NGX_HTTP_MINT_ROLES  256        /* an index has 8 bits */
+#define NGX_HTTP_MINT_TRIES  4          /* while a role is being changed */
 
 
-/* a role's texts, hashed: valid as long as the references are the same */
+/* a role's texts, checked: valid as long as the references are the same */
 
 typedef struct {
-    uint64_t  epoch;
-    uint64_t  slug;
-    uint64_t  permissions;
-    uint64_t  hash;
-} ngx_http_mint_grant_texts_t;
+    uint64_t                     epoch;
+    uint64_t                     slug;
+    uint64_t                     permissions;
+    ngx_http_mint_role_texts_t   texts;     /* slug.data: of both, ngx_alloc */
+} ngx_http_mint_grant_role_t;
 
 
-static uint64_t ngx_http_mint_grant_hash(ngx_http_mint_view_t *view,
-    uint64_t hash, const uint64_t *ref);
+static ngx_int_t ngx_http_mint_grant_read(ngx_http_mint_view_t *view,
+    const struct mint_identity_role *role, ngx_http_mint_grant_role_t *kept);
+static ngx_int_t ngx_http_mint_grant_text(ngx_http_mint_view_t *view,
+    const uint64_t *ref, u_char *to, ngx_str_t *text);
 
 
-static ngx_http_mint_grant_texts_t
-    ngx_http_mint_grant_texts[NGX_HTTP_MINT_ROLES];
+static ngx_http_mint_grant_role_t
+    ngx_http_mint_grant_roles[NGX_HTTP_MINT_ROLES];
 
 
 const char *
@@ -110,77 +113,105 @@ ngx_http_mint_grant_role(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
 
 
 /*
- * What a plugin is told of a role, as one number: files and indices come and
- * go without a change of rights.  0 if the texts cannot be read.
+ * What plugins are told of a role; NULL if that cannot be read or must not be
+ * in a header.  Good until the next call for the same role.
  */
 
-uint64_t
-ngx_http_mint_grant_rights(ngx_http_mint_view_t *view, unsigned index,
+const ngx_http_mint_role_texts_t *
+ngx_http_mint_grant_texts(ngx_http_mint_view_t *view, unsigned index,
     const struct mint_identity_role *role)
 {
-    uint64_t                      slug, permissions, hash;
-    ngx_http_mint_grant_texts_t  *texts;
+    ngx_uint_t                   i;
+    ngx_http_mint_grant_role_t  *kept;
 
-    texts = &ngx_http_mint_grant_texts[index % NGX_HTTP_MINT_ROLES];
+    kept = &ngx_http_mint_grant_roles[index % NGX_HTTP_MINT_ROLES];
 
-    slug = mint_run_load_acquire(&role->slug);
-    permissions = mint_run_load_acquire(&role->permissions);
+    for (i = 0; i < NGX_HTTP_MINT_TRIES; i++) {
 
-    if (texts->epoch == view->header.writer_epoch && texts->slug == slug
-        && texts->permissions == permissions && texts->hash != 0)
-    {
-        return texts->hash;
+        if (kept->texts.slug.data != NULL
+            && kept->epoch == view->header.writer_epoch
+            && kept->slug == mint_run_load_acquire(&role->slug)
+            && kept->permissions == mint_run_load_acquire(&role->permissions))
+        {
+            return &kept->texts;
+        }
+
+        if (ngx_http_mint_grant_read(view, role, kept) != NGX_OK) {
+            return NULL;
+        }
     }
 
-    hash = ngx_http_mint_grant_hash(view, MINT_PREFIX_HASH_SEED, &role->slug);
-
-    if (hash != 0) {
-        hash = ngx_http_mint_grant_hash(view, hash, &role->permissions);
-    }
-
-    /* read while it changed: good for once, not to be kept */
-
-    if (slug == mint_run_load_acquire(&role->slug)
-        && permissions == mint_run_load_acquire(&role->permissions))
-    {
-        texts->epoch = view->header.writer_epoch;
-        texts->slug = slug;
-        texts->permissions = permissions;
-        texts->hash = hash;
-    }
-
-    return hash;
+    return NULL;
 }
 
 
-static uint64_t
-ngx_http_mint_grant_hash(ngx_http_mint_view_t *view, uint64_t hash,
-    const uint64_t *ref)
+/* the references are loaded before and compared after: see above */
+
+static ngx_int_t
+ngx_http_mint_grant_read(ngx_http_mint_view_t *view,
+    const struct mint_identity_role *role, ngx_http_mint_grant_role_t *kept)
 {
-    size_t     size;
-    int64_t    len;
-    uint64_t  *text;
+    size_t                       size;
+    uint64_t                     hash;
+    ngx_http_mint_role_texts_t  *texts;
 
-    size = ((size_t) mint_blob_length(mint_run_load_acquire(ref)) + 7)
-           & ~(size_t) 7;
+    texts = &kept->texts;
+    ngx_free(texts->slug.data);
+    ngx_memzero(texts, sizeof(ngx_http_mint_role_texts_t));
 
-    if (size == 0 || size > MINT_BLOB_MAX) {
-        return 0;
+    kept->epoch = view->header.writer_epoch;
+    kept->slug = mint_run_load_acquire(&role->slug);
+    kept->permissions = mint_run_load_acquire(&role->permissions);
+
+    size = ngx_align(mint_blob_length(kept->slug), 8)
+           + ngx_align(mint_blob_length(kept->permissions), 8);
+
+    texts->slug.data = ngx_alloc(size + 1, ngx_cycle->log);
+    if (texts->slug.data == NULL) {
+        return NGX_ERROR;
     }
 
-    text = ngx_alloc(size, ngx_cycle->log);
-    if (text == NULL) {
-        return 0;
+    if (ngx_http_mint_grant_text(view, &kept->slug, texts->slug.data,
+                                 &texts->slug)
+        != NGX_OK
+        || ngx_http_mint_grant_text(view, &kept->permissions,
+                                    texts->slug.data
+                                    + ngx_align(texts->slug.len, 8),
+                                    &texts->permissions)
+           != NGX_OK)
+    {
+        ngx_free(texts->slug.data);
+        texts->slug.data = NULL;
+        return NGX_ERROR;
     }
 
-    len = ngx_http_mint_identity_blob(view, ref, text, size);
+    /* the lengths, too, or two texts could meet in another place */
 
-    /* the length, too, or two texts could meet in another place */
+    hash = mint_prefix_hash(MINT_PREFIX_HASH_SEED ^ texts->slug.len,
+                            (const char *) texts->slug.data, texts->slug.len);
+    texts->rights = mint_prefix_hash(hash ^ texts->permissions.len,
+                                     (const char *) texts->permissions.data,
+                                     texts->permissions.len);
 
-    hash = len > 0 ? mint_prefix_hash(hash ^ (uint64_t) len,
-                                      (const char *) text, (size_t) len)
-                   : 0;
-    ngx_free(text);
+    return NGX_OK;
+}
 
-    return hash;
+
+static ngx_int_t
+ngx_http_mint_grant_text(ngx_http_mint_view_t *view, const uint64_t *ref,
+    u_char *to, ngx_str_t *text)
+{
+    int64_t  len;
+
+    len = ngx_http_mint_identity_blob(view, ref, (uint64_t *) (void *) to,
+                                      mint_blob_length(*ref));
+
+    if (len <= 0 || !ngx_http_mint_text_is_header_safe(to, (size_t) len)) {
+        return NGX_ERROR;
+    }
+
+    text->data = to;
+    text->len = (size_t) len;
+
+    return NGX_OK;
 }

@@ -18,9 +18,19 @@ typedef struct {
     ngx_http_request_t  *request;       /* NULL: nobody's, not looked at */
     uint64_t             credential[4]; /* SHA-256 of a personal token, or id
                                            and version of a session */
-    uint64_t             rights;        /* ngx_http_mint_grant_rights() */
+    uint64_t             rights;        /* of the role it was let in with */
     unsigned             is_pat:1;
 } ngx_http_mint_grant_t;
+
+
+/* what a plugin is told of a role.  rights is all of it as one number: files
+   and indices come and go without a change of rights */
+
+typedef struct {
+    ngx_str_t            slug;
+    ngx_str_t            permissions;
+    uint64_t             rights;
+} ngx_http_mint_role_texts_t;
 
 
 /* ngx_http_mint_grant.c: NULL, or why the session, the personal token, the
@@ -33,8 +43,9 @@ const char *ngx_http_mint_grant_role(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_http_mint_view_t *view,
     ngx_uint_t is_read_only, const struct mint_identity_role *role,
     uint64_t role_word);
-uint64_t ngx_http_mint_grant_rights(ngx_http_mint_view_t *view,
-    unsigned index, const struct mint_identity_role *role);
+const ngx_http_mint_role_texts_t *ngx_http_mint_grant_texts(
+    ngx_http_mint_view_t *view, unsigned index,
+    const struct mint_identity_role *role);
 
 /* ngx_http_mint_revoke.c */
 void ngx_http_mint_revoke_add(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx);

@@ -160,10 +160,10 @@ static const char *
 ngx_http_mint_revoke_reason(ngx_http_mint_view_t *view,
     ngx_http_mint_ctx_t *ctx)
 {
-    uint64_t                          word, role_word, user_id, pat_word,
-                                      rights;
+    uint64_t                          word, role_word, user_id, pat_word;
     const char                       *reason;
     const uint64_t                   *name_ref, *credential;
+    const ngx_http_mint_role_texts_t *texts;
     const struct mint_identity_role  *role;
 
     credential = ctx->grant.credential;
@@ -208,9 +208,9 @@ ngx_http_mint_revoke_reason(ngx_http_mint_view_t *view,
         return reason;
     }
 
-    rights = ngx_http_mint_grant_rights(view, mint_user_role(word), role);
+    texts = ngx_http_mint_grant_texts(view, mint_user_role(word), role);
 
-    return rights == 0 || rights == ctx->grant.rights
+    return texts == NULL || texts->rights == ctx->grant.rights
            ? NULL : "the user's role or its permissions have changed";
 }
 

@@ -569,6 +569,49 @@ ngx_http_mint_text_header_value(uint8_t *to, const uint8_t *text, size_t len)
 }
 
 
+size_t
+ngx_http_mint_text_number(uint8_t *to, uint64_t number)
+{
+    size_t   n, i;
+    uint8_t  digits[20];
+
+    n = 0;
+
+    do {
+        digits[n++] = (uint8_t) ('0' + number % 10);
+        number /= 10;
+    } while (number != 0);
+
+    for (i = 0; i < n; i++) {
+        to[i] = digits[n - 1 - i];
+    }
+
+    return n;
+}
+
+
+/* eight digits at a time: each gets a byte, then becomes a letter */
+
+void
+ngx_http_mint_text_hex16(uint8_t *to, uint64_t number)
+{
+    int       i;
+    uint64_t  word, above;
+
+    for (i = 0; i < 2; i++) {
+        word = i == 0 ? number >> 32 : number & 0xffffffff;
+        word = (word | word << 16) & 0x0000ffff0000ffffULL;
+        word = (word | word << 8) & 0x00ff00ff00ff00ffULL;
+        word = (word | word << 4) & 0x0f0f0f0f0f0f0f0fULL;
+
+        above = ((word + MINT_BYTES(6)) >> 4) & MINT_BYTES(1);
+        word += MINT_BYTES('0') + above * ('a' - '0' - 10);
+
+        mint_bytes_store_reversed(to + 8 * i, word);
+    }
+}
+
+
 int
 ngx_http_mint_text_is_header_safe(const uint8_t *text, size_t len)
 {

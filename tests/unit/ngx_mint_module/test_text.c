@@ -6,6 +6,7 @@
 
 #include "ngx_mint_module/ngx_http_mint_text.c"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <check.h>
@@ -374,6 +375,34 @@ END_TEST
                         (int) (sizeof(table) / sizeof((table)[0])))
 
 
+START_TEST(test_numbers)
+{
+    char                   expected[24];
+    size_t                 i;
+    uint8_t                text[24];
+    static const uint64_t  numbers[] = {
+        0, 7, 9, 10, 99, 100, 4294967295ULL, 4294967296ULL,
+        0x0123456789abcdefULL, 0xfedcba9876543210ULL, 0xffffffffffffffffULL
+    };
+
+    for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        memset(text, 0, sizeof(text));
+        snprintf(expected, sizeof(expected), "%llu",
+                 (unsigned long long) numbers[i]);
+        ck_assert_uint_eq(ngx_http_mint_text_number(text, numbers[i]),
+                          strlen(expected));
+        ck_assert_str_eq((char *) text, expected);
+
+        memset(text, 0, sizeof(text));
+        snprintf(expected, sizeof(expected), "%016llx",
+                 (unsigned long long) numbers[i]);
+        ngx_http_mint_text_hex16(text, numbers[i]);
+        ck_assert_str_eq((char *) text, expected);
+    }
+}
+END_TEST
+
+
 int
 main(void)
 {
@@ -397,6 +426,7 @@ main(void)
     tcase_add_test(tcase, test_personal_token);
     tcase_add_test(tcase, test_header_safe);
     tcase_add_test(tcase, test_request_id);
+    tcase_add_test(tcase, test_numbers);
 
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
