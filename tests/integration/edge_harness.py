@@ -30,7 +30,7 @@ TOKEN_BYTES = 300
 USER = 7
 BODY = "13 bytes long"
 # what one request may add to plain nginx; instructions besides base64 and HMAC
-BUDGET_INSTRUCTIONS = 23000
+BUDGET_INSTRUCTIONS = 9500
 BUDGET_CALLS = 0
 
 PERMISSIONS = [f"{thing}.{what}" for thing in (
