@@ -30,7 +30,8 @@ static ngx_int_t ngx_http_mint_access_platform(ngx_http_request_t *r,
 static ngx_int_t ngx_http_mint_access_remember(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_http_mint_match_t *match);
 static ngx_uint_t ngx_http_mint_access_is_same(ngx_http_request_t *r,
-    ngx_http_mint_ctx_t *ctx);
+    ngx_http_mint_ctx_t *ctx, const ngx_http_mint_table_t *before,
+    uint64_t generation);
 static ngx_uint_t ngx_http_mint_access_stream(ngx_http_request_t *r,
     off_t kept);
 
@@ -145,6 +146,7 @@ static ngx_int_t
 ngx_http_mint_access_decide(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     ngx_http_mint_saved_t *saved, ngx_http_mint_refusal_t *refusal)
 {
+    uint64_t                       generation;
     ngx_int_t                      rc;
     const char                    *reason;
     ngx_http_mint_match_t          match;
@@ -174,6 +176,8 @@ ngx_http_mint_access_decide(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
         ngx_str_set(&refusal->detail, "the system has not started yet");
         return NGX_DECLINED;
     }
+
+    generation = routes->generation;
 
     if (ngx_http_mint_headers_upgrade(r, ctx) != NGX_OK) {
         return NGX_ERROR;
@@ -212,7 +216,7 @@ ngx_http_mint_access_decide(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     }
 
     if (rc == NGX_OK && ctx->is_plugin
-        && !ngx_http_mint_access_is_same(r, ctx))
+        && !ngx_http_mint_access_is_same(r, ctx, routes, generation))
     {
         refusal->status = NGX_HTTP_SERVICE_UNAVAILABLE;
         refusal->rejection = MINT_REJECT_NOT_READY;
@@ -351,15 +355,23 @@ ngx_http_mint_access_remember(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
 }
 
 
-/* counted in: does the route that led here still lead here? */
+/*
+ * Counted in: does the route that led here still lead here?  Looked up again
+ * only in another table than the one before.
+ */
 
 static ngx_uint_t
-ngx_http_mint_access_is_same(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
+ngx_http_mint_access_is_same(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
+    const ngx_http_mint_table_t *before, uint64_t generation)
 {
     ngx_http_mint_match_t          match;
     const ngx_http_mint_table_t   *routes;
 
     routes = ngx_http_mint_run_routes();
+
+    if (routes == before && routes->generation == generation) {
+        return 1;
+    }
 
     return routes != NULL
            && ngx_http_mint_table_find(routes, r->uri.data, r->uri.len,

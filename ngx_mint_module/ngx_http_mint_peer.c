@@ -281,14 +281,13 @@ static ngx_int_t
 ngx_http_mint_peer_address(ngx_peer_connection_t *pc,
     ngx_http_mint_peer_t *peer, struct mint_seat *seat)
 {
-    ngx_int_t  rc;
+    u_char     *p;
+    ngx_int_t   rc;
 
     ngx_memzero(&peer->sockaddr, sizeof(ngx_sockaddr_t));
 
     if (seat->address_len == 0 || seat->address_len >= MINT_SEAT_ADDRESS_MAX
-        || ngx_strlchr((u_char *) seat->address,
-                       (u_char *) seat->address + seat->address_len, '\0')
-           != NULL)
+        || memchr(seat->address, '\0', seat->address_len) != NULL)
     {
         return NGX_ERROR;
     }
@@ -312,12 +311,16 @@ ngx_http_mint_peer_address(ngx_peer_connection_t *pc,
         return NGX_ERROR;
     }
 
+    p = peer->text;
+
+    if (seat->family == MINT_FAMILY_UNIX) {
+        p = ngx_cpymem(p, "unix:", sizeof("unix:") - 1);
+    }
+
+    p = ngx_cpymem(p, seat->address, seat->address_len);
+
     peer->name.data = peer->text;
-    peer->name.len = ngx_sprintf(peer->text, "%s%*s",
-                                 seat->family == MINT_FAMILY_UNIX ? "unix:"
-                                                                  : "",
-                                 (size_t) seat->address_len, seat->address)
-                     - peer->text;
+    peer->name.len = p - peer->text;
 
     pc->name = &peer->name;
 

@@ -24,8 +24,8 @@
 /* bytes of a raw target that mean something, or may to somebody */
 
 static const uint8_t  ngx_http_mint_text_special[256] = {
-    ['\0'] = 1, ['#'] = 1, ['%'] = 1, ['.'] = 1, ['/'] = 1, ['?'] = 1,
-    ['\\'] = 1
+    ['\0'] = 1, ['#'] = 1, ['%'] = 1, ['.'] = 1, ['/'] = 1, [';'] = 1,
+    ['?'] = 1, ['\\'] = 1
 };
 
 
@@ -587,28 +587,6 @@ ngx_http_mint_text_number(uint8_t *to, uint64_t number)
     }
 
     return n;
-}
-
-
-/* eight digits at a time: each gets a byte, then becomes a letter */
-
-void
-ngx_http_mint_text_hex16(uint8_t *to, uint64_t number)
-{
-    int       i;
-    uint64_t  word, above;
-
-    for (i = 0; i < 2; i++) {
-        word = i == 0 ? number >> 32 : number & 0xffffffff;
-        word = (word | word << 16) & 0x0000ffff0000ffffULL;
-        word = (word | word << 8) & 0x00ff00ff00ff00ffULL;
-        word = (word | word << 4) & 0x0f0f0f0f0f0f0f0fULL;
-
-        above = ((word + MINT_BYTES(6)) >> 4) & MINT_BYTES(1);
-        word += MINT_BYTES('0') + above * ('a' - '0' - 10);
-
-        mint_bytes_store_reversed(to + 8 * i, word);
-    }
 }
 
 

@@ -89,9 +89,6 @@ size_t ngx_http_mint_text_header_value(uint8_t *to, const uint8_t *text,
 /* decimal digits, at most 20, without NUL; returns how many */
 size_t ngx_http_mint_text_number(uint8_t *to, uint64_t number);
 
-/* 16 hexadecimal digits, without NUL */
-void ngx_http_mint_text_hex16(uint8_t *to, uint64_t number);
-
 /* printable ASCII and spaces, none at either end, at least one byte */
 int ngx_http_mint_text_is_header_safe(const uint8_t *text, size_t len);
 

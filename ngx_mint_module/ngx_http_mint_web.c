@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#include "contract/mint_bytes.h"
+
 
 #define NGX_HTTP_MINT_WEB_NAME(name, len, literal)                            \
     ngx_http_mint_text_same_name(name, len, literal, sizeof(literal) - 1)
@@ -126,18 +128,29 @@ ngx_http_mint_web_make_traceparent(uint8_t *to, const uint64_t id[2],
 }
 
 
+/* eight digits at a time: each gets a byte, then becomes a letter */
+
 uint8_t *
 ngx_http_mint_web_hex(uint8_t *to, uint64_t word)
 {
-    unsigned           i;
-    static const char  digits[] = "0123456789abcdef";
+    int       i;
+    uint64_t  digits, above;
 
-    for (i = 16; i > 0; i--) {
-        to[i - 1] = (uint8_t) digits[word & 15];
-        word >>= 4;
+    for (i = 0; i < 2; i++) {
+        digits = i == 0 ? word >> 32 : word & 0xffffffff;
+        digits = (digits | digits << 16) & 0x0000ffff0000ffffULL;
+        digits = (digits | digits << 8) & 0x00ff00ff00ff00ffULL;
+        digits = (digits | digits << 4) & 0x0f0f0f0f0f0f0f0fULL;
+
+        /* 1 where it is a letter */
+        above = ((digits + MINT_BYTES(6)) >> 4) & MINT_BYTES(1);
+
+        mint_bytes_store_reversed(to, digits + MINT_BYTES('0')
+                                      + above * ('a' - '0' - 10));
+        to += 8;
     }
 
-    return to + 16;
+    return to;
 }
 
 

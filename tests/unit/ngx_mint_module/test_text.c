@@ -392,12 +392,6 @@ START_TEST(test_numbers)
         ck_assert_uint_eq(ngx_http_mint_text_number(text, numbers[i]),
                           strlen(expected));
         ck_assert_str_eq((char *) text, expected);
-
-        memset(text, 0, sizeof(text));
-        snprintf(expected, sizeof(expected), "%016llx",
-                 (unsigned long long) numbers[i]);
-        ngx_http_mint_text_hex16(text, numbers[i]);
-        ck_assert_str_eq((char *) text, expected);
     }
 }
 END_TEST

@@ -7,6 +7,7 @@
 #include "ngx_mint_module/ngx_http_mint_text.c"
 #include "ngx_mint_module/ngx_http_mint_web.c"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <check.h>
@@ -276,6 +277,27 @@ START_TEST(test_is_sign_in)
 END_TEST
 
 
+START_TEST(test_hex)
+{
+    char                   expected[24];
+    size_t                 i;
+    uint8_t                text[24];
+    static const uint64_t  words[] = {
+        0, 9, 10, 0x0123456789abcdefULL, 0xfedcba9876543210ULL,
+        0xffffffffffffffffULL, 0x8000000000000001ULL
+    };
+
+    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        memset(text, 0, sizeof(text));
+        snprintf(expected, sizeof(expected), "%016llx",
+                 (unsigned long long) words[i]);
+        ck_assert_ptr_eq(ngx_http_mint_web_hex(text, words[i]), text + 16);
+        ck_assert_str_eq((char *) text, expected);
+    }
+}
+END_TEST
+
+
 int
 main(void)
 {
@@ -296,6 +318,7 @@ main(void)
     tcase_add_loop_test(tcase, test_path, 0, COUNT(paths));
     tcase_add_test(tcase, test_is_under);
     tcase_add_test(tcase, test_is_sign_in);
+    tcase_add_test(tcase, test_hex);
 
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
