@@ -31,7 +31,7 @@ sanitizer_env := $(if $(filter 1,$(SANITIZE)),ASAN_OPTIONS=detect_leaks=1 \
 # compile on all cores, unless whoever called make has decided about that
 parallel = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: test unit unit-programs integration faults abi nginx-tests fuzz \
+.PHONY: test unit unit-programs integration faults abi bench nginx-tests fuzz \
     fresh tsan
 
 test:  ## every test: unit, then integration
@@ -66,6 +66,10 @@ faults: programs tools  ## long runs: 100 reloads and 10 upgrades of nginx
 abi: tools  ## the module's tests with the nginx of each Debian release (root)
 	@scripts/setup abi
 	@scripts/abi $(ABI_ARGS)
+
+bench: programs tools  ## what the edge costs, into docs/performance.md (quiet machine)
+	@scripts/setup bench
+	@MINT_BUILD=$(abspath $(B)) tests/bench/edge $(BENCH_ARGS)
 
 nginx-tests: programs tools  ## nginx's own tests, with the module (DIR=checkout)
 	@[ -n '$(DIR)' ] || { echo 'nginx-tests: name a checkout of' \

@@ -10,6 +10,7 @@ import collections
 import contextlib
 import hashlib
 import hmac
+import itertools
 import json
 import os
 import pathlib
@@ -29,8 +30,13 @@ PLUGIN = 4242                       # the plugin that is asked, of ROUTES
 TOKEN_BYTES = 300
 USER = 7
 BODY = "13 bytes long"
-# what one request may add to plain nginx; instructions besides base64 and HMAC
-BUDGET_INSTRUCTIONS = 9500
+
+# what one request may add to plain nginx, besides base64 and HMAC: the module's
+# own work, the same with a token that is new to the worker, and all of it with
+# what nginx takes for the headers that are set
+BUDGET_OWN = 4500
+BUDGET_NEW = 8000
+BUDGET_ADDED = 8500
 BUDGET_CALLS = 0
 
 PERMISSIONS = [f"{thing}.{what}" for thing in (
@@ -113,6 +119,38 @@ MINT = """
     }}
 """
 
+# the same, with as many headers as the module sets, all of them constant: what
+# nginx itself takes for them is no work of the module
+SAME_HEADERS = PLAIN.replace('proxy_set_header Connection "";', """
+            proxy_set_header Host $http_host;
+            proxy_set_header Connection "";
+            proxy_set_header X-Real-IP $remote_addr;
+            proxy_set_header X-Forwarded-For $remote_addr;
+            proxy_set_header X-Forwarded-Proto $scheme;
+            proxy_set_header X-Request-ID {digits};
+            proxy_set_header traceparent 00-{digits}-0123456789abcdef-01;
+            proxy_set_header X-MINT-Internal-Token {digits}{digits};
+            proxy_set_header X-MINT-User-Id 7;
+            proxy_set_header X-MINT-Username maria.schmidt;
+            proxy_set_header X-MINT-User-Role member;
+            proxy_set_header X-MINT-User-Permissions '{permissions}';
+            add_header X-Request-ID {digits};
+""")
+
+# who may is asked of a server that never says no
+AUTH_REQUEST = PLAIN.replace('proxy_set_header Connection "";', """
+            proxy_set_header Connection "";
+            auth_request /may;
+        }}
+        location = /may {{
+            internal;
+            proxy_pass http://plugin/empty;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_pass_request_body off;
+            proxy_set_header Content-Length "";
+""")
+
 # a request that makes callgrind write what it has counted, and that can be
 # found in strace's output; a redirect inside nginx happens nowhere else
 MARK = """
@@ -122,11 +160,11 @@ MARK = """
 MARK_FUNCTION = "ngx_http_internal_redirect"
 
 
-def workload_token():
+def workload_token(jti="0123456789abcdef" * 2):
     """A session token as the platform makes it, of TOKEN_BYTES bytes."""
     now = int(time.time())
     claims = {"sub": str(USER), "username": "", "role": "member", "iat": now,
-              "exp": now + 86400, "jti": "0123456789abcdef" * 2, "sv": 0}
+              "exp": now + 86400, "jti": jti, "sv": 0}
     head = base64url(json.dumps({"alg": "HS256", "typ": "JWT", "kid": "k1"},
                                 separators=(",", ":")).encode())
     while True:
@@ -180,9 +218,12 @@ class Bench:
 
     # -- files
 
-    def write_tables(self, address=None, directory=None, routes=None):
-        spec = workload_spec(address or str(self.socket),
+    def spec(self, address=None, routes=None):
+        return workload_spec(address or str(self.socket),
                              routes or self.routes)
+
+    def write_tables(self, address=None, directory=None, routes=None):
+        spec = self.spec(address, routes)
         done = subprocess.run(
             [str(BUILD / "mint-table"), "write",
              str(directory or self.run), "-"], input=json.dumps(spec),
@@ -191,7 +232,9 @@ class Bench:
 
     def write_config(self, name, http, main="worker_processes 1;", **values):
         values = {"dir": self.dir, "socket": self.socket, "tcp": self.tcp,
-                  "body": BODY, "mark": MARK, **values}
+                  "body": BODY, "mark": MARK, "digits": "0123456789abcdef" * 2,
+                  "permissions": json.dumps(PERMISSIONS,
+                                            separators=(",", ":")), **values}
         user = "user root root;" if os.getuid() == 0 else ""
         path = self.dir / f"{name}.conf"
         path.write_text(FRAME.format(
@@ -272,16 +315,20 @@ class Bench:
 
 
 class Client:
-    """One keep-alive connection; every answer is looked at."""
+    """One keep-alive connection, the same token with each request or one
+    after the other; every answer is looked at."""
 
-    def __init__(self, port, token):
+    def __init__(self, port, tokens):
         self.sock = socket.create_connection(("127.0.0.1", port), 60)
         self.file = self.sock.makefile("rb")
-        self.head = f"Host: lab\r\nAuthorization: Bearer {token}\r\n\r\n"
+        self.tokens = itertools.cycle([tokens] if isinstance(tokens, str)
+                                      else tokens)
 
     def get(self, path):
         """The status."""
-        self.sock.sendall(f"GET {path} HTTP/1.1\r\n{self.head}".encode())
+        self.sock.sendall(
+            f"GET {path} HTTP/1.1\r\nHost: lab\r\n"
+            f"Authorization: Bearer {next(self.tokens)}\r\n\r\n".encode())
         status = int(self.file.readline().split()[1])
         length = 0
         while True:
@@ -355,6 +402,22 @@ def count_instructions(bench, name, http, token, n=200, **values):
     once, twice = (Profile(f"{out}.{i}") for i in (2, 3))
     assert twice.total > once.total > 0
     return (twice.total - once.total) / n, (twice.apart - once.apart) / n
+
+
+def count_added(bench, token):
+    """Instructions of one request: of plain nginx, and what is added."""
+    server = f"unix:{bench.socket}"
+    new = [workload_token(jti=f"{i:032x}") for i in range(1000)]
+    plain, _ = count_instructions(bench, "count_plain", PLAIN, token,
+                                  server=server)
+    same, _ = count_instructions(bench, "count_same", SAME_HEADERS, token,
+                                 server=server)
+    mint, apart = count_instructions(bench, "count_mint", MINT, token)
+    fresh, fresh_apart = count_instructions(bench, "count_new", MINT, new)
+    return {"plain": plain, "headers": same - plain,
+            "own": mint - apart - same, "apart": apart,
+            "added": mint - apart - plain,
+            "new": fresh - fresh_apart - same, "new_apart": fresh_apart}
 
 
 def count_calls(bench, name, http, token, n=200, **values):
