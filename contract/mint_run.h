@@ -7,8 +7,8 @@
  * worker that owns it).  Every file starts with struct mint_run_header.
  *
  * Rules that hold for all four
- *   - A file keeps its size for life (posix_fallocate before mmap, never
- *     truncated).  A larger table is a new file, renamed over the old name;
+ *   - A file keeps its size for life (posix_fallocate before mmap, of
+ *     "workers" record by record; never truncated).  A larger table is a new file, renamed over the old name;
  *     after the rename the old file's header says MINT_RUN_RETIRED, which
  *     every request checks.  A worker that sees it opens the name again.
  *   - A reader never trusts an offset, length or index: it checks bounds,

@@ -6,8 +6,15 @@
  * worker owns record i by an OFD write lock on byte i of the file: it opens
  * the file anew in init_process (O_RDWR | O_CLOEXEC, never inherited, kept
  * open as long as the mapping), locks the first free byte below
- * MINT_WORKERS_MAX, then calls mint_worker_begin().  The kernel frees the lock
- * when the worker dies; a reader tests with F_OFD_GETLK.
+ * MINT_WORKERS_MAX, reserves the record's space with posix_fallocate, then
+ * calls mint_worker_begin().  The kernel frees the lock when the worker dies; a
+ * reader tests with F_OFD_GETLK.
+ *
+ * Unlike the other files it has holes: a record takes memory once it has had
+ * an owner, not before.  A reader must not touch one that has none (in a full
+ * tmpfs that would kill it): it asks for the record's last page with SEEK_DATA,
+ * because space is reserved from the beginning to the end and that page is
+ * written to last.
  *
  * Two kinds of figures: what is under way (pid, epochs, in_flight, the oldest
  * request) is that of the record's owner and counts only while the record is
@@ -28,6 +35,7 @@
 
 
 #define MINT_WORKERS_MAX               64
+#define MINT_WORKERS_ALIGN             65536    /* no page of two records */
 
 #define MINT_WORKERS_CAPACITY_RECORDS  0    /* MINT_WORKERS_MAX */
 #define MINT_WORKERS_CAPACITY_SEATS    1
@@ -80,8 +88,12 @@ struct mint_worker_plugin {
 static inline uint64_t
 mint_worker_record_bytes(uint32_t seats, uint32_t plugins)
 {
-    return sizeof(struct mint_worker) + (((uint64_t) seats * 4 + 7) & ~7ULL)
-           + (uint64_t) plugins * sizeof(struct mint_worker_plugin);
+    uint64_t  bytes;
+
+    bytes = sizeof(struct mint_worker) + (((uint64_t) seats * 4 + 7) & ~7ULL)
+            + (uint64_t) plugins * sizeof(struct mint_worker_plugin);
+
+    return (bytes + MINT_WORKERS_ALIGN - 1) & ~(MINT_WORKERS_ALIGN - 1ULL);
 }
 
 
@@ -122,6 +134,12 @@ mint_worker_begin(struct mint_worker *worker, uint32_t seats,
             mint_run_store(word, 0);
         }
     }
+
+    /* reserved space that was never written to is a hole on some file systems;
+       the last page says that the record is there */
+    word = (uint64_t *) (void *) ((char *) worker - sizeof(uint64_t)
+                                  + mint_worker_record_bytes(seats, plugins));
+    mint_run_store(word, mint_run_load(word));
 }
 
 

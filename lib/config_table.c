@@ -124,7 +124,7 @@ const struct config_row  config_rows[] = {
       AT(plugins.uid_first), 0, "first user id for plugins, as root" },
     { "plugins.uidLast", CONFIG_INTEGER, "61183", 1000, 2147483647, NULL,
       AT(plugins.uid_last), 0, "last user id for plugins" },
-    { "plugins.capacity", CONFIG_INTEGER, "256", 1, 4096, NULL,
+    { "plugins.capacity", CONFIG_INTEGER, "256", 1, 16384, NULL,
       AT(plugins.capacity), 0,
       "plugins that can ever be installed; sizes the shared tables" },
     { "plugins.readyDeadlineSeconds", CONFIG_INTEGER, "60", 1, 3600, NULL,

@@ -34,6 +34,7 @@ static void ngx_http_mint_run_adopt(enum mint_run_kind kind,
 static ngx_uint_t ngx_http_mint_run_is_replaced(ngx_http_mint_place_t *place);
 static void ngx_http_mint_run_epochs(void);
 static void ngx_http_mint_run_timer_handler(ngx_event_t *ev);
+static void ngx_http_mint_run_free_table(ngx_http_mint_table_t *table);
 static ngx_int_t ngx_http_mint_run_table(ngx_http_mint_table_t *table,
     ngx_http_mint_view_t *view);
 static void ngx_http_mint_run_forget_keys(void);
@@ -418,6 +419,17 @@ ngx_http_mint_run_timer_handler(ngx_event_t *ev)
 
 /* ---- what is kept of them ------------------------------------------------ */
 
+/* nobody keeps a pointer into it beyond the lookup it was for */
+
+static void
+ngx_http_mint_run_free_table(ngx_http_mint_table_t *table)
+{
+    ngx_free(table->buckets);
+    ngx_free(table->entries);
+    ngx_memzero(table, sizeof(ngx_http_mint_table_t));
+}
+
+
 /* (re)allocates a table for the view; what it held is void */
 
 static ngx_int_t
@@ -438,9 +450,7 @@ ngx_http_mint_run_table(ngx_http_mint_table_t *table,
         return NGX_ERROR;
     }
 
-    ngx_free(table->buckets);
-    ngx_free(table->entries);
-    ngx_memzero(table, sizeof(ngx_http_mint_table_t));
+    ngx_http_mint_run_free_table(table);
 
     table->buckets = buckets;
     table->entries = entries;
@@ -482,6 +492,7 @@ ngx_http_mint_run_routes(void)
     {
         ngx_http_mint_table_at = !ngx_http_mint_table_at;
         ngx_http_mint_table_is_old = 0;
+        ngx_http_mint_run_free_table(table);
         ngx_http_mint_run_epochs();
         return fresh;
     }

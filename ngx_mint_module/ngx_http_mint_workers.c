@@ -12,6 +12,8 @@
 #include <time.h>
 
 
+static ngx_int_t ngx_http_mint_workers_reserve(ngx_http_mint_file_t *file,
+    ngx_uint_t i);
 static ngx_int_t ngx_http_mint_workers_lock(ngx_fd_t fd, ngx_uint_t i);
 static ngx_uint_t ngx_http_mint_workers_is_live(ngx_fd_t fd, ngx_uint_t i);
 static void ngx_http_mint_workers_wait(ngx_http_mint_ctx_t *ctx);
@@ -44,6 +46,10 @@ ngx_http_mint_workers_claim(ngx_http_mint_file_t *file)
         ngx_http_mint_run_complain(MINT_RUN_WORKERS, 0,
                                    "all its records are taken by other "
                                    "workers");
+        return NULL;
+    }
+
+    if (ngx_http_mint_workers_reserve(file, at) != NGX_OK) {
         return NULL;
     }
 
@@ -91,6 +97,37 @@ ngx_http_mint_workers_claim(ngx_http_mint_file_t *file)
     record->refs = 1;
 
     return record;
+}
+
+
+/* a store into a page for which there is no room would kill the worker */
+
+static ngx_int_t
+ngx_http_mint_workers_reserve(ngx_http_mint_file_t *file, ngx_uint_t i)
+{
+    int                      rc;
+    uint64_t                 bytes;
+    struct mint_run_header  *header;
+
+    header = &file->view.header;
+    bytes = mint_worker_record_bytes(
+                            header->capacity[MINT_WORKERS_CAPACITY_SEATS],
+                            header->capacity[MINT_WORKERS_CAPACITY_PLUGINS]);
+
+    do {
+        rc = posix_fallocate(file->fd,
+                      (off_t) (header->section[MINT_WORKERS_SECTION_RECORDS]
+                               + i * bytes),
+                      (off_t) bytes);
+    } while (rc == NGX_EINTR);
+
+    if (rc != 0) {
+        ngx_http_mint_run_complain(MINT_RUN_WORKERS, rc,
+                                   "posix_fallocate() of a record failed");
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 

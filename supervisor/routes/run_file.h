@@ -24,6 +24,7 @@
 
 struct run_shape {
     uint64_t  bytes;
+    uint64_t  reserve;              /* bytes that get room at once, 0 = all */
     uint32_t  capacity[RUN_FILE_CAPACITIES];
     uint64_t  section[RUN_FILE_SECTIONS];
 };

@@ -29,7 +29,8 @@
 
 static int run_line_own(const struct run_line *line, int fd,
     struct error *err);
-static int run_line_reserve(struct run_file *file, uint64_t bytes,
+static int run_line_reserve(struct run_file *file,
+    const struct run_shape *shape,
     struct error *err);
 static void run_line_head(const struct run_line *line, struct run_file *file,
     const struct run_shape *shape);
@@ -115,7 +116,7 @@ run_line_make(struct run_line *line, const struct run_shape *shape,
         goto failed;
     }
 
-    rc = run_line_reserve(file, shape->bytes, err);
+    rc = run_line_reserve(file, shape, err);
     if (rc != 0) {
         goto failed;
     }
@@ -254,13 +255,23 @@ run_line_own(const struct run_line *line, int fd, struct error *err)
 
 
 static int
-run_line_reserve(struct run_file *file, uint64_t bytes, struct error *err)
+run_line_reserve(struct run_file *file, const struct run_shape *shape,
+    struct error *err)
 {
-    int  rc;
+    int       rc;
+    uint64_t  bytes;
+
+    bytes = shape->reserve != 0 ? shape->reserve : shape->bytes;
 
     do {
         rc = posix_fallocate(file->fd, 0, (off_t) bytes);
     } while (rc == EINTR);
+
+    if (rc == 0 && bytes < shape->bytes
+        && ftruncate(file->fd, (off_t) shape->bytes) == -1)
+    {
+        rc = errno;
+    }
 
     if (rc == 0) {
         return 0;

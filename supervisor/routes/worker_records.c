@@ -5,8 +5,10 @@
  * killed worker's counters are never waited for.
  */
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/log.h"
 #include "worker_records.h"
@@ -20,8 +22,10 @@ static bool worker_file_shows(const struct run_file *file,
     enum mint_run_kind kind, uint64_t epoch);
 static int worker_records_replace(struct worker_records *records,
     uint32_t seats, uint32_t plugins, struct error *err);
+static bool worker_file_has(const struct run_file *file, unsigned i);
 static const struct mint_worker *worker_file_at(const struct run_file *file,
     unsigned i);
+static uint64_t worker_file_offset(const struct run_file *file, unsigned i);
 static const uint32_t *worker_file_seat(const struct run_file *file,
     unsigned record, uint32_t seat);
 static void worker_file_shape(uint32_t seats, uint32_t plugins,
@@ -208,7 +212,7 @@ worker_file_record(const struct run_file *file, unsigned i)
         return NULL;
     }
 
-    return worker_file_at(file, i);
+    return worker_file_has(file, i) ? worker_file_at(file, i) : NULL;
 }
 
 
@@ -233,6 +237,10 @@ worker_file_total(const struct run_file *file, uint32_t plugin_id,
     to = (uint64_t *) (void *) sum;
 
     for (i = 0; i < MINT_WORKERS_MAX; i++) {
+        if (!worker_file_has(file, i)) {
+            continue;
+        }
+
         plugin = worker_file_plugins(file, worker_file_at(file, i))
                  + plugin_id;
         from = (const uint64_t *) (const void *) plugin;
@@ -269,19 +277,43 @@ worker_file_plugins(const struct run_file *file,
 }
 
 
+/*
+ * Has the record ever had an owner?  Space is reserved from its beginning to
+ * its end, so its last page is the last to be there.
+ */
+
+static bool
+worker_file_has(const struct run_file *file, unsigned i)
+{
+    off_t  last, found;
+
+    last = (off_t) worker_file_offset(file, i + 1) - 1;
+    found = lseek(file->fd, last, SEEK_DATA);
+
+    /* any error but "a hole": nobody is stopped on a guess */
+    return found == last || (found == -1 && errno != ENXIO);
+}
+
+
 static const struct mint_worker *
 worker_file_at(const struct run_file *file, unsigned i)
 {
-    uint64_t                       bytes;
+    return (const struct mint_worker *) (const void *)
+           ((char *) file->header + worker_file_offset(file, i));
+}
+
+
+static uint64_t
+worker_file_offset(const struct run_file *file, unsigned i)
+{
     const struct mint_run_header  *h;
 
     h = file->header;
-    bytes = mint_worker_record_bytes(h->capacity[MINT_WORKERS_CAPACITY_SEATS],
-                                h->capacity[MINT_WORKERS_CAPACITY_PLUGINS]);
 
-    return (const struct mint_worker *) (const void *)
-           ((char *) run_file_section(file, MINT_WORKERS_SECTION_RECORDS)
-            + i * bytes);
+    return h->section[MINT_WORKERS_SECTION_RECORDS]
+           + i * mint_worker_record_bytes(
+                               h->capacity[MINT_WORKERS_CAPACITY_SEATS],
+                               h->capacity[MINT_WORKERS_CAPACITY_PLUGINS]);
 }
 
 
@@ -384,9 +416,9 @@ worker_file_shape(uint32_t seats, uint32_t plugins, struct run_shape *shape)
     shape->capacity[MINT_WORKERS_CAPACITY_RECORDS] = MINT_WORKERS_MAX;
     shape->capacity[MINT_WORKERS_CAPACITY_SEATS] = seats;
     shape->capacity[MINT_WORKERS_CAPACITY_PLUGINS] = plugins;
-    shape->section[MINT_WORKERS_SECTION_RECORDS] =
-        sizeof(struct mint_run_header);
-    shape->bytes = run_align(sizeof(struct mint_run_header)
-                             + MINT_WORKERS_MAX
-                               * mint_worker_record_bytes(seats, plugins));
+    shape->section[MINT_WORKERS_SECTION_RECORDS] = MINT_WORKERS_ALIGN;
+    shape->bytes = MINT_WORKERS_ALIGN
+                   + MINT_WORKERS_MAX
+                     * mint_worker_record_bytes(seats, plugins);
+    shape->reserve = sizeof(struct mint_run_header);
 }

@@ -212,10 +212,13 @@ END_TEST
 
 START_TEST(worker_record_holds_its_tables)
 {
-    ck_assert_uint_eq(mint_worker_record_bytes(0, 0), 128);
-    ck_assert_uint_eq(mint_worker_record_bytes(1, 1), 128 + 8 + 384);
-    ck_assert_uint_eq(mint_worker_record_bytes(512, 256),
-                      128 + 2048 + 256 * 384);
+    ck_assert_uint_eq(mint_worker_record_bytes(0, 0), 65536);
+    ck_assert_uint_eq(mint_worker_record_bytes(1, 1), 65536);
+    ck_assert_uint_eq(mint_worker_record_bytes(512, 256), 2 * 65536);
+
+    /* 128 + 4 * 16160 + 384 * 2: up to the last byte */
+    ck_assert_uint_eq(mint_worker_record_bytes(16160, 2), 65536);
+    ck_assert_uint_eq(mint_worker_record_bytes(16161, 2), 2 * 65536);
 }
 END_TEST
 

@@ -413,7 +413,11 @@ edge_own(const char *directory, struct edge_records *before)
         }
     }
 
-    if (i == MINT_WORKERS_MAX) {
+    if (i == MINT_WORKERS_MAX
+        || posix_fallocate(records->file.fd,
+                           (off_t) (records->file.header->section[0]
+                                    + i * bytes), (off_t) bytes) != 0)
+    {
         _exit(3);
     }
 

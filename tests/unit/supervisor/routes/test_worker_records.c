@@ -7,6 +7,7 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "edge.h"
 #include "lib/fs.h"
@@ -47,8 +48,44 @@ START_TEST(the_file_is_as_large_as_agreed)
     ck_assert_uint_eq(h->capacity[MINT_WORKERS_CAPACITY_RECORDS], 64);
     ck_assert_uint_eq(h->capacity[MINT_WORKERS_CAPACITY_SEATS], 16);
     ck_assert_uint_eq(h->capacity[MINT_WORKERS_CAPACITY_PLUGINS], 8);
-    ck_assert_uint_eq(h->section[0], 192);
-    ck_assert_uint_ge(h->file_bytes, 192 + 64 * (128 + 16 * 4 + 8 * 384));
+    ck_assert_uint_eq(h->section[0], 65536);
+    ck_assert_uint_eq(h->file_bytes, 65 * 65536);
+}
+END_TEST
+
+
+/* bytes of the file that take room */
+
+static uint64_t
+room_taken(void)
+{
+    struct stat  st;
+
+    ck_assert_int_eq(fstat(records.line.current->fd, &st), 0);
+
+    return (uint64_t) st.st_blocks * 512;
+}
+
+
+START_TEST(a_record_takes_room_when_it_has_an_owner)
+{
+    uint64_t                    empty;
+    struct mint_worker_plugin   sum;
+
+    empty = room_taken();
+    ck_assert_uint_lt(empty, 65536);
+
+    /* looking at what is not there brings nothing into being */
+    ck_assert_uint_eq(worker_records_live(&records), 0);
+    ck_assert(!worker_file_total(records.line.current, 3, &sum));
+    ck_assert_uint_eq(room_taken(), empty);
+
+    edge_worker_start(&one, directory);
+    ck_assert_uint_eq(worker_records_live(&records), 1);
+    ck_assert_uint_ge(room_taken(), empty + 65536);
+    ck_assert_uint_lt(room_taken(), empty + 2 * 65536);
+
+    edge_worker_kill(&one);
 }
 END_TEST
 
@@ -292,6 +329,7 @@ main(void)
     cases = tcase_create("worker_records");
     tcase_add_checked_fixture(cases, setup, teardown);
     tcase_add_test(cases, the_file_is_as_large_as_agreed);
+    tcase_add_test(cases, a_record_takes_room_when_it_has_an_owner);
     tcase_add_test(cases, counts_of_all_workers_are_added);
     tcase_add_test(cases, a_killed_worker_counts_no_more);
     tcase_add_test(cases, counters_outlive_their_worker);
