@@ -69,6 +69,7 @@ abi: tools  ## the module's tests with the nginx of each Debian release (root)
 
 bench: programs tools  ## what the edge costs, into docs/performance.md (quiet machine)
 	@scripts/setup bench
+	@MINT_BUILD=$(abspath $(B)) tests/bench/scale $(BENCH_ARGS)
 	@MINT_BUILD=$(abspath $(B)) tests/bench/edge $(BENCH_ARGS)
 
 nginx-tests: programs tools  ## nginx's own tests, with the module (DIR=checkout)
