@@ -8,9 +8,10 @@
  *
  * Rules that hold for all four
  *   - A file keeps its size for life (posix_fallocate before mmap, of
- *     "workers" record by record; never truncated).  A larger table is a new file, renamed over the old name;
- *     after the rename the old file's header says MINT_RUN_RETIRED, which
- *     every request checks.  A worker that sees it opens the name again.
+ *     "workers" record by record; never truncated).  A larger table is a new
+ *     file, renamed over the old name; after the rename the old file's header
+ *     says MINT_RUN_RETIRED, which every request checks.  A worker that sees
+ *     it opens the name again.
  *   - A reader never trusts an offset, length or index: it checks bounds,
  *     copies out with mint_run_copy(), then validates.
  *   - Shared words are read and written by the helpers below only: relaxed
