@@ -88,14 +88,16 @@ ngx_http_mint_access_handler(ngx_http_request_t *r)
         return NGX_AGAIN;
     }
 
+    /* answered and, with its memory, maybe gone; it has never waited */
+
+    if (rc == NGX_DONE) {
+        return NGX_DONE;
+    }
+
     ngx_http_mint_park_leave(ctx);
 
     if (rc == NGX_OK) {
         return NGX_DECLINED;
-    }
-
-    if (rc == NGX_DONE) {
-        return NGX_DONE;
     }
 
     ngx_http_mint_workers_leave(ctx);
