@@ -65,6 +65,12 @@ ngx_http_mint_compat_forwarded_addr(ngx_http_request_t *r, ngx_addr_t *addr,
 #if (NGX_HTTP_X_FORWARDED_FOR)
 #if (nginx_version >= 1023000)
 
+    /* without headers it would look into the value, which there is not */
+
+    if (r->headers_in.x_forwarded_for == NULL) {
+        return;
+    }
+
     (void) ngx_http_get_forwarded_addr(r, addr,
                                        r->headers_in.x_forwarded_for, NULL,
                                        proxies, 1);
