@@ -3,6 +3,7 @@
 
 import base64
 import collections
+import contextlib
 import hashlib
 import hmac
 import json
@@ -118,6 +119,8 @@ def certificate(tmp_path_factory):
 def shared(certificate):
     port = free_port()
     http = HTTP.format(port=port, cert=certificate, location=LOCATION)
+    # nobody's patience is measured here
+    http = "mint_park start=60s crash=60s;" + http
     with AffinityWorld(http=http) as world:
         world.tls_port = port
         world.tls = ssl.create_default_context(cafile=certificate)
@@ -501,6 +504,37 @@ def test_single_slot_moves_too(world):
         == "tiny-b"
 
 
+def test_move_while_requests_wait(world):
+    """The whole order of a move: both seats starting, requests wait; pins;
+    then the words, in either order.  Each ends where it belongs."""
+    first = PLUGINS["user"][1]
+    on_one = [u for u in USERS if world.ask("user", user=u)[0] == 2][:8]
+    for slot in (0, 2):
+        world.state("user", 2 * slot, "closed", cause="stopped")
+    wait_for(lambda: world.in_flight(first + 2) == 0)
+    for words in ([(2, "draining"), (3, "ready")],
+                  [(3, "ready"), (2, "draining")]):
+        world.state("user", 3, "starting", cause="upgrading")
+        world.state("user", 2, "starting", cause="upgrading")
+        clients = {}
+        with contextlib.ExitStack() as stack:
+            for user in on_one:
+                s = stack.enter_context(world.connect())
+                s.sendall(raw_request("GET", "/api/user/x",
+                                      [bearer(token(user))]))
+                clients[user] = s
+            assert world.in_flight(first + 2) == 0
+            world.table("write", world.run, "-", stdin=json.dumps(
+                {"pins": [{"plugin_id": PLUGINS["user"][0], "user_id": u,
+                           "seat": first + 2} for u in on_one[::2]]}))
+            for seat, state in words:
+                world.state("user", seat, state, cause="upgrading")
+            seats = {u: int(read_response(s).json()["backend"][-1])
+                     for u, s in clients.items()}
+        assert seats == {u: 2 if u in on_one[::2] else 3 for u in on_one}
+        world.table("write", world.run, "-", stdin='{"pins": []}')
+
+
 def test_closed_seat_takes_nobody(world):
     move(world, "user", 1, 106)
     assert world.ask("user", user=106)[0] == 2
@@ -576,3 +610,23 @@ def test_requests_during_moves_are_never_lost(world):
                         generation=turn + 1)
     seats = {world.ask("user", user=u)[0] for u in users}
     assert all(s % 2 == 0 for s in seats)
+
+
+# ---- workers ----------------------------------------------------------
+
+
+def test_workers_agree():
+    """Whichever worker takes the connection: same user, same process, and
+    the cookie that one has made is good for all."""
+    with AffinityWorld(main="worker_processes 3;",
+                       listen="reuseport") as world:
+        world.start()
+        wait_for(lambda: len(world.worker_pids()) == 3)
+        for user in (100, 101, None):
+            assert len({world.ask("user", user=user)[0]
+                        for _ in range(12)}) == 1
+        for _ in range(12):
+            seat, answer = world.ask("session", ("Cookie", cookie(1)))
+            assert seat == 2 and answer.all("Set-Cookie") == []
+        used = [w for w in world.workers() if w["requests"]]
+        assert len(used) > 1, "one worker took all"
