@@ -10,10 +10,12 @@
  */
 
 #include "ngx_http_mint.h"
+#include "ngx_http_mint_frame.h"
 
 #include <poll.h>
 
 
+/* larger than what a pool cannot free again */
 #define NGX_HTTP_MINT_TUNNEL_BUFFER   16384
 
 /* buffers moved for one direction before others are served */
@@ -21,17 +23,6 @@
 
 /* one side has ended, the other says nothing more */
 #define NGX_HTTP_MINT_TUNNEL_LINGER   60000
-
-#define NGX_HTTP_MINT_FRAME_HEAD_MAX  14
-
-
-/* where in the frames of RFC 6455 a byte stream is */
-
-typedef struct {
-    uint64_t                left;       /* of the payload */
-    u_char                  head[NGX_HTTP_MINT_FRAME_HEAD_MAX];
-    u_char                  have;       /* bytes of head */
-} ngx_http_mint_frame_t;
 
 
 /* one direction */
@@ -52,7 +43,7 @@ typedef struct {
 struct ngx_http_mint_tunnel_s {
     ngx_http_mint_flow_t    up;         /* client to plugin */
     ngx_http_mint_flow_t    down;
-    ngx_http_mint_frame_t   frame;      /* of down */
+    ngx_http_mint_frame_t   frame;          /* of down */
     ngx_msec_t              idle_ms;
     void                  (*finish)(ngx_http_request_t *r,
                                     ngx_http_upstream_t *u);
@@ -69,6 +60,8 @@ static void ngx_http_mint_tunnel_run(ngx_http_request_t *r,
     ngx_http_mint_tunnel_t *t);
 static ngx_int_t ngx_http_mint_tunnel_move(ngx_http_request_t *r,
     ngx_http_mint_tunnel_t *t, ngx_http_mint_flow_t *flow);
+static u_char *ngx_http_mint_tunnel_room(ngx_http_request_t *r,
+    ngx_http_mint_flow_t *flow);
 static ngx_int_t ngx_http_mint_tunnel_send(ngx_http_request_t *r,
     ngx_http_mint_flow_t *flow);
 static ngx_int_t ngx_http_mint_tunnel_keep(ngx_http_request_t *r,
@@ -83,8 +76,6 @@ static void ngx_http_mint_tunnel_timer(ngx_event_t *ev, ngx_uint_t is_wanted,
     ngx_uint_t has_moved, ngx_msec_t ms);
 static void ngx_http_mint_tunnel_end(ngx_http_request_t *r,
     ngx_http_mint_tunnel_t *t);
-static void ngx_http_mint_tunnel_frames(ngx_http_mint_frame_t *frame,
-    const u_char *p, size_t n);
 
 
 static u_char  ngx_http_mint_tunnel_buffer[NGX_HTTP_MINT_TUNNEL_BUFFER];
@@ -128,8 +119,8 @@ ngx_http_mint_tunnel_begin(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
     t->down.pos = u->buffer.pos;
     t->down.last = u->buffer.last;
 
-    ngx_http_mint_tunnel_frames(&t->frame, t->down.pos,
-                                t->down.last - t->down.pos);
+    ngx_http_mint_frame_pass(&t->frame, t->down.pos,
+                             t->down.last - t->down.pos);
 
     if (t->down.pos == t->down.last) {
         ngx_http_mint_tunnel_free(r, &t->down);
@@ -227,6 +218,7 @@ static ngx_int_t
 ngx_http_mint_tunnel_move(ngx_http_request_t *r, ngx_http_mint_tunnel_t *t,
     ngx_http_mint_flow_t *flow)
 {
+    u_char      *buffer;
     ssize_t      n;
     ngx_int_t    rc;
     ngx_uint_t   rounds;
@@ -250,8 +242,16 @@ ngx_http_mint_tunnel_move(ngx_http_request_t *r, ngx_http_mint_tunnel_t *t,
             return NGX_OK;
         }
 
-        n = flow->from->recv(flow->from, ngx_http_mint_tunnel_buffer,
-                             NGX_HTTP_MINT_TUNNEL_BUFFER);
+        buffer = ngx_http_mint_tunnel_room(r, flow);
+        if (buffer == NULL) {
+            return NGX_DONE;
+        }
+
+        n = flow->from->recv(flow->from, buffer, NGX_HTTP_MINT_TUNNEL_BUFFER);
+
+        if (n <= 0) {
+            ngx_http_mint_tunnel_free(r, flow);
+        }
 
         if (n == NGX_AGAIN || (n == 0 && flow->has_ended)) {
             return NGX_OK;
@@ -268,12 +268,12 @@ ngx_http_mint_tunnel_move(ngx_http_request_t *r, ngx_http_mint_tunnel_t *t,
         }
 
         flow->has_moved = 1;
-        flow->pos = ngx_http_mint_tunnel_buffer;
-        flow->last = flow->pos + n;
+        flow->pos = buffer;
+        flow->last = buffer + n;
 
         if (flow == &t->down) {
             r->upstream->state->bytes_received += n;
-            ngx_http_mint_tunnel_frames(&t->frame, flow->pos, n);
+            ngx_http_mint_frame_pass(&t->frame, flow->pos, n);
 
         } else {
             ngx_http_mint_get_ctx(r)->tunnel_bytes += n;
@@ -291,6 +291,27 @@ ngx_http_mint_tunnel_move(ngx_http_request_t *r, ngx_http_mint_tunnel_t *t,
     ngx_post_event(flow->from->read, &ngx_posted_next_events);
 
     return NGX_OK;
+}
+
+
+/*
+ * Where to read into.  OpenSSL insists on the same address for what it could
+ * not write at once: then it is a block that can stay.
+ */
+
+static u_char *
+ngx_http_mint_tunnel_room(ngx_http_request_t *r, ngx_http_mint_flow_t *flow)
+{
+#if (NGX_SSL)
+
+    if (flow->to->ssl) {
+        flow->block = ngx_palloc(r->pool, NGX_HTTP_MINT_TUNNEL_BUFFER);
+        return flow->block;
+    }
+
+#endif
+
+    return ngx_http_mint_tunnel_buffer;
 }
 
 
@@ -362,8 +383,6 @@ ngx_http_mint_tunnel_keep(ngx_http_request_t *r, ngx_http_mint_flow_t *flow)
     {
         return NGX_AGAIN;
     }
-
-    /* large, so that it can be freed */
 
     flow->block = ngx_palloc(r->pool, NGX_HTTP_MINT_TUNNEL_BUFFER);
     if (flow->block == NULL) {
@@ -501,7 +520,7 @@ ngx_http_mint_tunnel_close(ngx_http_request_t *r, ngx_http_mint_tunnel_t *t,
 
     c = r->connection;
 
-    if (t->frame.left == 0 && t->frame.have == 0
+    if (ngx_http_mint_frame_may_begin(&t->frame)
         && t->down.pos == t->down.last && !t->down.is_passed
         && c->write->ready && !c->buffered)
     {
@@ -545,47 +564,4 @@ ngx_http_mint_tunnel_end(ngx_http_request_t *r, ngx_http_mint_tunnel_t *t)
     r->upstream->upgrade = 0;
 
     t->finish(r, r->upstream);
-}
-
-
-static void
-ngx_http_mint_tunnel_frames(ngx_http_mint_frame_t *frame, const u_char *p,
-    size_t n)
-{
-    size_t      skip;
-    ngx_uint_t  i, len, need, extra;
-
-    while (n > 0) {
-
-        if (frame->left > 0) {
-            skip = (size_t) ngx_min(frame->left, (uint64_t) n);
-            frame->left -= skip;
-            p += skip;
-            n -= skip;
-            continue;
-        }
-
-        frame->head[frame->have++] = *p++;
-        n--;
-
-        if (frame->have < 2) {
-            continue;
-        }
-
-        len = frame->head[1] & 0x7f;
-        extra = len == 127 ? 8 : len == 126 ? 2 : 0;
-        need = 2 + extra + (frame->head[1] & 0x80 ? 4 : 0);
-
-        if (frame->have < need) {
-            continue;
-        }
-
-        frame->left = extra == 0 ? len : 0;
-
-        for (i = 0; i < extra; i++) {
-            frame->left = frame->left << 8 | frame->head[2 + i];
-        }
-
-        frame->have = 0;
-    }
 }

@@ -2,11 +2,15 @@
 """The nginx module: WebSocket tunnels byte by byte, limits of idle time,
 clients that leave, bodies of any size in constant memory."""
 
+import contextlib
 import json
 import os
 import random
 import re
+import select
 import socket
+import ssl
+import subprocess
 import threading
 import time
 
@@ -202,6 +206,66 @@ def test_upgrades_are_counted_when_they_begin(world):
     assert world.fetch("/api/tiny/x").status == 200
     wait_for(lambda: world.access()[-1][9:11] == ["-", "-"], "the log")
     assert upgrades(world) == before + 1
+
+
+@pytest.fixture(scope="module")
+def tls_world(tmp_path_factory):
+    place = tmp_path_factory.mktemp("tls")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days",
+         "2", "-subj", "/CN=mint", "-keyout", place / "key", "-out",
+         place / "certificate"], check=True, stderr=subprocess.DEVNULL)
+    with World(location=SHIPPED, listen="ssl",
+               server=f"ssl_certificate {place}/certificate;"
+                      f"ssl_certificate_key {place}/key;") as w:
+        context = ssl.create_default_context(cafile=place / "certificate")
+        context.check_hostname = False
+        plain = w.connect
+        w.connect = lambda: context.wrap_socket(plain())
+        w.backend("tiny-a")
+        yield w.start()
+
+
+def exchange(sock, data, pause):
+    """Sends data and returns what came until the end, both at once and in one
+    thread; pause as in receive()."""
+    sock.setblocking(False)
+    got = bytearray()
+    while True:
+        select.select([sock], [sock] if data else [], [], 20)
+        if data:
+            with contextlib.suppress(ssl.SSLWantReadError,
+                                     ssl.SSLWantWriteError):
+                data = data[sock.send(data[:65536]):]
+        with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            more = sock.recv(65536)
+            if not more:
+                return bytes(got)
+            got += more
+            if pause and len(got) < MIB:
+                time.sleep(pause)
+
+
+@pytest.mark.parametrize("client_pause", [0, 0.01])
+def test_tunnel_over_tls(tls_world, client_pause):
+    """Both directions at once; the plugin closes when it has everything."""
+    up, down = bytes_of(5 * MIB, 8), bytes_of(6 * MIB, 9)
+    received = []
+
+    @tls_world.backends["tiny-a"].on("/api/tiny/ws")
+    def talk(peer, request):
+        begin_websocket(peer)
+        sender = threading.Thread(target=peer.sock.sendall, args=(down,))
+        sender.start()
+        received.append(peer.file.read(len(up)))
+        sender.join()
+        return True
+
+    with tls_world.open_websocket("/api/tiny/ws", bearer(token())) as s:
+        assert " 101 " in read_head(s)
+        assert exchange(s, up, client_pause) == down
+    assert received == [up]
+    wait_for(lambda: tls_world.in_flight(6) == 0, "counting out")
 
 
 # ---- idle limits ------------------------------------------------------
