@@ -197,14 +197,20 @@ def upgrades(world, plugin="3"):
 
 def test_upgrades_are_counted_when_they_begin(world):
     world.backends["tiny-a"].on("/api/tiny/ws")(echo_websocket)
+    def logged(name):
+        return [[a[1], *a[9:11]] for a in world.access() if a[4] == name]
+
     before = upgrades(world)
-    with world.open_websocket("/api/tiny/ws") as s:
+    with world.open_websocket("/api/tiny/ws",
+                              ("X-Request-ID", "counted")) as s:
         read_head(s)
         wait_for(lambda: upgrades(world) == before + 1, "the count")
-    wait_for(lambda: [a for a in world.access() if a[1] == "101"
-                      and a[9:11] == ["websocket", "upgrade"]], "the log")
-    assert world.fetch("/api/tiny/x").status == 200
-    wait_for(lambda: world.access()[-1][9:11] == ["-", "-"], "the log")
+        assert logged("counted") == []
+    wait_for(lambda: logged("counted"), "the log")
+    assert logged("counted") == [["101", "websocket", "upgrade"]]
+    world.fetch("/api/tiny/x", ("X-Request-ID", "ordinary"))
+    wait_for(lambda: logged("ordinary"), "the log")
+    assert logged("ordinary") == [["200", "-", "-"]]
     assert upgrades(world) == before + 1
 
 
