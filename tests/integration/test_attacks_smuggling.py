@@ -8,14 +8,19 @@ of both, and the same as the table says.
 
 import http.client
 import socket
+import subprocess
 
 import pytest
 
 import http2_client
 from attack_harness import by_name, expand, table
-from module_harness import LOCATION, World, free_port, wait_for
+from module_harness import LOCATION, NGINX, World, free_port, wait_for
 
 TABLE = table("smuggling")
+
+# the figures of the table; newer ones refuse more, of us and of themselves
+IS_TABLES_NGINX = b"nginx/1.22." in subprocess.run(
+    [NGINX, "-v"], stderr=subprocess.PIPE, check=True).stderr
 
 # what tells a backend where a request ends
 FRAMING = ["content-length", "transfer-encoding", "connection", "upgrade",
@@ -139,8 +144,9 @@ def check_same(ours, plain, row):
     def requests(side):
         return [e["request"] for e in side.seen()]
 
-    wait_for(lambda: requests(plain) == row["arrives"],
-             f"the same as ever: {plain.seen()}", 5)
+    if IS_TABLES_NGINX:
+        wait_for(lambda: requests(plain) == row["arrives"],
+                 f"the same as ever: {plain.seen()}", 5)
     if "arrives_here" in row:
         assert requests(ours) == row["arrives_here"]
     else:
@@ -153,7 +159,7 @@ def test_smuggling(sides, row):
     data = expand(row["send"]).encode("latin-1")
     ours, plain = sides
     statuses = plain.send(data)
-    assert statuses == row["statuses"]
+    assert statuses == row["statuses"] or not IS_TABLES_NGINX
     assert ours.send(data) == statuses
     check_same(ours, plain, row)
 
@@ -168,5 +174,6 @@ def test_http2_downgrade(sides, row):
             row.get("body", "").encode("latin-1"), row.get("trailers", ()))
         side.settle()
         answers.append(answer.status)
-    assert answers == [row["status"]] * 2
+    assert answers[0] == answers[1]
+    assert answers[0] == row["status"] or not IS_TABLES_NGINX
     check_same(*sides, row)

