@@ -71,9 +71,13 @@ ngx_http_mint_compat_forwarded_addr(ngx_http_request_t *r, ngx_addr_t *addr,
         return;
     }
 
-    (void) ngx_http_get_forwarded_addr(r, addr,
-                                       r->headers_in.x_forwarded_for, NULL,
-                                       proxies, 1);
+    /* without headers it would want a value instead */
+
+    if (r->headers_in.x_forwarded_for != NULL) {
+        (void) ngx_http_get_forwarded_addr(r, addr,
+                                           r->headers_in.x_forwarded_for,
+                                           NULL, proxies, 1);
+    }
 
 #else
 
