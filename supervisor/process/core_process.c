@@ -19,6 +19,10 @@
 #include "nginx_conf.h"
 
 
+/* nothing goes without these two: not left alone for as long as a plugin */
+#define CORE_RETRY_SEC  10
+
+
 struct core_process {
     struct core_processes     *core;
     struct service            *service;
@@ -110,6 +114,7 @@ core_processes_new(const struct config *config, const struct layout *layout,
     options.stop_signal = SIGTERM;
     options.ready_deadline_sec = 30;
     options.stop_grace_sec = 8;
+    options.failed_retry_sec = CORE_RETRY_SEC;
 
     core->platform.service = service_new(pool, &options, &platform_hooks,
                                          &core->platform);

@@ -67,6 +67,7 @@ struct service_options {
     unsigned     ready_deadline_sec;
     unsigned     stop_grace_sec;    /* then SIGKILL */
     unsigned     drain_sec;         /* at most, for requests in flight */
+    unsigned     failed_retry_sec;  /* 0 = 5 minutes */
 };
 
 

@@ -16,7 +16,7 @@
 
 #define SERVICE_DEATHS_MS       60000
 #define SERVICE_BACKOFF_MAX_MS  60000
-#define SERVICE_RETRY_MS        300000
+#define SERVICE_RETRY_SEC       300
 #define SERVICE_HURRIED_SEC     3           /* grace when all is stopped */
 #define SERVICE_DRAIN_POLL_MS   10
 
@@ -319,7 +319,7 @@ static void
 service_act_next_try(struct service *service)
 {
     uint64_t  now;
-    unsigned  jitter;
+    unsigned  jitter, retry_sec;
 
     now = time_boot_ms();
 
@@ -333,17 +333,20 @@ service_act_next_try(struct service *service)
         || (service->deaths[SERVICE_DEATHS - 1] != 0
             && now - service->deaths[SERVICE_DEATHS - 1] < SERVICE_DEATHS_MS))
     {
-        log_error("\"%s\" %s and is given up for 5 minutes: %s",
+        retry_sec = service->options.failed_retry_sec != 0
+                    ? service->options.failed_retry_sec : SERVICE_RETRY_SEC;
+
+        log_error("\"%s\" %s and is given up for %u seconds: %s",
                   service->options.name, service->cause == MINT_CAUSE_FAILED
-                  ? "failed again" : "died 5 times in a minute",
+                  ? "failed again" : "died 5 times in a minute", retry_sec,
                   service->error[0] != '\0' ? service->error
                                             : service->last_exit);
 
         service->cause = MINT_CAUSE_FAILED;
-        service->delay_ms = SERVICE_RETRY_MS;
+        service->delay_ms = retry_sec * 1000;
 
         service_set_state(service, SERVICE_FAILED);
-        service_set_timer(service, SERVICE_RETRY_MS);
+        service_set_timer(service, service->delay_ms);
         return;
     }
 

@@ -505,6 +505,32 @@ START_TEST(failed_again_waits_as_long_again)
 END_TEST
 
 
+/* what everything else needs is not left alone for minutes */
+
+START_TEST(failed_waits_as_long_as_its_options_say)
+{
+    int  i;
+
+    service->options.failed_retry_sec = 10;
+    service_start(service, MINT_CAUSE_FIRST_START);
+
+    for (i = 1; i <= 5; i++) {
+        await_spawns(i);
+        play_exit(1 << 8);
+
+        if (i > 1 && i < 5) {
+            await(SERVICE_BACKOFF);
+            service_start(service, MINT_CAUSE_NONE);
+        }
+    }
+
+    await(SERVICE_FAILED);
+    ck_assert_uint_ge(service_retry_after_sec(service), 10);
+    ck_assert_uint_le(service_retry_after_sec(service), 11);
+}
+END_TEST
+
+
 START_TEST(never_ready_is_killed_and_said)
 {
     service->options.ready_deadline_sec = 1;
@@ -816,6 +842,7 @@ main(void)
     tcase_add_test(tc, crash_restarts_at_once_in_the_next_generation);
     tcase_add_test(tc, second_crash_waits_and_fifth_gives_up);
     tcase_add_test(tc, failed_again_waits_as_long_again);
+    tcase_add_test(tc, failed_waits_as_long_as_its_options_say);
     tcase_add_test(tc, never_ready_is_killed_and_said);
     tcase_add_test(tc, crash_while_probed_is_not_called_a_failed_probe);
     tcase_add_test(tc, failure_report_is_the_reason);
