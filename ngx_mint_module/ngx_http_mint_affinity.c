@@ -111,6 +111,7 @@ ngx_http_mint_affinity_start(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     walk->pin = ctx->pin;
 
     if (slots->count < 2) {
+        slots->first = 0;       /* nothing to weigh */
         return;
     }
 
@@ -356,7 +357,7 @@ ngx_http_mint_affinity_set_cookie(ngx_http_request_t *r,
 
     slot = (ctx->seat - ctx->seat_first) / 2;
 
-    if (ctx->prefix.len == 0 || ctx->is_page || slot == ctx->cookie_slot
+    if (ctx->is_page || slot == ctx->cookie_slot
         || ctx->led_by == NGX_HTTP_MINT_LED_PIN
         || !ngx_http_mint_slots_is_path(ctx->prefix.data, ctx->prefix.len)
         || ngx_http_mint_affinity_mac(ctx->plugin_id, slot, mac) != NGX_OK)

@@ -94,7 +94,9 @@ ngx_http_mint_filter_header(ngx_http_request_t *r)
 
     ngx_http_mint_filter_clean(r, ctx, from_plugin);
 
-    if (from_plugin && ngx_http_mint_affinity_set_cookie(r, ctx) != NGX_OK) {
+    if (from_plugin && ctx->prefix.len != 0
+        && ngx_http_mint_affinity_set_cookie(r, ctx) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
