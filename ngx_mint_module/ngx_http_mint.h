@@ -126,6 +126,7 @@ struct ngx_http_mint_ctx_s {
     unsigned                 is_plugin:1;
     unsigned                 is_page:1;
     unsigned                 is_admin:1;
+    unsigned                 has_upgrade:1; /* headers that may be about it */
     unsigned                 is_upgrade:1;
     unsigned                 is_queued:1;
     unsigned                 is_stream:1;   /* large, to the platform */
@@ -188,8 +189,10 @@ void ngx_http_mint_access_leave(ngx_http_mint_ctx_t *ctx);
 
 /* ngx_http_mint_path.c: match->route is NULL for the platform; *reason is why
    the path is refused, or NULL; NGX_ERROR: no memory */
-ngx_uint_t ngx_http_mint_path_is_hidden(ngx_http_request_t *r);
-ngx_int_t ngx_http_mint_path_route(ngx_http_request_t *r,
+ngx_uint_t ngx_http_mint_path_is_plain(ngx_http_request_t *r);
+ngx_uint_t ngx_http_mint_path_is_hidden(ngx_http_request_t *r,
+    ngx_uint_t is_plain);
+ngx_int_t ngx_http_mint_path_route(ngx_http_request_t *r, ngx_uint_t is_plain,
     const ngx_http_mint_table_t *routes, ngx_http_mint_match_t *match,
     const char **reason);
 

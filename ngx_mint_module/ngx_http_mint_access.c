@@ -149,12 +149,15 @@ ngx_http_mint_access_decide(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     ngx_http_mint_saved_t *saved, ngx_http_mint_refusal_t *refusal)
 {
     uint64_t                       generation;
+    ngx_uint_t                     is_plain;
     ngx_int_t                      rc;
     const char                    *reason;
     ngx_http_mint_match_t          match;
     const ngx_http_mint_table_t   *routes;
 
-    if (ngx_http_mint_path_is_hidden(r)) {
+    is_plain = ngx_http_mint_path_is_plain(r);
+
+    if (ngx_http_mint_path_is_hidden(r, is_plain)) {
         refusal->status = NGX_HTTP_NOT_FOUND;
         refusal->reason = "hidden path";
         return NGX_DECLINED;
@@ -185,7 +188,8 @@ ngx_http_mint_access_decide(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
         return NGX_ERROR;
     }
 
-    if (ngx_http_mint_path_route(r, routes, &match, &reason) != NGX_OK
+    if (ngx_http_mint_path_route(r, is_plain, routes, &match, &reason)
+        != NGX_OK
         || (match.route != NULL
             && ngx_http_mint_access_remember(r, ctx, &match) != NGX_OK))
     {

@@ -26,6 +26,7 @@ typedef struct {
 typedef struct {
     ngx_uint_t              request_ids;
     ngx_str_t               request_id;
+    ngx_uint_t              upgrades;       /* as far as the lengths say */
     ngx_http_mint_told_t   *told;
 } ngx_http_mint_strip_t;
 
@@ -162,6 +163,7 @@ ngx_http_mint_headers_strip(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
         return NGX_ERROR;
     }
 
+    ctx->has_upgrade = strip.upgrades != 0;
     has_trace = ngx_http_mint_trace_is_good(ctx);
 
     if (!has_trace && ctx->told.traces != 0
@@ -191,6 +193,9 @@ ngx_http_mint_headers_strip(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
     if (has_id) {
         ctx->request_id = strip.request_id;
 
+    } else if (!has_trace) {
+        ctx->request_id = ctx->trace_id;
+
     } else if (ngx_http_mint_headers_show_id(r, words, &ctx->request_id)
                != NGX_OK)
     {
@@ -212,6 +217,10 @@ ngx_http_mint_headers_strip(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
 ngx_int_t
 ngx_http_mint_headers_upgrade(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
 {
+    if (!ctx->has_upgrade && r->headers_in.upgrade == NULL) {
+        return NGX_OK;
+    }
+
     if (ngx_http_mint_headers_may_upgrade(r)) {
         ctx->is_upgrade = 1;
         return NGX_OK;
@@ -396,6 +405,14 @@ ngx_http_mint_headers_is_forged(ngx_table_elt_t *h, void *data)
 
     case 'x':
         break;
+
+    case 'u':
+        strip->upgrades += h->key.len == sizeof("upgrade") - 1;
+        return 0;
+
+    case 'h':
+        strip->upgrades += h->key.len == sizeof("http2-settings") - 1;
+        return 0;
 
     case 't':
         ngx_http_mint_trace_see(h, strip->told);

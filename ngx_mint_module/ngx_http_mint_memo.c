@@ -115,20 +115,37 @@ ngx_http_mint_memo_slot(const ngx_http_mint_text_t *token)
 }
 
 
+static ngx_inline uint64_t
+ngx_http_mint_memo_differ(const u_char *a, const u_char *b)
+{
+    uint64_t  x, y;
+
+    ngx_memcpy(&x, a, sizeof(x));
+    ngx_memcpy(&y, b, sizeof(y));
+
+    return x ^ y;
+}
+
+
 /* takes the same time wherever they differ: a token is a secret */
 
 static ngx_uint_t
 ngx_http_mint_memo_same(const u_char *a, const u_char *b, size_t len)
 {
     size_t    i;
-    uint64_t  x, y, different;
+    uint64_t  different;
 
     different = 0;
 
-    for (i = 0; len - i >= sizeof(x); i += sizeof(x)) {
-        ngx_memcpy(&x, a + i, sizeof(x));
-        ngx_memcpy(&y, b + i, sizeof(y));
-        different |= x ^ y;
+    for (i = 0; len - i >= 32; i += 32) {
+        different |= ngx_http_mint_memo_differ(a + i, b + i)
+                     | ngx_http_mint_memo_differ(a + i + 8, b + i + 8)
+                     | ngx_http_mint_memo_differ(a + i + 16, b + i + 16)
+                     | ngx_http_mint_memo_differ(a + i + 24, b + i + 24);
+    }
+
+    for ( /* void */ ; len - i >= 8; i += 8) {
+        different |= ngx_http_mint_memo_differ(a + i, b + i);
     }
 
     for ( /* void */ ; i < len; i++) {

@@ -9,7 +9,6 @@
 #include "ngx_http_mint.h"
 
 
-static ngx_uint_t ngx_http_mint_path_is_plain(ngx_http_request_t *r);
 static ngx_int_t ngx_http_mint_path_compare(ngx_http_request_t *r,
     const ngx_http_mint_table_t *routes, ngx_http_mint_match_t *match,
     const char **reason);
@@ -21,16 +20,23 @@ static ngx_uint_t ngx_http_mint_path_is_same(
 /* as nginx reads the path, and as one would that only decodes it */
 
 ngx_uint_t
-ngx_http_mint_path_is_hidden(ngx_http_request_t *r)
+ngx_http_mint_path_is_hidden(ngx_http_request_t *r, ngx_uint_t is_plain)
 {
     ngx_str_t  *raw;
 
     raw = &r->unparsed_uri;
 
-    return ngx_http_mint_text_hidden(r->uri.data, r->uri.len)
-           || ngx_http_mint_text_has_head(raw->data, raw->len,
-                                          (u_char *) "/__mint",
-                                          sizeof("/__mint") - 1)
+    if (ngx_http_mint_text_hidden(r->uri.data, r->uri.len)) {
+        return 1;
+    }
+
+    if (is_plain) {
+        return 0;
+    }
+
+    return ngx_http_mint_text_has_head(raw->data, raw->len,
+                                       (u_char *) "/__mint",
+                                       sizeof("/__mint") - 1)
            || ngx_http_mint_text_has_head(raw->data, raw->len,
                                           (u_char *) "/api/internal",
                                           sizeof("/api/internal") - 1);
@@ -38,7 +44,7 @@ ngx_http_mint_path_is_hidden(ngx_http_request_t *r)
 
 
 ngx_int_t
-ngx_http_mint_path_route(ngx_http_request_t *r,
+ngx_http_mint_path_route(ngx_http_request_t *r, ngx_uint_t is_plain,
     const ngx_http_mint_table_t *routes, ngx_http_mint_match_t *match,
     const char **reason)
 {
@@ -48,7 +54,7 @@ ngx_http_mint_path_route(ngx_http_request_t *r,
         match->head_len = 0;
     }
 
-    if (ngx_http_mint_path_is_plain(r)) {
+    if (is_plain) {
         return NGX_OK;
     }
 
@@ -67,7 +73,7 @@ ngx_http_mint_path_route(ngx_http_request_t *r,
 
 /* most are: nothing in it has another meaning to anybody */
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_mint_path_is_plain(ngx_http_request_t *r)
 {
     ngx_str_t  *uri, *raw;

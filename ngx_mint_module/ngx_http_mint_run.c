@@ -12,7 +12,6 @@
 #include <sys/mman.h>
 
 
-#define NGX_HTTP_MINT_KINDS          5          /* enum mint_run_kind + 1 */
 #define NGX_HTTP_MINT_CHECK_MSEC     1000
 #define NGX_HTTP_MINT_RETRY_MSEC     50         /* between retired and new */
 #define NGX_HTTP_MINT_COMPLAIN_SEC   60
@@ -46,6 +45,9 @@ static const char  *ngx_http_mint_names[NGX_HTTP_MINT_KINDS] = {
 };
 
 static ngx_http_mint_place_t    ngx_http_mint_places[NGX_HTTP_MINT_KINDS];
+
+/* NULL until there is a file: once there is one, there always is one */
+ngx_http_mint_view_t  *ngx_http_mint_run_views[NGX_HTTP_MINT_KINDS];
 
 /* two tables: one is in use while the other is filled */
 static ngx_http_mint_table_t    ngx_http_mint_tables[2];
@@ -134,17 +136,6 @@ ngx_http_mint_run_check(void)
             place->retry_at = ngx_current_msec + NGX_HTTP_MINT_RETRY_MSEC;
         }
     }
-}
-
-
-ngx_http_mint_view_t *
-ngx_http_mint_run_view(enum mint_run_kind kind)
-{
-    ngx_http_mint_view_t  *view;
-
-    view = &ngx_http_mint_places[kind].file.view;
-
-    return view->base != NULL ? view : NULL;
 }
 
 
@@ -330,6 +321,7 @@ ngx_http_mint_run_adopt(enum mint_run_kind kind, ngx_http_mint_file_t *file)
     }
 
     place->file = *file;
+    ngx_http_mint_run_views[kind] = &place->file.view;
     place->retry_at = ngx_current_msec;
     place->complained_at = 0;
 

@@ -52,12 +52,18 @@ typedef struct {
 } ngx_http_mint_parked_t;
 
 
+#define NGX_HTTP_MINT_KINDS  5          /* enum mint_run_kind + 1 */
+
+extern ngx_http_mint_view_t  *ngx_http_mint_run_views[NGX_HTTP_MINT_KINDS];
+
+#define ngx_http_mint_run_view(kind)  (ngx_http_mint_run_views[kind])
+
+
 /* ngx_http_mint_run.c; file and routes are NULL while there is none */
 ngx_int_t ngx_http_mint_run_init(ngx_cycle_t *cycle,
     ngx_http_mint_main_conf_t *mcf);
 void ngx_http_mint_run_done(void);
 void ngx_http_mint_run_check(void);
-ngx_http_mint_view_t *ngx_http_mint_run_view(enum mint_run_kind kind);
 ngx_http_mint_record_t *ngx_http_mint_run_record(void);
 const ngx_http_mint_table_t *ngx_http_mint_run_routes(void);
 ngx_uint_t ngx_http_mint_run_keys(struct mint_token_key ***keys);

@@ -353,6 +353,19 @@ ngx_http_mint_text_hidden(const uint8_t *path, size_t len)
     size_t                at;
     ngx_http_mint_text_t  segment;
 
+    /* most are seen not to be one by a byte */
+
+    if (len > 5 && memcmp(path, "/api/", 5) == 0) {
+        if (path[5] != 'i' && path[5] != '/' && path[5] != ';') {
+            return 0;
+        }
+
+    } else if (len > 1 && path[0] == '/' && path[1] != '_' && path[1] != 'a'
+               && path[1] != '/' && path[1] != ';')
+    {
+        return 0;
+    }
+
     at = 0;
     segment = ngx_http_mint_text_segment(path, len, &at);
 
@@ -604,6 +617,11 @@ ngx_http_mint_text_is_header_safe(const uint8_t *text, size_t len)
 
     for (i = 0; len - i >= 8; i += 8) {
         found |= mint_bytes_unprintable(mint_bytes_load(text + i));
+    }
+
+    if (i < len && len >= 8) {
+        found |= mint_bytes_unprintable(mint_bytes_load(text + len - 8));
+        i = len;
     }
 
     for ( /* void */ ; i < len; i++) {

@@ -415,19 +415,21 @@ ngx_http_mint_table_longest(const ngx_http_mint_table_t *table,
     hash = MINT_PREFIX_HASH_SEED;
     n = 0;
 
-    for (i = 0; n < table->segments_max && i <= MINT_PREFIX_MAX; i++) {
+    /* a slash and what follows it, up to the next one */
 
-        if (i > 0 && (i == len || path[i] == '/')) {
-            ends[n] = i;
-            hashes[n] = hash;
-            n++;
-        }
+    for (i = 0; n < table->segments_max && i < len; n++) {
 
-        if (i == len) {
+        do {
+            hash = mint_prefix_hash(hash, (const char *) path + i, 1);
+            i++;
+        } while (i < len && path[i] != '/' && i <= MINT_PREFIX_MAX);
+
+        if (i > MINT_PREFIX_MAX) {
             break;
         }
 
-        hash = mint_prefix_hash(hash, (const char *) path + i, 1);
+        ends[n] = i;
+        hashes[n] = hash;
     }
 
     while (n > 0) {
