@@ -58,7 +58,7 @@ enum mint_run_life {
 /*
  * Header of each run file, at offset 0.
  *
- * life, generation and heartbeat_ms are atomic words; everything else is
+ * life, generation, heartbeat_ms and owned are atomic words; everything else is
  * written before the file gets its name and never changes.
  */
 
@@ -77,7 +77,9 @@ struct mint_run_header {
                                    sign of life, 0 in "workers" */
     uint32_t  capacity[8];      /* per kind, see MINT_*_CAPACITY_* */
     uint64_t  section[6];       /* per kind: byte offsets of the tables */
-    uint8_t   reserved[48];
+    uint64_t  owned;            /* atomic; "workers": bit i = record i has had
+                                   an owner, so its memory is there */
+    uint8_t   reserved[40];
 };
 
 
@@ -158,5 +160,6 @@ _Static_assert(offsetof(struct mint_run_header, life) == 40, "life");
 _Static_assert(offsetof(struct mint_run_header, generation) == 48, "gen");
 _Static_assert(offsetof(struct mint_run_header, capacity) == 64, "capacity");
 _Static_assert(offsetof(struct mint_run_header, section) == 96, "section");
+_Static_assert(offsetof(struct mint_run_header, owned) == 144, "owned");
 
 #endif /* MINT_RUN_H */

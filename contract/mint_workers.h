@@ -12,9 +12,10 @@
  *
  * Unlike the other files it has holes: a record takes memory once it has had
  * an owner, not before.  A reader must not touch one that has none (in a full
- * tmpfs that would kill it): it asks for the record's last page with SEEK_DATA,
- * because space is reserved from the beginning to the end and that page is
- * written to last.
+ * tmpfs that would kill it): a worker looks at the header's word "owned", in
+ * which each owner sets its record's bit; the supervisor asks for the record's
+ * last page with SEEK_DATA, because space is reserved from the beginning to
+ * the end and that page is written to last.
  *
  * Two kinds of figures: what is under way (pid, epochs, in_flight, the oldest
  * request) is that of the record's owner and counts only while the record is

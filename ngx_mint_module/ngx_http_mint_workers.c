@@ -83,6 +83,9 @@ ngx_http_mint_workers_claim(ngx_http_mint_file_t *file)
 
     mint_worker_begin(record->worker, record->seats, record->plugin_count);
 
+    (void) __atomic_fetch_or(ngx_http_mint_view_word(&file->view, owned),
+                             1ULL << at, __ATOMIC_RELEASE);
+
     for (i = 0; i < record->plugin_count; i++) {
         ngx_queue_init(&record->waiting[i]);
     }
@@ -319,6 +322,7 @@ ngx_http_mint_workers_parked(ngx_http_mint_record_t *record,
 {
     size_t                            bytes, offset;
     u_char                           *first;
+    uint64_t                          owned;
     uint64_t                          requests, oldest_ns;
     ngx_uint_t                        i;
     const struct mint_worker_plugin  *plugin;
@@ -331,7 +335,16 @@ ngx_http_mint_workers_parked(ngx_http_mint_record_t *record,
     offset = (u_char *) &record->plugins[plugin_id]
              - (u_char *) record->worker;
 
+    owned = mint_run_load_acquire(ngx_http_mint_view_word(&record->file.view,
+                                                          owned));
+
     for (i = 0; i < MINT_WORKERS_MAX; i++) {
+
+        /* memory that is not there must not be touched */
+
+        if (!(owned >> i & 1)) {
+            continue;
+        }
 
         plugin = (const struct mint_worker_plugin *) (void *)
                  (first + i * bytes + offset);

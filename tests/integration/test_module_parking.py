@@ -19,8 +19,9 @@ from module_harness import (
 from test_module import problem
 
 # of contract/mint_run.h and mint_workers.h
-CAPACITIES, SECTIONS, WORKER, WORKER_PLUGIN, PARKED, OLDEST_PARKED = \
-    64, 96, 128, 384, 352, 360
+CAPACITIES, SECTIONS, OWNED, WORKER, WORKER_PLUGIN, PARKED, OLDEST_PARKED = \
+    64, 96, 144, 128, 384, 352, 360
+ALIGN = 65536
 
 
 class Records:
@@ -32,12 +33,13 @@ class Records:
         _, self.seats, self.plugins = struct.unpack_from("=3I", data,
                                                          CAPACITIES)
         self.first, = struct.unpack_from("=Q", data, SECTIONS)
-        self.bytes = (WORKER + (self.seats * 4 + 7) // 8 * 8
-                      + self.plugins * WORKER_PLUGIN)
+        self.tables = WORKER + (self.seats * 4 + 7) // 8 * 8
+        used = self.tables + self.plugins * WORKER_PLUGIN
+        self.bytes = (used + ALIGN - 1) // ALIGN * ALIGN
 
     def offset(self, record, plugin, member):
-        return (self.first + record * self.bytes + self.bytes
-                - (self.plugins - plugin) * WORKER_PLUGIN + member)
+        return (self.first + record * self.bytes + self.tables
+                + plugin * WORKER_PLUGIN + member)
 
     def each(self, plugin):
         with open(self.path, "rb") as f:
@@ -51,6 +53,10 @@ class Records:
 
     def poke(self, record, plugin, member, value):
         with open(self.path, "r+b") as f:
+            f.seek(OWNED)
+            owned, = struct.unpack("=Q", f.read(8))
+            f.seek(OWNED)
+            f.write(struct.pack("=Q", owned | 1 << record))
             f.seek(self.offset(record, plugin, member))
             f.write(struct.pack("=Q", value))
 

@@ -47,7 +47,8 @@ static const struct number  numbers[] = {
     AT(mint_run_header, heartbeat_ms, 56),
     AT(mint_run_header, capacity, 64),
     AT(mint_run_header, section, 96),
-    AT(mint_run_header, reserved, 144),
+    AT(mint_run_header, owned, 144),
+    AT(mint_run_header, reserved, 152),
 
     SIZE(mint_routes_half, 64),
     AT(mint_routes_half, generation, 0),
