@@ -5,12 +5,13 @@ only, and upstreams get ours, once; the trace context is passed on or made."""
 import json
 import re
 import socket
+import ssl
 import subprocess
 
 import pytest
 
 from module_harness import (
-    World, raw_request, read_response, token, wait_for)
+    World, free_port, raw_request, read_response, token, wait_for)
 
 FORGED = [
     ("X-Forwarded-For", "6.6.6.6"), ("x-forwarded-for", "6.6.6.7"),
@@ -171,6 +172,57 @@ def test_realip_makes_nobody_trusted():
         response = w.fetch("/tiny/x", ("X-Forwarded-For", "192.0.2.9"),
                            ("X-Forwarded-Proto", "https"))
         assert forwarding(response) == told("192.0.2.9")
+
+
+def test_tls():
+    """The scheme is the connection's, for upstreams and for origins."""
+    port = free_port()
+    with World() as w:
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+             "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=mint",
+             "-keyout", w.dir / "key.pem", "-out", w.dir / "cert.pem"],
+            check=True, stderr=subprocess.DEVNULL, timeout=60)
+        w._format["server"] = (
+            f"listen 127.0.0.1:{port} ssl; ssl_certificate {w.dir}/cert.pem;"
+            f"ssl_certificate_key {w.dir}/key.pem;")
+        backends(w)
+        context = ssl.create_default_context(cafile=str(w.dir / "cert.pem"))
+        context.check_hostname = False
+
+        def fetch(*headers, method="GET"):
+            with socket.create_connection(("127.0.0.1", port), 20) as s, \
+                    context.wrap_socket(s) as tls:
+                tls.sendall(raw_request(method, "/tiny/x", headers))
+                return read_response(tls, method)
+
+        assert forwarding(fetch(("X-Forwarded-Proto", "http"))) == told(
+            proto="https")
+        cookie = ("Cookie", "mint_access_token=" + token())
+        for origin, status in (("https://mint", 200), ("http://mint", 403)):
+            assert fetch(cookie, ("Origin", origin), method="POST"
+                         ).status == status
+
+
+def test_in_a_location_only():
+    """Realip may have run before the module: nobody is believed."""
+    with World(server="mint_trusted_proxies 127.0.0.1;",
+               location_extra="mint on;") as w:
+        config = w.config
+
+        def without(**changes):
+            path = config(**changes)
+            path.write_text(path.read_text().replace(
+                "        mint on;\n", "", 1))
+            return path
+
+        w.config = without
+        backends(w)
+        response = w.fetch("/tiny/x", ("X-Forwarded-Proto", "https"),
+                           ("X-Forwarded-For", "192.0.2.9"))
+        assert forwarding(response) == told()
+        [made] = response.seen("traceparent")
+        assert re.fullmatch(MADE, made)
 
 
 def test_variables_do_not_bring_it_back():
