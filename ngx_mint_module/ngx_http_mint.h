@@ -58,6 +58,8 @@ struct ngx_http_mint_refusal_s {
     ngx_str_t    detail;            /* a sentence; empty: one by status */
     ngx_uint_t   retry_after_sec;   /* with 503 */
     ngx_uint_t   has_seat;          /* state and cause are meaningful */
+    ngx_uint_t   is_maintained;     /* the route, whatever the seat says */
+    ngx_uint_t   is_unreachable;    /* no connection could be made */
     unsigned     state;
     unsigned     cause;
 };
@@ -122,6 +124,7 @@ struct ngx_http_mint_ctx_s {
     unsigned                 is_limited:1;      /* a try to sign in */
     ngx_list_t               headers;           /* while is_hidden */
     unsigned                 is_hidden:1;       /* away, without the token */
+    unsigned                 is_own:1;          /* the edge has answered */
     unsigned                 is_decided:1;
     unsigned                 is_plugin:1;
     unsigned                 is_page:1;

@@ -259,6 +259,7 @@ ngx_http_mint_access_plugin(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
         refusal->status = NGX_HTTP_SERVICE_UNAVAILABLE;
         refusal->rejection = MINT_REJECT_NOT_READY;
         refusal->reason = "maintenance";
+        refusal->is_maintained = 1;
         refusal->retry_after_sec = 30;
         ngx_str_set(&refusal->detail, "the plugin is under maintenance");
         return NGX_DECLINED;

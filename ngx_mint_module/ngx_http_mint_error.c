@@ -2,10 +2,11 @@
 /*
  * Answers of the edge itself: application/problem+json (RFC 9457) that is at
  * the same time the error envelope of mint-sdk, with the request id, the
- * plugin and what is the matter with it.
+ * plugin and what is the matter with it; or the same as a page, for clients
+ * that prefer that (ngx_http_mint_html.c).
  */
 
-#include "ngx_http_mint.h"
+#include "ngx_http_mint_html.h"
 
 
 #define NGX_HTTP_MINT_TEXT_MAX  512
@@ -19,19 +20,28 @@ typedef struct {
 } ngx_http_mint_status_t;
 
 
+typedef struct {
+    const char  *name;
+    ngx_str_t   *value;
+    ngx_uint_t   is_page;
+} ngx_http_mint_error_header_t;
+
+
 static ngx_http_mint_status_t *ngx_http_mint_error_status(ngx_uint_t status);
 static ngx_int_t ngx_http_mint_error_detail(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_http_mint_refusal_t *refusal,
     ngx_str_t *detail);
 static ngx_int_t ngx_http_mint_error_body(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_http_mint_refusal_t *refusal,
-    ngx_str_t *body);
+    ngx_str_t *sentence, ngx_str_t *body);
 static ngx_int_t ngx_http_mint_error_escape(ngx_pool_t *pool, ngx_str_t *to,
     ngx_str_t *from);
-static ngx_int_t ngx_http_mint_error_headers(ngx_http_request_t *r,
+static const char *ngx_http_mint_error_state(
     ngx_http_mint_refusal_t *refusal);
+static ngx_int_t ngx_http_mint_error_headers(ngx_http_request_t *r,
+    ngx_http_mint_refusal_t *refusal, ngx_uint_t is_page);
 static ngx_int_t ngx_http_mint_error_header(ngx_http_request_t *r,
-    const char *name, u_char *value, size_t len);
+    const char *name, ngx_str_t *value);
 
 
 /* the last row is for every status that has none */
@@ -74,6 +84,26 @@ static ngx_http_mint_status_t  ngx_http_mint_statuses[] = {
 };
 
 
+/* of every answer, and of pages */
+
+static ngx_str_t  ngx_http_mint_error_no_store = ngx_string("no-store");
+static ngx_str_t  ngx_http_mint_error_accept = ngx_string("Accept");
+static ngx_str_t  ngx_http_mint_error_nosniff = ngx_string("nosniff");
+static ngx_str_t  ngx_http_mint_error_referrer = ngx_string("same-origin");
+
+static ngx_http_mint_error_header_t  ngx_http_mint_error_header_table[] = {
+    { "Cache-Control", &ngx_http_mint_error_no_store, 0 },
+    { "Vary", &ngx_http_mint_error_accept, 0 },
+    { "Content-Security-Policy", &ngx_http_mint_html_policy, 1 },
+    { "X-Content-Type-Options", &ngx_http_mint_error_nosniff, 1 },
+    { "Referrer-Policy", &ngx_http_mint_error_referrer, 1 }
+};
+
+#define NGX_HTTP_MINT_ERROR_HEADERS                                           \
+    (sizeof(ngx_http_mint_error_header_table)                                 \
+     / sizeof(ngx_http_mint_error_header_table[0]))
+
+
 /* what a client reads of a seat that takes no requests, by cause */
 
 static const char  *ngx_http_mint_error_causes[MINT_CAUSE_COUNT] = {
@@ -89,15 +119,33 @@ ngx_int_t
 ngx_http_mint_error_send(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     ngx_http_mint_refusal_t *refusal)
 {
-    ngx_str_t                  body;
+    ngx_int_t                  rc;
+    ngx_str_t                  body, detail;
+    ngx_uint_t                 is_page;
     ngx_http_complex_value_t   cv;
 
-    static ngx_str_t  type = ngx_string("application/problem+json");
+    static ngx_str_t  types[] = {
+        ngx_string("application/problem+json"),
+        ngx_string("text/html; charset=utf-8")
+    };
 
     ctx->reject = refusal->reason;
+    ctx->is_own = 1;
+    is_page = ngx_http_mint_html_is_wanted(r);
 
-    if (ngx_http_mint_error_body(r, ctx, refusal, &body) != NGX_OK
-        || ngx_http_mint_error_headers(r, refusal) != NGX_OK)
+    rc = ngx_http_mint_error_detail(r, ctx, refusal, &detail);
+
+    if (rc == NGX_OK && is_page) {
+        rc = ngx_http_mint_html_body(r, ctx, refusal,
+                        &ngx_http_mint_error_status(refusal->status)->title,
+                        &detail, &body);
+
+    } else if (rc == NGX_OK) {
+        rc = ngx_http_mint_error_body(r, ctx, refusal, &detail, &body);
+    }
+
+    if (rc != NGX_OK
+        || ngx_http_mint_error_headers(r, refusal, is_page) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -108,7 +156,7 @@ ngx_http_mint_error_send(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     ngx_memzero(&cv, sizeof(ngx_http_complex_value_t));
     cv.value = body;
 
-    return ngx_http_send_response(r, refusal->status, &type, &cv);
+    return ngx_http_send_response(r, refusal->status, &types[is_page], &cv);
 }
 
 
@@ -141,11 +189,15 @@ ngx_http_mint_error_handler(ngx_http_request_t *r)
     refusal.rejection = -1;
     refusal.status = r->err_status;
 
-    if (refusal.status < 400 && r->upstream_states != NULL
-        && r->upstream_states->nelts != 0)
-    {
+    state = NULL;
+
+    if (r->upstream_states != NULL && r->upstream_states->nelts != 0) {
         state = r->upstream_states->elts;
-        refusal.status = state[r->upstream_states->nelts - 1].status;
+        state += r->upstream_states->nelts - 1;
+    }
+
+    if (refusal.status < 400 && state != NULL) {
+        refusal.status = state->status;
     }
 
     if (refusal.status < 400) {
@@ -165,6 +217,14 @@ ngx_http_mint_error_handler(ngx_http_request_t *r)
 
     refusal.reason = refusal.status == NGX_HTTP_GATEWAY_TIME_OUT
                      ? "upstream timed out" : "upstream failed";
+
+    if (refusal.status == NGX_HTTP_BAD_GATEWAY && state != NULL
+        && state->connect_time == (ngx_msec_t) -1)
+    {
+        refusal.is_unreachable = 1;
+        refusal.reason = "upstream could not be reached";
+        refusal.retry_after_sec = ngx_max(refusal.retry_after_sec, 2);
+    }
 
     ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
                   "mint: answered %ui: %s, plugin \"%V\", user \"%V\", "
@@ -245,6 +305,15 @@ ngx_http_mint_error_detail(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
         }
     }
 
+    if (refusal->is_unreachable) {
+        cause = "cannot be reached";
+
+    } else if (cause == NULL && refusal->has_seat && !ctx->is_plugin
+               && refusal->status == NGX_HTTP_SERVICE_UNAVAILABLE)
+    {
+        cause = "is not running";
+    }
+
     p = ngx_slprintf(p, last, "%s",
                      cause != NULL ? cause : (char *) row->detail.data);
 
@@ -260,17 +329,18 @@ ngx_http_mint_error_detail(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
 
 static ngx_int_t
 ngx_http_mint_error_body(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
-    ngx_http_mint_refusal_t *refusal, ngx_str_t *body)
+    ngx_http_mint_refusal_t *refusal, ngx_str_t *sentence, ngx_str_t *body)
 {
     size_t                   size;
     u_char                  *p, *last;
     ngx_str_t                detail, plugin;
+    const char              *state;
     ngx_http_mint_status_t  *row;
 
     row = ngx_http_mint_error_status(refusal->status);
+    state = ngx_http_mint_error_state(refusal);
 
-    if (ngx_http_mint_error_detail(r, ctx, refusal, &detail) != NGX_OK
-        || ngx_http_mint_error_escape(r->pool, &detail, &detail) != NGX_OK
+    if (ngx_http_mint_error_escape(r->pool, &detail, sentence) != NGX_OK
         || ngx_http_mint_error_escape(r->pool, &plugin, &ctx->plugin)
            != NGX_OK)
     {
@@ -299,17 +369,15 @@ ngx_http_mint_error_body(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
         p = ngx_slprintf(p, last, ",\"plugin\":\"%V\"", &plugin);
     }
 
-    if (refusal->has_seat) {
+    if (state != NULL) {
         p = ngx_slprintf(p, last, ",\"state\":\"%s\",\"cause\":\"%s\"",
-                         ngx_http_mint_seat_state_word(refusal->state),
-                         ngx_http_mint_seat_cause_word(refusal->cause));
+                         state, ngx_http_mint_seat_cause_word(refusal->cause));
     }
 
-    if (plugin.len != 0 && refusal->has_seat) {
+    if (plugin.len != 0 && state != NULL) {
         p = ngx_slprintf(p, last,
                          ",\"details\":{\"plugin\":\"%V\",\"state\":\"%s\","
-                         "\"cause\":\"%s\"}}\n", &plugin,
-                         ngx_http_mint_seat_state_word(refusal->state),
+                         "\"cause\":\"%s\"}}\n", &plugin, state,
                          ngx_http_mint_seat_cause_word(refusal->cause));
 
     } else {
@@ -319,6 +387,20 @@ ngx_http_mint_error_body(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     body->len = p - body->data;
 
     return NGX_OK;
+}
+
+
+/* the route's, in the words of docs/directives.md; NULL: not known */
+
+static const char *
+ngx_http_mint_error_state(ngx_http_mint_refusal_t *refusal)
+{
+    if (refusal->is_maintained) {
+        return "maintenance";
+    }
+
+    return refusal->has_seat ? ngx_http_mint_seat_state_word(refusal->state)
+                             : NULL;
 }
 
 
@@ -344,41 +426,48 @@ ngx_http_mint_error_escape(ngx_pool_t *pool, ngx_str_t *to, ngx_str_t *from)
 
 static ngx_int_t
 ngx_http_mint_error_headers(ngx_http_request_t *r,
-    ngx_http_mint_refusal_t *refusal)
+    ngx_http_mint_refusal_t *refusal, ngx_uint_t is_page)
 {
-    u_char  *p, *value;
+    ngx_str_t                       value;
+    ngx_uint_t                      i;
+    ngx_http_mint_error_header_t   *header;
 
-    if (ngx_http_mint_error_header(r, "Cache-Control", (u_char *) "no-store",
-                                   sizeof("no-store") - 1)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
+    static ngx_str_t  challenge = ngx_string("Bearer realm=\"mint\"");
+
+    for (i = 0; i < NGX_HTTP_MINT_ERROR_HEADERS; i++) {
+        header = &ngx_http_mint_error_header_table[i];
+
+        if ((is_page || !header->is_page)
+            && ngx_http_mint_error_header(r, header->name, header->value)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
     }
 
     if (refusal->status == NGX_HTTP_UNAUTHORIZED) {
-        return ngx_http_mint_error_header(r, "WWW-Authenticate",
-                                          (u_char *) "Bearer realm=\"mint\"",
-                                          sizeof("Bearer realm=\"mint\"") - 1);
+        return ngx_http_mint_error_header(r, "WWW-Authenticate", &challenge);
     }
 
     if (refusal->retry_after_sec == 0) {
         return NGX_OK;
     }
 
-    value = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
-    if (value == NULL) {
+    value.data = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
+    if (value.data == NULL) {
         return NGX_ERROR;
     }
 
-    p = ngx_sprintf(value, "%ui", refusal->retry_after_sec);
+    value.len = ngx_sprintf(value.data, "%ui", refusal->retry_after_sec)
+                - value.data;
 
-    return ngx_http_mint_error_header(r, "Retry-After", value, p - value);
+    return ngx_http_mint_error_header(r, "Retry-After", &value);
 }
 
 
 static ngx_int_t
 ngx_http_mint_error_header(ngx_http_request_t *r, const char *name,
-    u_char *value, size_t len)
+    ngx_str_t *value)
 {
     ngx_table_elt_t  *h;
 
@@ -392,8 +481,7 @@ ngx_http_mint_error_header(ngx_http_request_t *r, const char *name,
     h->hash = 1;
     h->key.data = (u_char *) name;
     h->key.len = strlen(name);
-    h->value.data = value;
-    h->value.len = len;
+    h->value = *value;
 
     return NGX_OK;
 }

@@ -86,7 +86,7 @@ ngx_http_mint_filter_header(ngx_http_request_t *r)
     }
 
     from_plugin = ctx->is_plugin && ctx->seat != MINT_SEAT_NONE
-                  && r->upstream != NULL;
+                  && r->upstream != NULL && !ctx->is_own;
 
     if (ctx->seat != MINT_SEAT_NONE && ngx_http_mint_filter_is_raw(r, ctx)) {
         return NGX_HTTP_BAD_GATEWAY;

@@ -4,6 +4,7 @@
  * request is in ngx_http_mint_access.c, in the order of its comment.
  */
 
+#include "ngx_http_mint_html.h"
 #include "ngx_http_mint_park.h"
 
 
@@ -438,6 +439,10 @@ ngx_http_mint_init(ngx_conf_t *cf)
         }
 
         *h = phases[i].handler;
+    }
+
+    if (ngx_http_mint_html_init(cf) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     ngx_http_mint_headers_init();
