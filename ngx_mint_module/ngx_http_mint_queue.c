@@ -32,6 +32,8 @@ struct ngx_http_mint_queue_s {
 
 static ngx_http_mint_queue_t *ngx_http_mint_queue_get(uint32_t plugin_id);
 static void ngx_http_mint_queue_publish(ngx_http_mint_queue_t *queue);
+static void ngx_http_mint_queue_settle(ngx_http_mint_queue_t *queue);
+static void ngx_http_mint_queue_free(ngx_http_mint_queue_t *queue);
 static void ngx_http_mint_queue_record(ngx_http_mint_queue_t *queue);
 static void ngx_http_mint_queue_timer_handler(ngx_event_t *ev);
 static ngx_msec_t ngx_http_mint_queue_look(ngx_http_mint_queue_t *queue);
@@ -64,6 +66,11 @@ ngx_http_mint_queue_add(ngx_http_mint_park_t *park, uint32_t plugin_id,
 
     ngx_queue_insert_tail(&queue->requests, &park->link);
     queue->parked.requests++;
+
+    if (queue->parked.oldest_ns == 0) {
+        queue->parked.oldest_ns = park->since_ns;
+    }
+
     ngx_http_mint_queue_publish(queue);
 
     /* counted first: two workers may both find it full, never both room */
@@ -83,6 +90,11 @@ ngx_http_mint_queue_add(ngx_http_mint_park_t *park, uint32_t plugin_id,
 }
 
 
+/*
+ * The oldest is said to be one until the next look: the request is on its way
+ * then, and those of other workers cannot overtake it.
+ */
+
 void
 ngx_http_mint_queue_remove(ngx_http_mint_park_t *park)
 {
@@ -94,21 +106,10 @@ ngx_http_mint_queue_remove(ngx_http_mint_park_t *park)
     ngx_queue_remove(&park->link);
     queue->parked.requests--;
     ngx_http_mint_queue_publish(queue);
-
-    if (queue->parked.requests != 0) {
-        return;
-    }
-
-    if (queue->record != NULL) {
-        ngx_http_mint_workers_release(queue->record);
-    }
-
-    ngx_queue_remove(&queue->link);
-    ngx_free(queue);
 }
 
 
-/* made for its first request, freed with its last */
+/* made for its first request, freed by the look after its last */
 
 static ngx_http_mint_queue_t *
 ngx_http_mint_queue_get(uint32_t plugin_id)
@@ -160,6 +161,16 @@ ngx_http_mint_queue_get(uint32_t plugin_id)
 static void
 ngx_http_mint_queue_publish(ngx_http_mint_queue_t *queue)
 {
+    if (queue->record != NULL) {
+        ngx_http_mint_workers_park(queue->record, queue->plugin_id,
+                                   &queue->parked);
+    }
+}
+
+
+static void
+ngx_http_mint_queue_settle(ngx_http_mint_queue_t *queue)
+{
     ngx_http_mint_park_t  *park;
 
     queue->parked.oldest_ns = 0;
@@ -170,10 +181,19 @@ ngx_http_mint_queue_publish(ngx_http_mint_queue_t *queue)
         queue->parked.oldest_ns = park->since_ns;
     }
 
+    ngx_http_mint_queue_publish(queue);
+}
+
+
+static void
+ngx_http_mint_queue_free(ngx_http_mint_queue_t *queue)
+{
     if (queue->record != NULL) {
-        ngx_http_mint_workers_park(queue->record, queue->plugin_id,
-                                   &queue->parked);
+        ngx_http_mint_workers_release(queue->record);
     }
+
+    ngx_queue_remove(&queue->link);
+    ngx_free(queue);
 }
 
 
@@ -213,27 +233,35 @@ ngx_http_mint_queue_record(ngx_http_mint_queue_t *queue)
 static void
 ngx_http_mint_queue_timer_handler(ngx_event_t *ev)
 {
-    ngx_msec_t                   next, wait;
-    ngx_queue_t                 *q;
-    ngx_http_mint_queue_t       *queue;
+    ngx_msec_t              interval, wait;
+    ngx_queue_t            *q, *next;
+    ngx_http_mint_queue_t  *queue;
 
     ngx_http_mint_run_check();
 
-    next = NGX_HTTP_MINT_QUEUE_TICK;
+    interval = NGX_HTTP_MINT_QUEUE_TICK;
 
     for (q = ngx_queue_head(&ngx_http_mint_queues);
          q != ngx_queue_sentinel(&ngx_http_mint_queues);
-         q = ngx_queue_next(q))
+         q = next)
     {
+        next = ngx_queue_next(q);
         queue = ngx_queue_data(q, ngx_http_mint_queue_t, link);
 
         ngx_http_mint_queue_record(queue);
+        ngx_http_mint_queue_settle(queue);
+
+        if (queue->parked.requests == 0) {
+            ngx_http_mint_queue_free(queue);
+            continue;
+        }
+
         wait = ngx_http_mint_queue_look(queue);
-        next = ngx_min(next, wait);
+        interval = ngx_min(interval, wait);
     }
 
     if (!ngx_queue_empty(&ngx_http_mint_queues)) {
-        ngx_add_timer(ev, next);
+        ngx_add_timer(ev, interval);
     }
 }
 
@@ -247,12 +275,14 @@ ngx_http_mint_queue_timer_handler(ngx_event_t *ev)
 static ngx_msec_t
 ngx_http_mint_queue_look(ngx_http_mint_queue_t *queue)
 {
-    ngx_queue_t                 *q;
-    ngx_event_t                 *write;
-    ngx_http_mint_park_t        *park;
-    ngx_http_mint_parked_t       others;
-    ngx_http_mint_words_t        words;
+    ngx_msec_t               wait;
+    ngx_queue_t             *q;
+    ngx_event_t             *write;
+    ngx_http_mint_park_t    *park;
+    ngx_http_mint_words_t    words;
+    ngx_http_mint_parked_t   others;
 
+    wait = NGX_HTTP_MINT_QUEUE_TICK;
     ngx_memzero(&others, sizeof(ngx_http_mint_parked_t));
 
     if (queue->record != NULL) {
@@ -282,9 +312,10 @@ ngx_http_mint_queue_look(ngx_http_mint_queue_t *queue)
         write = park->request->connection->write;
         write->delayed = 0;
         ngx_post_event(write, &ngx_posted_events);
+        wait = NGX_HTTP_MINT_QUEUE_TURN;
     }
 
-    return NGX_HTTP_MINT_QUEUE_TICK;
+    return wait;
 }
 
 

@@ -351,7 +351,7 @@ ngx_http_mint_workers_parked(ngx_http_mint_record_t *record,
         requests = mint_run_load(&plugin->parked);
         oldest_ns = mint_run_load(&plugin->oldest_parked_ns);
 
-        if (requests == 0 || i == record->number
+        if ((requests == 0 && oldest_ns == 0) || i == record->number
             || !ngx_http_mint_workers_is_live(record->file.fd, i))
         {
             continue;
