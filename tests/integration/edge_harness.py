@@ -70,6 +70,7 @@ UPSTREAM = """
     server {{
         listen unix:{socket} backlog=4096;
         listen 127.0.0.1:{tcp} backlog=4096;
+        client_header_buffer_size 8k;
         location / {{ return 200 "{body}"; }}
         location = /empty {{ return 204; }}
     }}
