@@ -232,7 +232,7 @@ def test_bad_file_name(
     ({"nginx": {"managed": 3}}, {}, ["nginx.managed", "true or false"]),
     ({"plugins": []}, {}, ["plugins", "object"]),
     ({}, {"MINT_PLUGINS__CAPACITY": "0"},
-     ["MINT_PLUGINS__CAPACITY", "plugins.capacity", "from 1 to 4096"]),
+     ["MINT_PLUGINS__CAPACITY", "plugins.capacity", "from 1 to 16384"]),
     ({}, {"MINT_PLUGINS__CAPACTY": "3"}, ["MINT_PLUGINS__CAPACTY"]),
 ])
 def test_bad_setting_ends_the_start(
