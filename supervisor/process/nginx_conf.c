@@ -181,7 +181,7 @@ nginx_conf_value(const struct config *config, const char *prefix, size_t row,
 }
 
 
-/* what is not configured has no line: directives want an argument */
+/* lists that are not configured have no line: directives want an argument */
 
 static void
 nginx_conf_edge(const struct config *config, struct strbuf *out)
@@ -190,6 +190,10 @@ nginx_conf_edge(const struct config *config, struct strbuf *out)
     char                text[MINT_ORIGIN_TEXT_MAX];
     const char         *url;
     struct mint_origin  origin;
+
+    /* who asks for a plugin that starts waits as long as it may take */
+    strbuf_printf(out, "mint_park start=%llds;\n    ",
+                  (long long) config->plugins.ready_deadline_sec);
 
     url = config->server.external_url;
 

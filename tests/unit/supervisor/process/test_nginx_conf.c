@@ -85,19 +85,23 @@ START_TEST(test_edge)
     struct config   config;
 
     memset(&config, 0, sizeof(config));
-    expect(&config, "[@edge@]", "[]");
+    config.plugins.ready_deadline_sec = 60;
+    expect(&config, "[@edge@]", "[mint_park start=60s;\n    ]");
 
     config.server.external_url = (char *) "HTTPS://Mint.example.org:443/lab/";
     expect(&config, "[@edge@]",
-           "[mint_external_url https://mint.example.org;\n    ]");
+           "[mint_park start=60s;\n    "
+           "mint_external_url https://mint.example.org;\n    ]");
 
     config.server.external_url = (char *) "http://[::1]:8001";
     config.cors_origins.item = cors;
     config.cors_origins.count = 2;
     config.server.trusted_proxies.item = proxies;
     config.server.trusted_proxies.count = 2;
+    config.plugins.ready_deadline_sec = 3600;
 
     expect(&config, "@edge@",
+           "mint_park start=3600s;\n    "
            "mint_external_url http://[::1]:8001;\n    "
            "mint_cors_origins https://lims.example.org "
            "http://localhost:5173;\n    "
