@@ -90,7 +90,6 @@ typedef struct {
 struct ngx_http_mint_ctx_s {
     ngx_str_t                request_id;
     ngx_str_t                plugin;        /* name; empty: the platform */
-    ngx_str_t                version;
     ngx_str_t                user;          /* id, empty: nobody */
     u_char                   user_digits[NGX_INT64_LEN];
     uint64_t                 user_id;

@@ -333,24 +333,18 @@ ngx_http_mint_access_remember(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     ngx_http_mint_match_t *match)
 {
     u_char                   *p;
-    size_t                    version_len;
     const struct mint_route  *route;
 
     route = match->route;
-    version_len = strnlen(route->version, sizeof(route->version));
 
-    p = ngx_pnalloc(r->pool, route->name_len + version_len);
+    p = ngx_pnalloc(r->pool, route->name_len);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
     ctx->plugin.data = p;
     ctx->plugin.len = route->name_len;
-    p = ngx_cpymem(p, route->name, route->name_len);
-
-    ctx->version.data = p;
-    ctx->version.len = version_len;
-    ngx_memcpy(p, route->version, version_len);
+    ngx_memcpy(p, route->name, route->name_len);
 
     ctx->plugin_id = route->plugin_id;
     ctx->seat_first = route->seat_first;

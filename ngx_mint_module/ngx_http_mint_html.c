@@ -61,8 +61,11 @@ static void ngx_http_mint_html_message(
 static void ngx_http_mint_html_again(ngx_http_request_t *r,
     ngx_http_mint_html_buf_t *b, ngx_http_mint_refusal_t *refusal,
     ngx_uint_t refresh_sec);
+static void ngx_http_mint_html_version(ngx_http_mint_html_buf_t *b,
+    ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx);
 static void ngx_http_mint_html_cause(ngx_http_mint_html_buf_t *b,
-    ngx_http_mint_ctx_t *ctx, ngx_http_mint_refusal_t *refusal);
+    ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
+    ngx_http_mint_refusal_t *refusal);
 static void ngx_http_mint_html_text(ngx_http_mint_html_buf_t *b,
     const char *text);
 static void ngx_http_mint_html_value(ngx_http_mint_html_buf_t *b,
@@ -197,7 +200,8 @@ ngx_http_mint_html_body(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     size = sizeof(NGX_HTTP_MINT_HTML_STYLE) + 2 * NGX_HTTP_MINT_HTML_TEXT_MAX
            + NGX_HTTP_MINT_MARKUP_GROWTH
              * (4 * name->len + 2 * title->len + detail->len
-                + ctx->version.len + ctx->request_id.len
+                + sizeof(((struct mint_route *) 0)->version)
+                + ctx->request_id.len
                 + (refusal->reason ? strlen(refusal->reason) : 0));
 
     b.pos = ngx_pnalloc(r->pool, size);
@@ -233,7 +237,7 @@ ngx_http_mint_html_body(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     ngx_http_mint_html_again(r, &b, refusal, refresh_sec);
 
     if (ctx->is_admin) {
-        ngx_http_mint_html_cause(&b, ctx, refusal);
+        ngx_http_mint_html_cause(&b, r, ctx, refusal);
     }
 
     b.pos = ngx_slprintf(b.pos, b.last, "<footer>%ui ", refusal->status);
@@ -366,8 +370,33 @@ ngx_http_mint_html_again(ngx_http_request_t *r, ngx_http_mint_html_buf_t *b,
 }
 
 
+/* not kept with the request: only this page asks for it */
+
 static void
-ngx_http_mint_html_cause(ngx_http_mint_html_buf_t *b,
+ngx_http_mint_html_version(ngx_http_mint_html_buf_t *b, ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx)
+{
+    ngx_str_t                      version;
+    ngx_http_mint_match_t          match;
+    const ngx_http_mint_table_t   *routes;
+
+    routes = ngx_http_mint_run_routes();
+
+    if (routes == NULL
+        || !ngx_http_mint_table_find(routes, r->uri.data, r->uri.len, &match)
+        || match.route->plugin_id != ctx->plugin_id)
+    {
+        return;
+    }
+
+    version.data = (u_char *) match.route->version;
+    version.len = strnlen(match.route->version, sizeof(match.route->version));
+    ngx_http_mint_html_value(b, &version);
+}
+
+
+static void
+ngx_http_mint_html_cause(ngx_http_mint_html_buf_t *b, ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_http_mint_refusal_t *refusal)
 {
     ngx_str_t  reason;
@@ -383,7 +412,7 @@ ngx_http_mint_html_cause(ngx_http_mint_html_buf_t *b,
         ngx_http_mint_html_text(b, "<dt>Plugin</dt><dd>");
         ngx_http_mint_html_value(b, &ctx->plugin);
         ngx_http_mint_html_text(b, " ");
-        ngx_http_mint_html_value(b, &ctx->version);
+        ngx_http_mint_html_version(b, r, ctx);
         ngx_http_mint_html_text(b, "</dd>\n");
     }
 

@@ -37,6 +37,8 @@ static void ngx_http_mint_peer_free(ngx_peer_connection_t *pc, void *data,
     ngx_uint_t state);
 static const char *ngx_http_mint_peer_seat(ngx_http_mint_ctx_t *ctx,
     struct mint_seat *seat);
+static void ngx_http_mint_peer_copy(struct mint_seat *seat,
+    const struct mint_seat *record);
 static ngx_int_t ngx_http_mint_peer_address(ngx_peer_connection_t *pc,
     ngx_http_mint_peer_t *peer, struct mint_seat *seat);
 static ngx_int_t ngx_http_mint_peer_unix(ngx_peer_connection_t *pc,
@@ -245,7 +247,7 @@ ngx_http_mint_peer_seat(ngx_http_mint_ctx_t *ctx, struct mint_seat *seat)
     }
 
     word = mint_run_load_acquire(&record->word);
-    mint_run_copy(seat, record, sizeof(struct mint_seat));
+    ngx_http_mint_peer_copy(seat, record);
     seat->word = word;
 
     if (seat->plugin_id != ctx->plugin_id) {
@@ -268,6 +270,23 @@ ngx_http_mint_peer_seat(ngx_http_mint_ctx_t *ctx, struct mint_seat *seat)
     }
 
     return ngx_http_mint_seat_state_word(state);
+}
+
+
+/* of the address no more than there is: most of the room is empty */
+
+static void
+ngx_http_mint_peer_copy(struct mint_seat *seat, const struct mint_seat *record)
+{
+    size_t  head, tail;
+
+    head = offsetof(struct mint_seat, address);
+    tail = sizeof(struct mint_seat) - sizeof(uint64_t);
+
+    mint_run_copy((u_char *) seat + tail, (u_char *) record + tail,
+                  sizeof(uint64_t));
+    mint_run_copy(seat, record,
+                  ngx_min(ngx_align(head + seat->address_len, 8), tail));
 }
 
 
