@@ -94,7 +94,7 @@ PLAIN = """
     }}
 """
 
-# the location to copy of docs/directives.md
+# the location to copy of docs/directives.md, without its buffers
 MINT = """
     mint_run_directory {dir}/run;
     upstream mint {{
