@@ -132,6 +132,11 @@ ngx_http_mint_tunnel_begin(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
     u->from_client.last = ngx_http_mint_tunnel_buffer;
     u->from_client.end = ngx_http_mint_tunnel_buffer;
 
+    /* "limit_rate" may have held back some of the 101 */
+
+    r->limit_rate = 0;
+    c->write->delayed = 0;
+
     t->is_up_ready = c->read->ready;
     t->is_down_ready = upstream->read->ready;
     c->read->ready = 0;
@@ -329,15 +334,15 @@ ngx_http_mint_tunnel_send(ngx_http_request_t *r, ngx_http_mint_flow_t *flow)
         flow->pos = flow->last;
     }
 
+    /* the 101 comes first, should the client not have taken all of it */
+
+    if (to == r->connection && to->buffered
+        && ngx_http_output_filter(r, NULL) == NGX_ERROR)
+    {
+        return NGX_DONE;
+    }
+
     while (flow->pos != flow->last) {
-
-        /* the 101 comes first, should the client not have taken all of it */
-
-        if (to == r->connection && to->buffered
-            && ngx_http_output_filter(r, NULL) == NGX_ERROR)
-        {
-            return NGX_DONE;
-        }
 
         n = NGX_AGAIN;
 
@@ -366,7 +371,7 @@ ngx_http_mint_tunnel_send(ngx_http_request_t *r, ngx_http_mint_flow_t *flow)
 
     ngx_http_mint_tunnel_free(r, flow);
 
-    return NGX_OK;
+    return to == r->connection && to->buffered ? NGX_AGAIN : NGX_OK;
 }
 
 
@@ -486,7 +491,8 @@ ngx_http_mint_tunnel_events(ngx_http_request_t *r, ngx_http_mint_tunnel_t *t)
                              : t->idle_ms);
     ngx_http_mint_tunnel_timer(upstream->write, t->up.pos != t->up.last,
                                t->up.has_moved, u->conf->send_timeout);
-    ngx_http_mint_tunnel_timer(c->write, t->down.pos != t->down.last,
+    ngx_http_mint_tunnel_timer(c->write,
+                               c->buffered || t->down.pos != t->down.last,
                                t->down.has_moved, clcf->send_timeout);
 
     return NGX_OK;

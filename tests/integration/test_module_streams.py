@@ -274,6 +274,28 @@ def test_tunnel_over_tls(tls_world, client_pause):
     wait_for(lambda: tls_world.in_flight(6) == 0, "counting out")
 
 
+def test_long_head_of_the_101_is_not_held_back():
+    """"limit_rate" sends such a head in parts; the tunnel has to send the
+    rest, also when neither side says anything."""
+    with World(server="limit_rate 1k;") as w:
+        w.backend("tiny-a")
+
+        @w.backends["tiny-a"].on("/api/tiny/ws")
+        def begin(peer, request):
+            peer.answer(b"", "101 Switching Protocols",
+                        [("Upgrade", "websocket"), ("Connection", "Upgrade"),
+                         ("X-Long", "x" * 3000)], length=False)
+            while data := peer.file.read1(65536):
+                peer.sock.sendall(data)
+            return True
+
+        w.start()
+        with w.open_websocket("/api/tiny/ws") as s:
+            assert "x" * 3000 in read_head(s)
+            s.sendall(b"hello")
+            assert s.recv(5) == b"hello"
+
+
 # ---- idle limits ------------------------------------------------------
 
 
