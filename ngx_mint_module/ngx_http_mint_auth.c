@@ -11,6 +11,7 @@
 
 
 #define NGX_HTTP_MINT_BLOB_TRIES    4
+#define NGX_HTTP_MINT_FIT           256     /* internal tokens kept in mind */
 
 
 /* the credentials of a request as found in its headers */
@@ -33,6 +34,15 @@ typedef struct {
     ngx_uint_t  is_pat;
     ngx_uint_t  is_read_only;
 } ngx_http_mint_subject_t;
+
+
+/* internal tokens that were found fit for a header: a text does not change as
+   long as file and reference are the same */
+
+typedef struct {
+    uint64_t    epoch;
+    uint64_t    ref;                /* 0: none */
+} ngx_http_mint_fit_t;
 
 
 static void ngx_http_mint_auth_find(ngx_http_request_t *r,
@@ -62,6 +72,9 @@ static ngx_int_t ngx_http_mint_auth_token(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_http_mint_view_t *view);
 static void ngx_http_mint_auth_refuse(ngx_http_mint_refusal_t *refusal,
     ngx_uint_t status, ngx_int_t rejection, const char *reason);
+
+
+static ngx_http_mint_fit_t  ngx_http_mint_auth_fit[NGX_HTTP_MINT_FIT];
 
 
 ngx_int_t
@@ -546,15 +559,35 @@ static ngx_int_t
 ngx_http_mint_auth_token(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     ngx_http_mint_view_t *view)
 {
-    ngx_str_t        token;
-    const uint64_t  *ref;
+    uint64_t                seen;
+    ngx_str_t               token;
+    const uint64_t         *ref;
+    ngx_http_mint_fit_t    *fit;
 
-    if (!ngx_http_mint_identity_token(view, ctx->plugin_id, &ref)
-        || ngx_http_mint_auth_blob(r, ref, &token) != NGX_OK
-        || token.len > MINT_TOKEN_MAX
-        || !ngx_http_mint_text_is_header_safe(token.data, token.len))
+    if (!ngx_http_mint_identity_token(view, ctx->plugin_id, &ref)) {
+        return NGX_DECLINED;
+    }
+
+    fit = &ngx_http_mint_auth_fit[ctx->plugin_id % NGX_HTTP_MINT_FIT];
+    seen = mint_run_load_acquire(ref);
+
+    if (ngx_http_mint_auth_blob(r, ref, &token) != NGX_OK
+        || token.len > MINT_TOKEN_MAX)
     {
         return NGX_DECLINED;
+    }
+
+    if (fit->epoch != view->header.writer_epoch || fit->ref != seen
+        || mint_run_load_acquire(ref) != seen)
+    {
+        if (!ngx_http_mint_text_is_header_safe(token.data, token.len)) {
+            return NGX_DECLINED;
+        }
+
+        /* what was read is what seen refers to, if it still does */
+
+        fit->epoch = view->header.writer_epoch;
+        fit->ref = mint_run_load_acquire(ref) == seen ? seen : 0;
     }
 
     return ngx_http_mint_headers_push(r, NGX_HTTP_MINT_HEADER_TOKEN, &token);

@@ -22,6 +22,9 @@ typedef struct {
 } ngx_http_mint_memo_t;
 
 
+typedef uint64_t  ngx_http_mint_memo_word_t __attribute__((vector_size(16)));
+
+
 static ngx_http_mint_memo_t *ngx_http_mint_memo_slot(
     const ngx_http_mint_text_t *token);
 static ngx_uint_t ngx_http_mint_memo_same(const u_char *a, const u_char *b,
@@ -102,7 +105,8 @@ ngx_http_mint_memo_slot(const ngx_http_mint_text_t *token)
 {
     uint64_t  end;
 
-    if (ngx_http_mint_memo == NULL || token->len < sizeof(end)
+    if (ngx_http_mint_memo == NULL
+        || token->len < sizeof(ngx_http_mint_memo_word_t)
         || token->len > NGX_HTTP_MINT_MEMO_TEXT)
     {
         return NULL;
@@ -127,30 +131,32 @@ ngx_http_mint_memo_differ(const u_char *a, const u_char *b)
 }
 
 
-/* takes the same time wherever they differ: a token is a secret */
+/*
+ * Takes the same time wherever they differ: a token is a secret.  Sixteen bytes
+ * at a time, in what gcc and clang have on every processor; the last sixteen
+ * are looked at whole, however many of them are new.
+ */
 
 static ngx_uint_t
 ngx_http_mint_memo_same(const u_char *a, const u_char *b, size_t len)
 {
-    size_t    i;
-    uint64_t  different;
+    size_t                      i;
+    uint64_t                    halves[2];
+    ngx_http_mint_memo_word_t   x, y, different;
 
-    different = 0;
+    different = (ngx_http_mint_memo_word_t) { 0, 0 };
 
-    for (i = 0; len - i >= 32; i += 32) {
-        different |= ngx_http_mint_memo_differ(a + i, b + i)
-                     | ngx_http_mint_memo_differ(a + i + 8, b + i + 8)
-                     | ngx_http_mint_memo_differ(a + i + 16, b + i + 16)
-                     | ngx_http_mint_memo_differ(a + i + 24, b + i + 24);
+    for (i = 0; i < len - sizeof(x); i += sizeof(x)) {
+        ngx_memcpy(&x, a + i, sizeof(x));
+        ngx_memcpy(&y, b + i, sizeof(y));
+        different |= x ^ y;
     }
 
-    for ( /* void */ ; len - i >= 8; i += 8) {
-        different |= ngx_http_mint_memo_differ(a + i, b + i);
-    }
+    ngx_memcpy(&x, a + len - sizeof(x), sizeof(x));
+    ngx_memcpy(&y, b + len - sizeof(y), sizeof(y));
+    different |= x ^ y;
 
-    for ( /* void */ ; i < len; i++) {
-        different |= a[i] ^ b[i];
-    }
+    ngx_memcpy(halves, &different, sizeof(halves));
 
-    return different == 0;
+    return (halves[0] | halves[1]) == 0;
 }
