@@ -475,8 +475,14 @@ ngx_http_mint_text_bearer(const uint8_t *header, size_t len,
 
     at = sizeof("bearer") - 1;
 
-    if (!ngx_http_mint_text_starts_with(header, len, "bearer", at)
-        || len == at || header[at] != ' ')
+    if (len <= at || header[at] != ' ') {
+        return 0;
+    }
+
+    /* as nearly all write it, in one go */
+
+    if (memcmp(header, "Bearer", at) != 0
+        && !ngx_http_mint_text_starts_with(header, len, "bearer", at))
     {
         return 0;
     }
