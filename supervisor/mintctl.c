@@ -5,7 +5,7 @@
  */
 
 #include <getopt.h>
-#include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,18 +17,38 @@
 #include "lib/strbuf.h"
 
 
-/* options that only some commands have */
+/* options that only some commands have; a bit each */
 enum {
-    MAY_LINES = 1,
-    MAY_FOLLOW = 2,
-    MAY_ALL = 4,
-    MAY_FORCE = 8
+    MAY_LINES = 0x1,
+    MAY_FOLLOW = 0x2,
+    MAY_ALL = 0x4,
+    MAY_FORCE = 0x8
+};
+
+
+enum option_kind {
+    OPTION_FLAG = 0,                    /* bool */
+    OPTION_NUMBER = 1,                  /* long, from 1 to most */
+    OPTION_TEXT = 2                     /* const char * */
+};
+
+
+struct option_row {
+    const char        *name;
+    char               letter;          /* 0 = has none */
+    enum option_kind   kind;
+    unsigned           may;             /* 0 = every command has it */
+    size_t             offset;          /* in struct control */
+    long               most;            /* of a number */
+    const char        *value;           /* what help calls it, or NULL */
+    const char        *help;            /* lines are separated by \n */
 };
 
 
 struct command {
     const char  *name;
-    const char  *argument;              /* its name, NULL if there is none */
+    const char  *argument;              /* its name, in brackets if it may be
+                                           left out, NULL if there is none */
     unsigned     may;
     int          more;                  /* words that may follow it */
     long         timeout_sec;
@@ -39,15 +59,13 @@ struct command {
 struct command_line {
     struct control         control;
     const struct command  *command;
-    char                  *socket;
     unsigned               given;       /* MAY_* */
-    bool                   help;
-    bool                   version;
 };
 
 
 static int mintctl_options(int argc, char **argv, struct command_line *line);
-static void mintctl_flag(struct command_line *line, int opt);
+static int mintctl_option(struct command_line *line,
+    const struct option_row *row, char *value);
 static int mintctl_command(int argc, char **argv, struct command_line *line);
 static char *mintctl_socket(void);
 static long mintctl_number(const char *text, long most);
@@ -78,14 +96,42 @@ static const struct command  commands[] = {
 };
 
 
+#define AT(member)  offsetof(struct control, member)
+
+static const struct option_row  options[] = {
+    { "lines", 'n', OPTION_NUMBER, MAY_LINES, AT(lines), CONTROL_LINES_MAX,
+      "N", "so many lines: 20, at most 200" },
+    { "follow", 'f', OPTION_FLAG, MAY_FOLLOW, AT(follow), 0, NULL,
+      "go on until Ctrl-C" },
+    { "all", 0, OPTION_FLAG, MAY_ALL, AT(all), 0, NULL,
+      "every plugin, one after the other" },
+    { "force", 0, OPTION_FLAG, MAY_FORCE, AT(force), 0, NULL,
+      "the same version again, and without the check of what it\n"
+      "requires of the platform" },
+    { "socket", 0, OPTION_TEXT, 0, AT(socket), 0, "PATH",
+      "the supervisor's socket; else MINT_VAR/run/" MINT_ADMIN_SOCKET ",\n"
+      "./var/run/" MINT_ADMIN_SOCKET " or /run/ngx-mint/" MINT_ADMIN_SOCKET },
+    { "json", 0, OPTION_FLAG, 0, AT(json), 0, NULL,
+      "print the result as JSON" },
+    { "timeout", 0, OPTION_NUMBER, 0, AT(timeout_sec), 86400, "S",
+      "give up after so many seconds" },
+    { "help", 'h', OPTION_FLAG, 0, AT(help), 0, NULL, NULL },
+    { "version", 0, OPTION_FLAG, 0, AT(version), 0, NULL, NULL }
+};
+
+#define OPTION_COUNT  (sizeof(options) / sizeof(options[0]))
+
+
 int
 main(int argc, char **argv)
 {
     int                   rc;
+    char                 *socket;
     struct command_line   line;
 
     memset(&line, 0, sizeof(line));
     line.control.lines = CONTROL_LINES;
+    socket = NULL;
 
     rc = mintctl_options(argc, argv, &line);
     if (rc == -1) {
@@ -93,16 +139,16 @@ main(int argc, char **argv)
     }
 
     if (rc == -1) {
-        if (line.socket == NULL) {
-            line.socket = mintctl_socket();
+        if (line.control.socket == NULL) {
+            socket = mintctl_socket();
+            line.control.socket = socket;
         }
 
-        line.control.socket = line.socket;
         control_catch_signals();
         rc = line.command->run(&line.control);
     }
 
-    free(line.socket);
+    free(socket);
 
     /* a full disk under a redirected stdout is a failure */
     if (fflush(stdout) != 0 && rc == 0) {
@@ -118,54 +164,44 @@ main(int argc, char **argv)
 static int
 mintctl_options(int argc, char **argv, struct command_line *line)
 {
-    int              opt;
-    struct control  *control;
+    int            opt, rc;
+    char           letters[2 * OPTION_COUNT + 1], *letter;
+    size_t         i;
+    struct option  names[OPTION_COUNT + 1];
 
-    static const struct option  names[] = {
-        { "socket", required_argument, NULL, 's' },
-        { "json", no_argument, NULL, 'j' },
-        { "timeout", required_argument, NULL, 't' },
-        { "lines", required_argument, NULL, 'n' },
-        { "follow", no_argument, NULL, 'f' },
-        { "all", no_argument, NULL, 'a' },
-        { "force", no_argument, NULL, 'F' },
-        { "help", no_argument, NULL, 'h' },
-        { "version", no_argument, NULL, 'v' },
-        { NULL, 0, NULL, 0 }
-    };
+    memset(names, 0, sizeof(names));
+    letter = letters;
 
-    control = &line->control;
+    for (i = 0; i < OPTION_COUNT; i++) {
+        names[i].name = options[i].name;
+        names[i].has_arg = options[i].kind == OPTION_FLAG ? no_argument
+                                                          : required_argument;
+        names[i].val = options[i].letter != 0 ? options[i].letter
+                                              : 256 + (int) i;
 
-    while ((opt = getopt_long(argc, argv, "n:fh", names, NULL)) != -1) {
-
-        switch (opt) {
-
-        case 's':
-            free(line->socket);
-            line->socket = mem_strdup(optarg);
-            break;
-
-        case 't':
-            control->timeout_sec = mintctl_number(optarg, 86400);
-            if (control->timeout_sec == 0) {
-                return mintctl_usage("--timeout needs seconds, not ", optarg);
+        if (options[i].letter != 0) {
+            *letter++ = options[i].letter;
+            if (options[i].kind != OPTION_FLAG) {
+                *letter++ = ':';
             }
-            break;
+        }
+    }
 
-        case 'n':
-            control->lines = mintctl_number(optarg, CONTROL_LINES_MAX);
-            line->given |= MAY_LINES;
-            if (control->lines == 0) {
-                return mintctl_usage("--lines needs a number from 1 to 200, "
-                                     "not ", optarg);
-            }
-            break;
+    *letter = '\0';
 
-        case '?':
-            return CONTROL_USAGE;
+    while ((opt = getopt_long(argc, argv, letters, names, NULL)) != -1) {
 
-        default:
-            mintctl_flag(line, opt);
+        for (i = 0; i < OPTION_COUNT && names[i].val != opt; i++) {
+            /* void */
+        }
+
+        if (i == OPTION_COUNT) {
+            return CONTROL_USAGE;           /* getopt has said why */
+        }
+
+        rc = mintctl_option(line, &options[i], optarg);
+        if (rc != -1) {
+            return rc;
         }
     }
 
@@ -173,37 +209,41 @@ mintctl_options(int argc, char **argv, struct command_line *line)
 }
 
 
-static void
-mintctl_flag(struct command_line *line, int opt)
+static int
+mintctl_option(struct command_line *line, const struct option_row *row,
+    char *value)
 {
-    switch (opt) {
+    char   why[64];
+    char  *field;
+    long   number;
 
-    case 'j':
-        line->control.json = true;
+    field = (char *) &line->control + row->offset;
+    line->given |= row->may;
+
+    switch (row->kind) {
+
+    case OPTION_FLAG:
+        *(bool *) (void *) field = true;
+        return -1;
+
+    case OPTION_TEXT:
+        *(const char **) (void *) field = value;
+        return -1;
+
+    case OPTION_NUMBER:
         break;
-
-    case 'f':
-        line->control.follow = true;
-        line->given |= MAY_FOLLOW;
-        break;
-
-    case 'a':
-        line->control.all = true;
-        line->given |= MAY_ALL;
-        break;
-
-    case 'F':
-        line->control.force = true;
-        line->given |= MAY_FORCE;
-        break;
-
-    case 'h':
-        line->help = true;
-        break;
-
-    default:
-        line->version = true;
     }
+
+    number = mintctl_number(value, row->most);
+    if (number == 0) {
+        snprintf(why, sizeof(why), "--%s needs a number from 1 to %ld, not ",
+                 row->name, row->most);
+        return mintctl_usage(why, value);
+    }
+
+    *(long *) (void *) field = number;
+
+    return -1;
 }
 
 
@@ -213,16 +253,17 @@ static int
 mintctl_command(int argc, char **argv, struct command_line *line)
 {
     int                    wanted;
+    bool                   is_optional;
     const struct command  *c;
 
-    if (line->version) {
+    if (line->control.version) {
         printf("mintctl " MINT_VERSION "\n");
         return 0;
     }
 
     if (argc == 0) {
-        mintctl_help(line->help ? stdout : stderr, NULL);
-        return line->help ? 0 : CONTROL_USAGE;
+        mintctl_help(line->control.help ? stdout : stderr, NULL);
+        return line->control.help ? 0 : CONTROL_USAGE;
     }
 
     for (c = commands; c->name != NULL; c++) {
@@ -235,7 +276,7 @@ mintctl_command(int argc, char **argv, struct command_line *line)
         return mintctl_usage("there is no command ", argv[0]);
     }
 
-    if (line->help) {
+    if (line->control.help) {
         mintctl_help(stdout, c);
         return 0;
     }
@@ -246,8 +287,12 @@ mintctl_command(int argc, char **argv, struct command_line *line)
     }
 
     wanted = c->argument != NULL && !line->control.all ? 2 : 1;
+    is_optional = c->argument != NULL && c->argument[0] == '[';
     if (argc < wanted) {
-        return mintctl_usage("missing: ", c->argument);
+        if (!is_optional) {
+            return mintctl_usage("missing: ", c->argument);
+        }
+        wanted = 1;
     }
 
     if (argc > wanted + c->more) {
@@ -308,22 +353,38 @@ mintctl_usage(const char *why, const char *what)
 }
 
 
+/* help lines of one option, the second and later ones under the first */
+
+static void
+mintctl_help_option(FILE *to, const struct option_row *row)
+{
+    char         text[64];
+    const char  *p;
+
+    snprintf(text, sizeof(text), "%s%c%s--%s%s%s",
+             row->letter != 0 ? "-" : "", row->letter != 0 ? row->letter : ' ',
+             row->letter != 0 ? ", " : "", row->name,
+             row->value != NULL ? " " : "",
+             row->value != NULL ? row->value : "");
+
+    fprintf(to, "  %-16s ", text[0] == ' ' ? text + 1 : text);
+
+    for (p = row->help; *p != '\0'; p++) {
+        putc(*p, to);
+        if (*p == '\n') {
+            fprintf(to, "%19s", "");
+        }
+    }
+
+    putc('\n', to);
+}
+
+
 static void
 mintctl_help(FILE *to, const struct command *only)
 {
     size_t                 i;
     const struct command  *c;
-
-    static const struct {
-        unsigned     may;
-        const char  *text;
-    }  options[] = {
-        { MAY_LINES, "-n, --lines N    so many lines: 20, at most 200" },
-        { MAY_FOLLOW, "-f, --follow     go on until Ctrl-C" },
-        { MAY_ALL, "--all            every plugin, one after the other" },
-        { MAY_FORCE, "--force          the same version again, and without "
-          "the check of what it\n                   requires of the platform" },
-    };
 
     if (only != NULL) {
         fprintf(to, "usage: mintctl %s%s%s [options]\n\n  %s\n\n", only->name,
@@ -339,20 +400,16 @@ mintctl_help(FILE *to, const struct command *only)
         putc('\n', to);
     }
 
-    for (i = 0; only != NULL && i < sizeof(options) / sizeof(options[0]); i++)
-    {
-        if (only->may & options[i].may) {
-            fprintf(to, "  %s\n", options[i].text);
+    for (i = 0; i < OPTION_COUNT; i++) {
+        if (options[i].help != NULL
+            && (options[i].may == 0
+                || (only != NULL && (only->may & options[i].may))))
+        {
+            mintctl_help_option(to, &options[i]);
         }
     }
 
     fprintf(to,
-            "  --socket PATH    the supervisor's socket; else MINT_VAR/run/"
-            MINT_ADMIN_SOCKET ",\n"
-            "                   ./var/run/" MINT_ADMIN_SOCKET " or "
-            "/run/ngx-mint/" MINT_ADMIN_SOCKET "\n"
-            "  --json           print the result as JSON\n"
-            "  --timeout S      give up after so many seconds\n"
             "  --help, --version\n\n"
             "exit status: 0 done, 1 failed, 2 wrong usage, 3 the system is "
             "not running\n");

@@ -28,6 +28,8 @@ struct control {
     bool         follow;
     bool         all;
     bool         force;
+    bool         help;
+    bool         version;
     long         lines;
     long         timeout_sec;
 };
@@ -36,12 +38,17 @@ struct control {
 /* Ctrl-C and SIGTERM end a command in order */
 void control_catch_signals(void);
 
+/* control.c */
 int control_status(const struct control *control);
 int control_plugins(const struct control *control);
 int control_explain(const struct control *control);
-int control_logs(const struct control *control);
 int control_restart(const struct control *control);
 int control_install(const struct control *control);
+
+/* control_logs.c */
+int control_logs(const struct control *control);
+
+/* control_wait.c */
 int control_stop(const struct control *control);
 int control_wait(const struct control *control);
 

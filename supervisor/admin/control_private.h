@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Shared by the files that hold mintctl's commands, one file a group of them.
+ */
+
+#ifndef SUPERVISOR_ADMIN_CONTROL_PRIVATE_H
+#define SUPERVISOR_ADMIN_CONTROL_PRIVATE_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "control.h"
+#include "lib/error.h"
+
+
+/* Ctrl-C or SIGTERM has come */
+bool control_interrupted(void);
+
+void control_sleep(long ms);
+
+/* CLOCK_BOOTTIME at which --timeout is over */
+uint64_t control_deadline(const struct control *control);
+
+/* says what went wrong; the exit status */
+int control_failed(const struct control *control, const struct error *err,
+    bool is_running);
+
+/*
+ * One request on its own connection; takes arguments over.  A request that
+ * only asks is sent again when the supervisor went away: it comes back at
+ * once.
+ */
+int control_call(const struct control *control, const char *operation,
+    json_t *arguments, uint64_t deadline_ms, bool only_asks, json_t **result,
+    bool *is_running, struct error *err);
+
+/* the result as JSON, or by print */
+void control_print(const struct control *control, json_t *result,
+    void (*print)(json_t *result));
+
+/* request, result or error printed; the exit status */
+int control_simple(const struct control *control, const char *operation,
+    json_t *arguments, bool only_asks, void (*print)(json_t *result));
+
+#endif /* SUPERVISOR_ADMIN_CONTROL_PRIVATE_H */
