@@ -4,6 +4,7 @@
  * service_machine.c, the process's events in service_watch.c.
  */
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +43,31 @@ service_pool_free(struct service_pool **pool)
 {
     free(*pool);
     *pool = NULL;
+}
+
+
+void
+service_pool_observe(struct service_pool *pool,
+    const struct service_observer *observer)
+{
+    assert(pool->observers < SERVICE_OBSERVERS);
+    pool->observer[pool->observers++] = *observer;
+}
+
+
+void
+service_pool_each(struct service_pool *pool,
+    bool (*fn)(void *ctx, struct service *service), void *ctx)
+{
+    struct service  *p, *next;
+
+    for (p = pool->services; p != NULL; p = next) {
+        next = p->next;
+
+        if (!fn(ctx, p)) {
+            return;
+        }
+    }
 }
 
 
@@ -219,6 +245,7 @@ service_adopt_dead(struct service *service, const struct process *process,
     service_watch_process(service, process);
     service->state = SERVICE_READY;
     service->since_ms = time_boot_ms();
+    service->was_alone = true;
 
     service_on_exit(service, wait_status, 0);
 }
@@ -322,6 +349,20 @@ const char *
 service_name(const struct service *service)
 {
     return service->options.name;
+}
+
+
+const char *
+service_kind(const struct service *service)
+{
+    return service->options.kind;
+}
+
+
+const char *
+service_place(const struct service *service)
+{
+    return service->options.place;
 }
 
 

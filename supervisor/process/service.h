@@ -36,6 +36,35 @@ enum service_state {
 struct service;
 
 
+/* how a process ended; what it printed has been read to the end */
+
+struct service_exit {
+    enum service_state  state;          /* in which it ended */
+    int                 pid;
+    int                 wait_status;    /* as of waitpid(2) */
+    uint32_t            generation;
+    uint32_t            tree_killed;    /* of its descendants */
+    uint64_t            started_unix_ms;
+    uint64_t            unix_ms;        /* when this supervisor learnt of it */
+    bool                was_alone;      /* it ended without a supervisor */
+};
+
+
+/* told of all services of a pool; what is NULL is not told */
+
+struct service_observer {
+    void   *ctx;
+
+    /* before the state that follows from it */
+    void  (*on_exit)(void *ctx, struct service *service,
+        const struct service_exit *exit);
+
+    /* after the change */
+    void  (*on_state)(void *ctx, struct service *service,
+        enum service_state from);
+};
+
+
 struct service_hooks {
     /* makes what the process needs, then calls service_prepared(); NULL =
        nothing is needed */
@@ -78,6 +107,16 @@ struct service_pool *service_pool_new(struct process_table *table,
     struct http_client *http, unsigned starts_at_once);
 void service_pool_free(struct service_pool **pool);
 
+#define SERVICE_OBSERVERS  4
+
+/* the observer is copied */
+void service_pool_observe(struct service_pool *pool,
+    const struct service_observer *observer);
+
+/* services in no order, until fn returns false */
+void service_pool_each(struct service_pool *pool,
+    bool (*fn)(void *ctx, struct service *service), void *ctx);
+
 
 /* options and their strings are copied; hooks and ctx must outlive it */
 struct service *service_new(struct service_pool *pool,
@@ -115,6 +154,8 @@ const char *service_error(const struct service *service);   /* "" = none */
 const char *service_last_exit(const struct service *service);
 struct output *service_output(struct service *service);
 const char *service_name(const struct service *service);
+const char *service_kind(const struct service *service);
+const char *service_place(const struct service *service);
 
 /* writes a command line to the process's control pipe */
 int service_command(struct service *service, const char *line,

@@ -190,7 +190,10 @@ service_give_place(struct service *service)
 void
 service_set_state(struct service *service, enum service_state state)
 {
-    struct log_fields  fields;
+    size_t                          i;
+    enum service_state              from;
+    struct log_fields               fields;
+    const struct service_observer  *observer;
 
     memset(&fields, 0, sizeof(fields));
     fields.plugin = service->options.name;
@@ -207,6 +210,7 @@ service_set_state(struct service *service, enum service_state state)
         service->probe = NULL;
     }
 
+    from = service->state;
     service->state = state;
     service->since_ms = time_boot_ms();
 
@@ -216,6 +220,14 @@ service_set_state(struct service *service, enum service_state state)
 
     if (service->hooks->on_state != NULL) {
         service->hooks->on_state(service->ctx, service);
+    }
+
+    for (i = 0; i < service->pool->observers; i++) {
+        observer = &service->pool->observer[i];
+
+        if (observer->on_state != NULL) {
+            observer->on_state(observer->ctx, service, from);
+        }
     }
 }
 

@@ -35,6 +35,8 @@ struct service_pool {
     struct http_client    *http;
     unsigned               places;      /* free ones */
     struct service        *services;
+    size_t                 observers;
+    struct service_observer  observer[SERVICE_OBSERVERS];
 };
 
 
@@ -52,6 +54,7 @@ struct service {
     bool                         has_place;
     bool                         is_spawned;    /* the keeper has answered */
     bool                         is_reported;
+    bool                         was_alone;     /* see struct service_exit */
     uint32_t                     generation;
     unsigned                     restarts;
     unsigned                     backoff;       /* exponent, 0 = at once */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "contract/mint_host.h"
+#include "lib/fs.h"
 #include "lib/log.h"
 #include "service_private.h"
 
@@ -88,6 +89,34 @@ service_on_spawned(void *ctx, int status, const struct keeper_child_info *info)
 }
 
 
+static void
+service_tell_exit(struct service *service, uint32_t tree_killed)
+{
+    size_t                          i;
+    struct service_exit             end;
+    const struct service_observer  *observer;
+
+    end.state = service->state;
+    end.pid = service->process.pid;
+    end.wait_status = service->exit_status;
+    end.generation = service->generation;
+    end.tree_killed = tree_killed;
+    end.started_unix_ms = service->process.started_unix_ms;
+    end.unix_ms = time_unix_ms();
+    end.was_alone = service->was_alone;
+
+    service->was_alone = false;
+
+    for (i = 0; i < service->pool->observers; i++) {
+        observer = &service->pool->observer[i];
+
+        if (observer->on_exit != NULL) {
+            observer->on_exit(observer->ctx, service, &end);
+        }
+    }
+}
+
+
 void
 service_on_exit(void *ctx, int wait_status, uint32_t tree_killed)
 {
@@ -117,6 +146,7 @@ service_on_exit(void *ctx, int wait_status, uint32_t tree_killed)
                 service->last_exit,
                 tree_killed > 0 ? "; what it had started was killed" : "");
 
+    service_tell_exit(service, tree_killed);
     service_event(service, EVENT_EXITED);
 }
 

@@ -785,6 +785,68 @@ START_TEST(dead_process_found_is_reported_and_replaced)
 END_TEST
 
 
+struct seen {
+    struct service_exit  exit;
+    int                  exits;
+    int                  states_before;
+    int                  states;
+    enum service_state   from;
+};
+
+
+static void
+see_exit(void *ctx, struct service *s, const struct service_exit *end)
+{
+    struct seen  *seen;
+
+    ck_assert_ptr_eq(s, service);
+    seen = ctx;
+    seen->exit = *end;
+    seen->exits++;
+    seen->states_before = seen->states;
+}
+
+
+static void
+see_state(void *ctx, struct service *s, enum service_state from)
+{
+    struct seen  *seen;
+
+    seen = ctx;
+    ck_assert(service_state(s) != from);
+    seen->from = from;
+    seen->states++;
+}
+
+
+START_TEST(observers_see_the_exit_before_the_next_state)
+{
+    struct seen              seen;
+    struct service_observer  both = { &seen, see_exit, see_state };
+    struct service_observer  none = { NULL, NULL, NULL };
+
+    memset(&seen, 0, sizeof(seen));
+    service_pool_observe(pool, &none);
+    service_pool_observe(pool, &both);
+
+    bring_up();
+    ck_assert_int_eq(seen.from, SERVICE_STARTING);
+    ck_assert_int_eq(seen.exits, 0);
+
+    play_exit(SIGSEGV);
+    await_spawns(2);
+
+    ck_assert_int_eq(seen.exits, 1);
+    ck_assert_int_eq(seen.exit.state, SERVICE_READY);
+    ck_assert_int_eq(seen.exit.wait_status, SIGSEGV);
+    ck_assert_uint_eq(seen.exit.generation, 1);
+    ck_assert_int_gt(seen.exit.pid, 0);
+    ck_assert(!seen.exit.was_alone);
+    ck_assert_int_gt(seen.states, seen.states_before);
+}
+END_TEST
+
+
 /* every event in every state: what means nothing changes nothing */
 
 START_TEST(every_pair_of_state_and_event)
@@ -855,6 +917,7 @@ main(void)
     tcase_add_test(tc, one_place_starts_one_at_a_time);
     tcase_add_test(tc, adopted_process_stays_ready);
     tcase_add_test(tc, dead_process_found_is_reported_and_replaced);
+    tcase_add_test(tc, observers_see_the_exit_before_the_next_state);
     tcase_add_test(tc, every_pair_of_state_and_event);
     suite_add_tcase(suite, tc);
 
