@@ -284,8 +284,8 @@ supervisor_adopt(struct supervisor *s, struct found *found)
     number = (uint32_t) strtoul(generation, NULL, 10);
 
     if (strcmp(kind, "plugin") == 0) {
-        return plugin_processes_adopt(s->processes, name, number, rest,
-                                      &found->process, found->is_dead,
+        return plugin_processes_adopt(s->processes, name, place, number,
+                                      rest, &found->process, found->is_dead,
                                       found->wait_status);
     }
 

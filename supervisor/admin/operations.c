@@ -349,6 +349,12 @@ operations_plugin_json(struct operations *operations, struct plugin *plugin)
         json_array_append_new(instances, service_json(service));
     }
 
+    service = plugin_process_other(plugin);
+
+    if (service != NULL) {
+        json_array_append_new(instances, service_json(service));
+    }
+
     time_rfc3339(plugin->installed_unix_ms, installed);
 
     json = json_pack(

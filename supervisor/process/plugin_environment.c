@@ -76,7 +76,8 @@ plugin_environment_make(struct environment_block *e,
     environment_add(e, "MINT_PLUGIN_VERSION", "%s", plugin->version);
     environment_add(e, "MINT_PLUGIN_DATA_DIR", "%s", place->data);
 
-    environment_add(e, "MINT_INSTANCE", "%s.0a.%u", plugin->name, generation);
+    environment_add(e, "MINT_INSTANCE", "%s.%s.%u", plugin->name, place->seat,
+                    generation);
     environment_add(e, "MINT_HOST_LISTEN_FD", "%d", MINT_KEEPER_FIRST_FD);
     environment_add(e, "MINT_HOST_REPORT_FD", "%d", MINT_KEEPER_FIRST_FD + 1);
     environment_add(e, "MINT_HOST_CONTROL_FD", "%d",

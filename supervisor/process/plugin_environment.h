@@ -14,6 +14,7 @@
 
 
 struct plugin_place {
+    const char  *seat;              /* "0a" */
     const char  *data;              /* MINT_PLUGIN_DATA_DIR, HOME */
     const char  *tmp;
     const char  *platform_url;

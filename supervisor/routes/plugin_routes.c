@@ -33,6 +33,17 @@ static const enum mint_seat_state  seat_state_of[SERVICE_STATE_COUNT] = {
 };
 
 
+/* what a process that is ready means for requests */
+
+static const enum mint_seat_state  seat_ready_as[PLUGIN_ROLE_COUNT] = {
+    [PLUGIN_ROLE_IDLE] = MINT_SEAT_CLOSED,
+    [PLUGIN_ROLE_CURRENT] = MINT_SEAT_READY,
+    [PLUGIN_ROLE_TRIAL] = MINT_SEAT_STARTING,
+    [PLUGIN_ROLE_HELD] = MINT_SEAT_CLOSED,
+    [PLUGIN_ROLE_OLD] = MINT_SEAT_DRAINING
+};
+
+
 static void
 plugin_routes_publish(struct plugin_routes *routes)
 {
@@ -136,7 +147,8 @@ plugin_routes_on_seat(void *ctx, const struct plugin *plugin, uint32_t seat,
 
     routes = ctx;
 
-    if (publisher_place_seat(routes->publisher, seat, plugin->id, 0, 0,
+    if (publisher_place_seat(routes->publisher, seat, plugin->id, 0,
+                             (uint8_t) (seat - LAYOUT_SEAT_OF(plugin->id)),
                              address, &err)
         != 0)
     {
@@ -148,22 +160,31 @@ plugin_routes_on_seat(void *ctx, const struct plugin *plugin, uint32_t seat,
 
 static void
 plugin_routes_set(struct plugin_routes *routes, uint32_t seat,
-    const struct service *service)
+    const struct service *service, enum plugin_role role,
+    enum mint_seat_cause cause)
 {
+    enum mint_seat_state  state;
+
+    state = service_state(service) == SERVICE_READY
+            ? seat_ready_as[role] : seat_state_of[service_state(service)];
+
+    if (service_state(service) == SERVICE_FAILED
+        || (role != PLUGIN_ROLE_TRIAL && role != PLUGIN_ROLE_HELD))
+    {
+        cause = service_cause(service);
+    }
+
     publisher_set_seat(routes->publisher, seat, service_generation(service),
-                       service_retry_after_sec(service),
-                       service_cause(service),
-                       seat_state_of[service_state(service)]);
+                       service_retry_after_sec(service), cause, state);
 }
 
 
 static void
-plugin_routes_on_state(void *ctx, const struct plugin *plugin, uint32_t seat,
-    const struct service *service)
+plugin_routes_on_state(void *ctx, uint32_t seat,
+    const struct service *service, enum plugin_role role,
+    enum mint_seat_cause cause)
 {
-    (void) plugin;
-
-    plugin_routes_set(ctx, seat, service);
+    plugin_routes_set(ctx, seat, service, role, cause);
 }
 
 
@@ -241,5 +262,6 @@ plugin_routes_platform_state(struct plugin_routes *routes,
         return;
     }
 
-    plugin_routes_set(routes, MINT_SEAT_PLATFORM, service);
+    plugin_routes_set(routes, MINT_SEAT_PLATFORM, service,
+                      PLUGIN_ROLE_CURRENT, MINT_CAUSE_NONE);
 }

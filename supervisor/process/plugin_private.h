@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A plugin's processes, shared by the files that make them up:
+ * plugin_process.c (all plugins, the registry's news) and plugin_seat.c (one
+ * seat: socket, directories, command line).
+ */
+
+#ifndef SUPERVISOR_PROCESS_PLUGIN_PRIVATE_H
+#define SUPERVISOR_PROCESS_PLUGIN_PRIVATE_H
+
+#include "environment_block.h"
+#include "plugin_process.h"
+
+
+#define PLUGIN_SEATS  2             /* a and b, of slot 0 */
+
+
+struct plugin_seat {
+    struct plugin_process    *owner;
+    struct service           *service;
+    uint32_t                  record;       /* in the run file "seats" */
+    char                      place[4];     /* "0a" */
+    enum plugin_role          role;
+    bool                      is_listening;
+    char                     *address;
+    char                     *tmp;
+    char                     *running;      /* environment in use */
+    uint64_t                  running_since;    /* installed then */
+    char                     *note;         /* both, for the next supervisor */
+    char                     *argv[4];
+    struct environment_block  environment;
+};
+
+
+struct plugin_process {
+    struct plugin_processes  *all;
+    struct plugin            *plugin;
+    char                     *data;
+    struct plugin_seat        seats[PLUGIN_SEATS];
+    struct plugin_seat       *current;      /* serves, or is to serve */
+    struct plugin_process    *next;
+};
+
+
+struct plugin_processes {
+    const struct config            *config;
+    const struct layout            *layout;
+    struct registry                *registry;
+    struct service_pool            *pool;
+    struct process_table           *table;
+    char                           *platform_url;
+    struct plugin_process_listener  listener;
+    bool                            is_stopping;
+    struct plugin_process          *first;
+};
+
+
+/* plugin_seat.c */
+void plugin_seat_init(struct plugin_seat *seat, struct plugin_process *owner,
+    unsigned letter);
+void plugin_seat_clear(struct plugin_seat *seat);
+
+/* the keeper answers with the socket it already holds, if it does */
+void plugin_seat_listen(struct plugin_seat *seat);
+
+/* says what the edge has to know of the seat now */
+void plugin_seat_publish(struct plugin_seat *seat);
+void plugin_seat_set_role(struct plugin_seat *seat, enum plugin_role role);
+
+bool plugin_seat_runs(const struct plugin_seat *seat);
+
+/* plugin_process.c: what the seats tell */
+void plugin_process_on_listening(struct plugin_seat *seat, int status);
+void plugin_process_on_state(struct plugin_seat *seat);
+
+#endif /* SUPERVISOR_PROCESS_PLUGIN_PRIVATE_H */

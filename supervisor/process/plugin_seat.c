@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One seat of a plugin and what a process in it needs: socket, directories,
+ * command line, environment.  Leaves states to service.c, and which of two
+ * seats serves to plugin_process.c.
+ */
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+#include "lib/strbuf.h"
+#include "plugin_environment.h"
+#include "plugin_private.h"
+
+
+#define PLUGIN_DRAIN_SEC          30
+#define PLUGIN_NOFILE             8192
+
+
+static void plugin_seat_prepare(void *ctx, struct service *service);
+static int plugin_seat_fill(void *ctx, struct service *service,
+    struct keeper_spawn_request *request, struct error *err);
+static void plugin_seat_on_state(void *ctx, struct service *service);
+static uint32_t plugin_seat_in_flight(void *ctx, struct service *service);
+
+
+static const struct service_hooks  plugin_seat_hooks = {
+    plugin_seat_prepare,
+    plugin_seat_fill,
+    plugin_seat_on_state,
+    plugin_seat_in_flight
+};
+
+
+void
+plugin_seat_init(struct plugin_seat *seat, struct plugin_process *owner,
+    unsigned letter)
+{
+    char                     *url;
+    struct plugin            *plugin;
+    struct service_options    options;
+    struct plugin_processes  *all;
+
+    all = owner->all;
+    plugin = owner->plugin;
+
+    seat->owner = owner;
+    seat->record = LAYOUT_SEAT_OF(plugin->id) + letter;
+    snprintf(seat->place, sizeof(seat->place), "0%c", 'a' + (int) letter);
+    seat->address = layout_seat_socket(all->layout, plugin->id, 0, letter);
+    seat->tmp = mem_printf("%s/%s.%s", all->layout->tmp_directory,
+                           plugin->name, seat->place);
+
+    url = mem_printf("http://localhost/api%s/_mint/runtime",
+                     plugin->routes_prefix);
+
+    memset(&options, 0, sizeof(options));
+    options.kind = "plugin";
+    options.name = plugin->name;
+    options.place = seat->place;
+    options.log_directory = all->layout->log_directory;
+    options.probe_url = url;
+    options.probe_unix = seat->address;
+    options.waits_report = true;
+    options.stop_signal = SIGTERM;
+    options.ready_deadline_sec =
+                        (unsigned) all->config->plugins.ready_deadline_sec;
+    options.stop_grace_sec = (unsigned) all->config->plugins.stop_grace_sec;
+    options.drain_sec = PLUGIN_DRAIN_SEC;
+
+    seat->service = service_new(all->pool, &options, &plugin_seat_hooks,
+                                seat);
+    service_set_generation(seat->service, mint_seat_generation(
+                  all->listener.seat_word(all->listener.ctx, seat->record)));
+    free(url);
+}
+
+
+void
+plugin_seat_clear(struct plugin_seat *seat)
+{
+    size_t  i;
+
+    service_free(&seat->service);
+    environment_clear(&seat->environment);
+
+    for (i = 0; i < 4; i++) {
+        free(seat->argv[i]);
+    }
+
+    free(seat->address);
+    free(seat->tmp);
+    free(seat->running);
+    free(seat->note);
+}
+
+
+bool
+plugin_seat_runs(const struct plugin_seat *seat)
+{
+    return service_state(seat->service) != SERVICE_DOWN;
+}
+
+
+/* ---- socket -------------------------------------------------------- */
+
+static void
+plugin_seat_on_listening(void *ctx, int status,
+    const struct keeper_listener_info *info)
+{
+    struct plugin_seat       *seat;
+    struct plugin_processes  *all;
+
+    seat = ctx;
+    all = seat->owner->all;
+
+    if (status == 0) {
+        close(info->fd);
+        seat->is_listening = true;
+        all->listener.on_seat(all->listener.ctx, seat->owner->plugin,
+                              seat->record, seat->address);
+    }
+
+    plugin_process_on_listening(seat, status);
+}
+
+
+void
+plugin_seat_listen(struct plugin_seat *seat)
+{
+    struct error                  err;
+    struct plugin_processes      *all;
+    struct keeper_listen_request  request;
+
+    all = seat->owner->all;
+
+    memset(&request, 0, sizeof(request));
+    request.id = LAYOUT_LISTENER_SEAT(seat->record);
+    request.family = MINT_KEEPER_UNIX;
+    request.mode = 0660;
+    request.uid = all->layout->own_uid;
+    request.gid = all->layout->edge_gid;
+    request.address = seat->address;
+    request.label = seat->owner->plugin->name;
+
+    if (keeper_client_listen(process_table_keeper(all->table), &request,
+                             plugin_seat_on_listening, seat, &err)
+        != 0)
+    {
+        log_error("plugin \"%s\": %s", seat->owner->plugin->name, err.text);
+    }
+}
+
+
+/* ---- what the edge knows ------------------------------------------- */
+
+void
+plugin_seat_publish(struct plugin_seat *seat)
+{
+    struct plugin_processes  *all;
+
+    all = seat->owner->all;
+
+    all->listener.on_state(all->listener.ctx, seat->record, seat->service,
+                           seat->role, MINT_CAUSE_NONE);
+}
+
+
+void
+plugin_seat_set_role(struct plugin_seat *seat, enum plugin_role role)
+{
+    seat->role = role;
+    plugin_seat_publish(seat);
+}
+
+
+static void
+plugin_seat_on_state(void *ctx, struct service *service)
+{
+    (void) service;
+
+    plugin_seat_publish(ctx);
+    plugin_process_on_state(ctx);
+}
+
+
+static uint32_t
+plugin_seat_in_flight(void *ctx, struct service *service)
+{
+    struct plugin_seat       *seat;
+    struct plugin_processes  *all;
+
+    (void) service;
+    seat = ctx;
+    all = seat->owner->all;
+
+    return all->listener.in_flight(all->listener.ctx, seat->record);
+}
+
+
+/* ---- directories --------------------------------------------------- */
+
+static void
+plugin_seat_done_wipe(void *ctx, int status)
+{
+    struct error         err;
+    struct plugin_seat  *seat;
+
+    seat = ctx;
+    err.code = 0;
+
+    if (status != 0) {
+        error_set(&err, MINT_ERR_SYSTEM, "emptying \"%s\" failed: %s",
+                  seat->tmp, strerror(status));
+    }
+
+    service_prepared(seat->service, &err);
+}
+
+
+static void
+plugin_seat_done_tmp(void *ctx, int status)
+{
+    struct error         err;
+    struct plugin_seat  *seat;
+
+    seat = ctx;
+
+    if (status != 0) {
+        error_set(&err, MINT_ERR_SYSTEM, "making \"%s\" failed: %s",
+                  seat->tmp, strerror(status));
+        service_prepared(seat->service, &err);
+        return;
+    }
+
+    if (keeper_client_wipe(process_table_keeper(seat->owner->all->table),
+                           seat->tmp, plugin_seat_done_wipe, seat, &err)
+        != 0)
+    {
+        service_prepared(seat->service, &err);
+    }
+}
+
+
+static void
+plugin_seat_done_data(void *ctx, int status)
+{
+    uint32_t             uid;
+    struct error         err;
+    struct plugin_seat  *seat;
+
+    seat = ctx;
+    uid = seat->owner->plugin->uid;
+
+    if (status != 0) {
+        error_set(&err, MINT_ERR_SYSTEM, "making \"%s\" failed: %s",
+                  seat->owner->data, strerror(status));
+        service_prepared(seat->service, &err);
+        return;
+    }
+
+    if (keeper_client_own(process_table_keeper(seat->owner->all->table),
+                          seat->tmp, 0700, uid, uid, plugin_seat_done_tmp,
+                          seat, &err)
+        != 0)
+    {
+        service_prepared(seat->service, &err);
+    }
+}
+
+
+static void
+plugin_seat_prepare(void *ctx, struct service *service)
+{
+    uint32_t             uid;
+    struct error         err;
+    struct plugin_seat  *seat;
+
+    seat = ctx;
+    uid = seat->owner->plugin->uid;
+
+    if (keeper_client_own(process_table_keeper(seat->owner->all->table),
+                          seat->owner->data, 0700, uid, uid,
+                          plugin_seat_done_data, seat, &err)
+        != 0)
+    {
+        service_prepared(service, &err);
+    }
+}
+
+
+/* ---- command line --------------------------------------------------- */
+
+static int
+plugin_seat_fill(void *ctx, struct service *service,
+    struct keeper_spawn_request *request, struct error *err)
+{
+    size_t                    i;
+    struct plugin            *plugin;
+    struct plugin_seat       *seat;
+    struct plugin_place       where;
+    struct plugin_processes  *all;
+
+    (void) err;
+    seat = ctx;
+    plugin = seat->owner->plugin;
+    all = seat->owner->all;
+
+    for (i = 0; i < 4; i++) {
+        free(seat->argv[i]);
+        seat->argv[i] = NULL;
+    }
+
+    free(seat->running);
+    seat->running = mem_strdup(plugin->environment);
+    seat->running_since = plugin->installed_unix_ms;
+
+    free(seat->note);
+    seat->note = plugin_note(seat->running, seat->running_since);
+
+    seat->argv[0] = mem_printf("%s/bin/python", plugin->environment);
+    seat->argv[1] = mem_printf("%s/plugin_host/__main__.py",
+                               all->config->server.program_directory);
+    seat->argv[2] = mem_strdup("serve");
+
+    where.seat = seat->place;
+    where.data = seat->owner->data;
+    where.tmp = seat->tmp;
+    where.platform_url = all->platform_url;
+    where.backlog = all->layout->backlog;
+    where.stop_grace_sec = all->config->plugins.stop_grace_sec;
+    plugin_environment_make(&seat->environment, plugin,
+                            service_generation(service), &where);
+
+    request->flags = MINT_SPAWN_REPORT | MINT_SPAWN_CONTROL
+                     | MINT_SPAWN_SUBREAPER | MINT_SPAWN_NO_NEW_PRIVS;
+    request->uid = plugin->uid == UINT32_MAX ? all->layout->own_uid
+                                             : plugin->uid;
+    request->gid = plugin->uid == UINT32_MAX ? all->layout->own_gid
+                                             : plugin->uid;
+    request->umask = 077;
+    request->nofile = PLUGIN_NOFILE;
+    request->listener_count = 1;
+    request->listeners[0] = LAYOUT_LISTENER_SEAT(seat->record);
+    request->label = seat->note;
+    request->cwd = seat->tmp;
+    request->argv = (const char *const *) seat->argv;
+    request->env = environment_list(&seat->environment);
+
+    return 0;
+}
