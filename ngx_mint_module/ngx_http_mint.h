@@ -10,6 +10,8 @@
 #include "ngx_http_mint_compat.h"
 #include "ngx_http_mint_edge.h"
 #include "ngx_http_mint_grant.h"
+#include "ngx_http_mint_inject.h"
+#include "ngx_http_mint_lines.h"
 #include "ngx_http_mint_memo.h"
 #include "ngx_http_mint_run.h"
 #include "ngx_http_mint_slots.h"
@@ -40,6 +42,7 @@ typedef struct {
     ngx_flag_t  enable;
     ngx_uint_t  is_proxied;         /* to an upstream with "mint_seats" */
     ngx_msec_t  websocket_timeout;
+    ngx_uint_t  own_lines;          /* header lines it sets by itself */
 
     ngx_http_mint_edge_conf_t  edge;
     ngx_http_mint_park_conf_t  park;
@@ -88,15 +91,38 @@ typedef struct {
 /* one main request; freed with its pool, found again after redirects */
 
 struct ngx_http_mint_ctx_s {
+    /* what came in */
+
     ngx_str_t                request_id;
+    ngx_str_t                trace_id;
+    u_char                   trace_text[NGX_HTTP_MINT_TRACE_LEN];
+    ngx_str_t                forwarded_host;    /* empty: none believed */
+    ngx_str_t                client;        /* empty: the connection's text */
+    ngx_uint_t               http_version;  /* the client's */
+    ngx_http_mint_told_t     told;
+    ngx_http_mint_park_t    *park;          /* NULL: has never waited */
+    ngx_list_t               headers;       /* if is_kept, as they came in */
+    ngx_table_elt_t         *authorization;
+    unsigned                 is_https:1;        /* as the client sees it */
+    unsigned                 is_trusted:1;      /* sent by a trusted proxy */
+    unsigned                 is_forwarded:1;    /* theirs are out */
+    unsigned                 has_upgrade:1;     /* maybe, by its headers */
+    unsigned                 is_traced:1;       /* by us, from trace_text on */
+    unsigned                 is_kept:1;
+
+    /*
+     * What was decided about it, from "plugin" to the end: forgotten when a
+     * request that has waited is decided about again.
+     */
+
     ngx_str_t                plugin;        /* name; empty: the platform */
-    ngx_str_t                user;          /* id, empty: nobody */
+    u_char                   plugin_text[MINT_NAME_MAX];
+    ngx_str_t                user;          /* see ngx_http_mint_user() */
     u_char                   user_digits[NGX_INT64_LEN];
-    uint64_t                 user_id;
+    uint64_t                 user_id;       /* 0: nobody */
     uint32_t                 plugin_id;
     uint32_t                 seat;          /* index, MINT_SEAT_NONE */
     unsigned                 slot;
-    ngx_uint_t               http_version;  /* the client's */
     uint64_t                 word;          /* the seat's, when counted in */
     uint32_t                 seat_first;    /* the route's seats */
     uint32_t                 seat_count;
@@ -109,26 +135,17 @@ struct ngx_http_mint_ctx_s {
     uint64_t                 started_ms;    /* CLOCK_BOOTTIME */
     ngx_queue_t              queue;         /* in record->waiting */
     ngx_http_mint_grant_t    grant;
-    ngx_http_mint_park_t    *park;          /* NULL: has never waited */
+    ngx_http_mint_lines_t   *lines;         /* NULL: nobody is named */
     ngx_http_mint_tunnel_t  *tunnel;        /* after an upgrade */
     off_t                    tunnel_bytes;  /* from the client since then */
-    ngx_http_mint_told_t     told;
-    ngx_str_t                forwarded_host;    /* empty: none believed */
-    ngx_str_t                trace_id;
     uint64_t                 limit_key[2];
-    unsigned                 is_https:1;        /* as the client sees it */
-    unsigned                 is_trusted:1;      /* sent by a trusted proxy */
-    unsigned                 is_forwarded:1;    /* our headers are in */
     unsigned                 is_by_cookie:1;    /* nothing else says who */
     unsigned                 is_limited:1;      /* a try to sign in */
-    ngx_list_t               headers;           /* while is_hidden */
-    unsigned                 is_hidden:1;       /* away, without the token */
     unsigned                 is_own:1;          /* the edge has answered */
     unsigned                 is_decided:1;
     unsigned                 is_plugin:1;
     unsigned                 is_page:1;
     unsigned                 is_admin:1;
-    unsigned                 has_upgrade:1; /* headers that may be about it */
     unsigned                 is_upgrade:1;
     unsigned                 is_queued:1;
     unsigned                 is_stream:1;   /* large, to the platform */
@@ -150,40 +167,25 @@ extern ngx_module_t  ngx_http_mint_filter_module;
 /* ngx_http_mint_module.c */
 ngx_http_mint_ctx_t *ngx_http_mint_get_ctx(ngx_http_request_t *r);
 ngx_http_mint_ctx_t *ngx_http_mint_make_ctx(ngx_http_request_t *r);
+void ngx_http_mint_forget_verdict(ngx_http_mint_ctx_t *ctx);
+ngx_str_t *ngx_http_mint_user(ngx_http_mint_ctx_t *ctx);    /* id, or empty */
 
 /* ngx_http_mint_headers.c */
-enum ngx_http_mint_header {
-    NGX_HTTP_MINT_HEADER_REQUEST_ID = 0,
-    NGX_HTTP_MINT_HEADER_TOKEN,
-    NGX_HTTP_MINT_HEADER_USER_ID,
-    NGX_HTTP_MINT_HEADER_USERNAME,
-    NGX_HTTP_MINT_HEADER_ROLE,
-    NGX_HTTP_MINT_HEADER_PERMISSIONS,
-    NGX_HTTP_MINT_HEADER_TRACEPARENT,
-    NGX_HTTP_MINT_HEADER_REAL_IP,
-    NGX_HTTP_MINT_HEADER_FORWARDED_FOR,
-    NGX_HTTP_MINT_HEADER_FORWARDED_PROTO,
-    NGX_HTTP_MINT_HEADER_FORWARDED_HOST,
-    NGX_HTTP_MINT_HEADER_COUNT
-};
-
-void ngx_http_mint_headers_init(void);
 ngx_int_t ngx_http_mint_headers_strip(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx);
 ngx_int_t ngx_http_mint_headers_upgrade(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx);
-ngx_int_t ngx_http_mint_headers_drop_pats(ngx_http_request_t *r);
+ngx_int_t ngx_http_mint_headers_drop_pats(ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx);
+void ngx_http_mint_headers_restore(ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx);
 ngx_int_t ngx_http_mint_headers_drop_forwarded(ngx_http_request_t *r);
-ngx_int_t ngx_http_mint_headers_hide(ngx_http_request_t *r,
-    ngx_http_mint_ctx_t *ctx);
-void ngx_http_mint_headers_show(ngx_http_request_t *r,
-    ngx_http_mint_ctx_t *ctx);
 ngx_int_t ngx_http_mint_headers_make_id(ngx_http_request_t *r, ngx_str_t *id);
-ngx_int_t ngx_http_mint_headers_push(ngx_http_request_t *r,
-    enum ngx_http_mint_header header, ngx_str_t *value);
-/* of the answer; the name is not copied */
-ngx_int_t ngx_http_mint_headers_answer(ngx_http_request_t *r,
-    const char *name, ngx_str_t *value);
+/* to the answer; the name is a literal */
+#define ngx_http_mint_headers_answer(r, name, value)                          \
+    ngx_http_mint_headers_add(r, name, sizeof(name) - 1, value)
+ngx_int_t ngx_http_mint_headers_add(ngx_http_request_t *r, const char *name,
+    size_t len, ngx_str_t *value);
 
 /* ngx_http_mint_access.c */
 ngx_int_t ngx_http_mint_access_handler(ngx_http_request_t *r);
@@ -202,9 +204,6 @@ ngx_int_t ngx_http_mint_path_route(ngx_http_request_t *r, ngx_uint_t is_plain,
    (refusal filled) or NGX_ERROR */
 ngx_int_t ngx_http_mint_auth(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     ngx_http_mint_refusal_t *refusal);
-/* reads a blob into the request's pool; NGX_DECLINED if it is unusable */
-ngx_int_t ngx_http_mint_auth_blob(ngx_http_request_t *r, const uint64_t *ref,
-    ngx_str_t *to);
 
 /* ngx_http_mint_seat.c */
 ngx_int_t ngx_http_mint_seat_choose(ngx_http_request_t *r,

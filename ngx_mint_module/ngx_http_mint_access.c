@@ -18,9 +18,8 @@
 
 
 static ngx_int_t ngx_http_mint_access_decide(ngx_http_request_t *r,
-    ngx_http_mint_ctx_t *ctx, ngx_http_mint_saved_t *saved,
-    ngx_http_mint_refusal_t *refusal);
-static void ngx_http_mint_access_wait(ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx, ngx_http_mint_refusal_t *refusal);
+static void ngx_http_mint_access_undo(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx);
 static ngx_int_t ngx_http_mint_access_plugin(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_http_mint_match_t *match,
@@ -30,8 +29,7 @@ static ngx_int_t ngx_http_mint_access_platform(ngx_http_request_t *r,
 static ngx_int_t ngx_http_mint_access_remember(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_http_mint_match_t *match);
 static ngx_uint_t ngx_http_mint_access_is_same(ngx_http_request_t *r,
-    ngx_http_mint_ctx_t *ctx, const ngx_http_mint_table_t *before,
-    uint64_t generation);
+    ngx_http_mint_ctx_t *ctx, uint64_t generation);
 static ngx_uint_t ngx_http_mint_access_stream(ngx_http_request_t *r,
     off_t kept);
 
@@ -44,19 +42,13 @@ ngx_http_mint_access_handler(ngx_http_request_t *r)
 {
     ngx_int_t                  rc;
     ngx_http_mint_ctx_t       *ctx;
-    ngx_http_mint_saved_t      saved;
     ngx_http_mint_refusal_t    refusal;
     ngx_http_mint_loc_conf_t  *lcf;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_mint_module);
     ctx = ngx_http_mint_get_ctx(r);
 
-    if (!lcf->is_proxied) {
-        return ctx == NULL || ngx_http_mint_headers_hide(r, ctx) == NGX_OK
-               ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    if (r != r->main) {
+    if (!lcf->is_proxied || r != r->main) {
         return NGX_DECLINED;
     }
 
@@ -71,20 +63,24 @@ ngx_http_mint_access_handler(ngx_http_request_t *r)
     }
 
     if (ctx->is_decided) {
-        ngx_http_mint_headers_show(r, ctx);
         return NGX_DECLINED;
     }
 
-    ngx_http_mint_park_begin(r, ctx, &saved);
+    if (ngx_http_mint_park_is_waiting(ctx)) {
+        ngx_http_mint_forget_verdict(ctx);
+        ngx_http_mint_headers_restore(r, ctx);
+        r->request_body_no_buffering = 0;
+    }
+
     ctx->is_decided = 1;
 
     ngx_memzero(&refusal, sizeof(ngx_http_mint_refusal_t));
     refusal.rejection = -1;
 
-    rc = ngx_http_mint_access_decide(r, ctx, &saved, &refusal);
+    rc = ngx_http_mint_access_decide(r, ctx, &refusal);
 
     if (rc == NGX_AGAIN) {
-        ngx_http_mint_access_wait(r, ctx);
+        ngx_http_mint_access_undo(r, ctx);
         return NGX_AGAIN;
     }
 
@@ -112,7 +108,7 @@ ngx_http_mint_access_handler(ngx_http_request_t *r)
     ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
                   "mint: refused with %ui: %s, plugin \"%V\", user \"%V\", "
                   "request id \"%V\"", refusal.status, refusal.reason,
-                  &ctx->plugin, &ctx->user, &ctx->request_id);
+                  &ctx->plugin, ngx_http_mint_user(ctx), &ctx->request_id);
 
     ngx_http_finalize_request(r, ngx_http_mint_error_send(r, ctx, &refusal));
 
@@ -126,7 +122,7 @@ ngx_http_mint_access_handler(ngx_http_request_t *r)
  */
 
 static void
-ngx_http_mint_access_wait(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
+ngx_http_mint_access_undo(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
 {
     ngx_http_mint_revoke_remove(ctx);
     ngx_http_mint_access_leave(ctx);
@@ -146,7 +142,7 @@ ngx_http_mint_access_wait(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
 
 static ngx_int_t
 ngx_http_mint_access_decide(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
-    ngx_http_mint_saved_t *saved, ngx_http_mint_refusal_t *refusal)
+    ngx_http_mint_refusal_t *refusal)
 {
     uint64_t                       generation;
     ngx_uint_t                     is_plain;
@@ -218,11 +214,11 @@ ngx_http_mint_access_decide(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     rc = ngx_http_mint_seat_choose(r, ctx, refusal);
 
     if (rc == NGX_DECLINED) {
-        return ngx_http_mint_park(r, ctx, saved, refusal);
+        return ngx_http_mint_park(r, ctx, refusal);
     }
 
     if (rc == NGX_OK && ctx->is_plugin
-        && !ngx_http_mint_access_is_same(r, ctx, routes, generation))
+        && !ngx_http_mint_access_is_same(r, ctx, generation))
     {
         refusal->status = NGX_HTTP_SERVICE_UNAVAILABLE;
         refusal->rejection = MINT_REJECT_NOT_READY;
@@ -332,19 +328,13 @@ static ngx_int_t
 ngx_http_mint_access_remember(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     ngx_http_mint_match_t *match)
 {
-    u_char                   *p;
     const struct mint_route  *route;
 
     route = match->route;
 
-    p = ngx_pnalloc(r->pool, route->name_len);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    ctx->plugin.data = p;
+    ctx->plugin.data = ctx->plugin_text;
     ctx->plugin.len = route->name_len;
-    ngx_memcpy(p, route->name, route->name_len);
+    ngx_memcpy(ctx->plugin_text, route->name, route->name_len);
 
     ctx->plugin_id = route->plugin_id;
     ctx->seat_first = route->seat_first;
@@ -363,16 +353,16 @@ ngx_http_mint_access_remember(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
 
 static ngx_uint_t
 ngx_http_mint_access_is_same(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
-    const ngx_http_mint_table_t *before, uint64_t generation)
+    uint64_t generation)
 {
     ngx_http_mint_match_t          match;
     const ngx_http_mint_table_t   *routes;
 
-    routes = ngx_http_mint_run_routes();
-
-    if (routes == before && routes->generation == generation) {
+    if (ngx_http_mint_run_is_generation(generation)) {
         return 1;
     }
+
+    routes = ngx_http_mint_run_routes();
 
     return routes != NULL
            && ngx_http_mint_table_find(routes, r->uri.data, r->uri.len,

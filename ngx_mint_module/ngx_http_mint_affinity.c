@@ -24,6 +24,8 @@
 #define NGX_HTTP_MINT_AFFINITY_SECURE   "; Secure"
 
 
+static uint32_t ngx_http_mint_affinity_pin(ngx_http_mint_ctx_t *ctx,
+    ngx_http_mint_view_t *view);
 static uint64_t ngx_http_mint_affinity_key(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx);
 static const uint32_t *ngx_http_mint_affinity_in_flight(
@@ -106,8 +108,7 @@ ngx_http_mint_affinity_start(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     walk->best = NGX_HTTP_MINT_SLOTS_NONE;
     walk->seat_b = MINT_SEAT_NONE;
 
-    ctx->pin = ngx_http_mint_slots_pin(view, ctx->plugin_id, ctx->user_id,
-                                       ctx->seat_first, ctx->seat_count);
+    ctx->pin = ngx_http_mint_affinity_pin(ctx, view);
     walk->pin = ctx->pin;
 
     if (slots->count < 2) {
@@ -193,10 +194,37 @@ ngx_uint_t
 ngx_http_mint_affinity_is_pin_same(ngx_http_mint_ctx_t *ctx,
     ngx_http_mint_view_t *view)
 {
-    return ctx->user_id == 0
-           || ngx_http_mint_slots_pin(view, ctx->plugin_id, ctx->user_id,
-                                      ctx->seat_first, ctx->seat_count)
-              == ctx->pin;
+    return ngx_http_mint_affinity_pin(ctx, view) == ctx->pin;
+}
+
+
+/* where there is one process only, nobody can be kept from another */
+
+static uint32_t
+ngx_http_mint_affinity_pin(ngx_http_mint_ctx_t *ctx,
+    ngx_http_mint_view_t *view)
+{
+    const struct mint_seat  *seat;
+
+    if (ctx->user_id == 0) {
+        return MINT_SEAT_NONE;
+    }
+
+    if (ctx->seat_count == 2) {
+        seat = ngx_http_mint_view_seat(view, ctx->seat_first + 1);
+
+        if (seat == NULL
+            || mint_seat_state(mint_run_load_acquire(&seat[0].word))
+               == MINT_SEAT_EMPTY
+            || mint_seat_state(mint_run_load_acquire(&seat[-1].word))
+               == MINT_SEAT_EMPTY)
+        {
+            return MINT_SEAT_NONE;
+        }
+    }
+
+    return ngx_http_mint_slots_pin(view, ctx->plugin_id, ctx->user_id,
+                                   ctx->seat_first, ctx->seat_count);
 }
 
 

@@ -10,10 +10,6 @@
 #include <openssl/evp.h>
 
 
-#define NGX_HTTP_MINT_BLOB_TRIES    4
-#define NGX_HTTP_MINT_FIT           256     /* internal tokens kept in mind */
-
-
 /* the credentials of a request as found in its headers */
 
 typedef struct {
@@ -31,18 +27,12 @@ typedef struct {
 typedef struct {
     uint64_t    user_id;
     uint64_t    credential[4];      /* as in ngx_http_mint_grant_t */
+
+    ngx_http_mint_user_entry_t  user;       /* of a session */
+
     ngx_uint_t  is_pat;
     ngx_uint_t  is_read_only;
 } ngx_http_mint_subject_t;
-
-
-/* internal tokens that were found fit for a header: a text does not change as
-   long as file and reference are the same */
-
-typedef struct {
-    uint64_t    epoch;
-    uint64_t    ref;                /* 0: none */
-} ngx_http_mint_fit_t;
 
 
 static void ngx_http_mint_auth_find(ngx_http_request_t *r,
@@ -56,25 +46,16 @@ static const char *ngx_http_mint_auth_session(ngx_http_mint_view_t *view,
     ngx_http_mint_text_t *token, ngx_http_mint_subject_t *subject,
     ngx_int_t *rejection);
 static enum mint_token_result ngx_http_mint_auth_verify(
-    ngx_http_mint_text_t *token, ngx_http_mint_session_t *session);
+    ngx_http_mint_text_t *token, ngx_http_mint_session_t *verified,
+    const ngx_http_mint_session_t **session);
 static const char *ngx_http_mint_auth_pat(ngx_http_mint_view_t *view,
     ngx_http_mint_text_t *token, ngx_http_mint_subject_t *subject,
     ngx_int_t *rejection);
 static ngx_int_t ngx_http_mint_auth_identify(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_http_mint_view_t *view,
     ngx_http_mint_subject_t *subject, ngx_http_mint_refusal_t *refusal);
-static ngx_int_t ngx_http_mint_auth_inject(ngx_http_request_t *r,
-    ngx_http_mint_ctx_t *ctx, const uint64_t *name_ref,
-    const ngx_http_mint_role_texts_t *texts);
-static ngx_int_t ngx_http_mint_auth_name(ngx_http_request_t *r,
-    const uint64_t *ref, ngx_str_t *name);
-static ngx_int_t ngx_http_mint_auth_token(ngx_http_request_t *r,
-    ngx_http_mint_ctx_t *ctx, ngx_http_mint_view_t *view);
 static void ngx_http_mint_auth_refuse(ngx_http_mint_refusal_t *refusal,
     ngx_uint_t status, ngx_int_t rejection, const char *reason);
-
-
-static ngx_http_mint_fit_t  ngx_http_mint_auth_fit[NGX_HTTP_MINT_FIT];
 
 
 ngx_int_t
@@ -83,6 +64,7 @@ ngx_http_mint_auth(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
 {
     ngx_int_t                     rc, rejection;
     const char                   *reason;
+    const uint64_t               *token_ref;
     ngx_http_mint_view_t         *view;
     ngx_http_mint_subject_t       subject;
     ngx_http_mint_credentials_t   found;
@@ -105,7 +87,7 @@ ngx_http_mint_auth(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     /* never passed on, also where it does not count */
 
     if ((found.is_other || reason != NULL)
-        && ngx_http_mint_headers_drop_pats(r) != NGX_OK)
+        && ngx_http_mint_headers_drop_pats(r, ctx) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -139,7 +121,7 @@ ngx_http_mint_auth(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
                       &ctx->plugin, reason);
     }
 
-    if (ngx_http_mint_auth_token(r, ctx, view) != NGX_OK) {
+    if (!ngx_http_mint_identity_token(view, ctx->plugin_id, &token_ref)) {
         ngx_http_mint_auth_refuse(refusal, NGX_HTTP_SERVICE_UNAVAILABLE,
                                   MINT_REJECT_NOT_READY,
                                   "no internal token for this plugin");
@@ -286,16 +268,17 @@ ngx_http_mint_auth_session(ngx_http_mint_view_t *view,
     ngx_http_mint_text_t *token, ngx_http_mint_subject_t *subject,
     ngx_int_t *rejection)
 {
-    enum mint_token_result    result;
-    ngx_http_mint_session_t   session;
+    enum mint_token_result          result;
+    ngx_http_mint_session_t         verified;
+    const ngx_http_mint_session_t  *session;
 
     subject->user_id = 0;
     *rejection = MINT_REJECT_BAD_TOKEN;
 
-    result = ngx_http_mint_auth_verify(token, &session);
+    result = ngx_http_mint_auth_verify(token, &verified, &session);
 
     if (result == MINT_TOKEN_OK || result == MINT_TOKEN_EXPIRED) {
-        subject->user_id = session.user_id;
+        subject->user_id = session->user_id;
     }
 
     if (result != MINT_TOKEN_OK) {
@@ -308,17 +291,18 @@ ngx_http_mint_auth_session(ngx_http_mint_view_t *view,
 
     *rejection = MINT_REJECT_REVOKED;
 
-    subject->credential[0] = session.jti_hash;
-    subject->credential[1] = session.version;
+    subject->credential[0] = session->jti_hash;
+    subject->credential[1] = session->version;
 
-    return ngx_http_mint_grant_session(view, session.user_id, session.version,
-                                       session.jti_hash);
+    return ngx_http_mint_grant_session(view, session->user_id,
+                                       session->version, session->jti_hash,
+                                       &subject->user);
 }
 
 
 static enum mint_token_result
 ngx_http_mint_auth_verify(ngx_http_mint_text_t *token,
-    ngx_http_mint_session_t *session)
+    ngx_http_mint_session_t *verified, const ngx_http_mint_session_t **session)
 {
     ngx_uint_t                 count;
     struct mint_token_key    **keys;
@@ -329,10 +313,12 @@ ngx_http_mint_auth_verify(ngx_http_mint_text_t *token,
 
     count = ngx_http_mint_run_keys(&keys);
 
-    if (ngx_http_mint_memo_find(token, session)) {
-        return mint_token_judge_times(session->issued_unix,
-                                      session->not_before_unix,
-                                      session->expires_unix,
+    *session = ngx_http_mint_memo_find(token);
+
+    if (*session != NULL) {
+        return mint_token_judge_times((*session)->issued_unix,
+                                      (*session)->not_before_unix,
+                                      (*session)->expires_unix,
                                       (uint64_t) ngx_time(),
                                       MINT_TOKEN_LEEWAY_SEC);
     }
@@ -341,15 +327,17 @@ ngx_http_mint_auth_verify(ngx_http_mint_text_t *token,
                                token->len, (uint64_t) ngx_time(),
                                MINT_TOKEN_LEEWAY_SEC, &claims);
 
-    session->user_id = claims.user_id;
-    session->jti_hash = ngx_http_mint_identity_jti(claims.jti, claims.jti_len);
-    session->issued_unix = claims.issued_unix;
-    session->not_before_unix = claims.not_before_unix;
-    session->expires_unix = claims.expires_unix;
-    session->version = claims.session_version;
+    verified->user_id = claims.user_id;
+    verified->jti_hash = ngx_http_mint_identity_jti(claims.jti,
+                                                    claims.jti_len);
+    verified->issued_unix = claims.issued_unix;
+    verified->not_before_unix = claims.not_before_unix;
+    verified->expires_unix = claims.expires_unix;
+    verified->version = claims.session_version;
+    *session = verified;
 
     if (result == MINT_TOKEN_OK) {
-        ngx_http_mint_memo_add(token, session);
+        ngx_http_mint_memo_add(token, verified);
     }
 
     return result;
@@ -393,8 +381,9 @@ ngx_http_mint_auth_pat(ngx_http_mint_view_t *view,
     subject->user_id = user_id;
     subject->is_pat = 1;
     subject->is_read_only = word & 1;
+    *rejection = MINT_REJECT_REVOKED;
 
-    return NULL;
+    return ngx_http_mint_grant_user(view, user_id, &subject->user);
 }
 
 
@@ -405,29 +394,15 @@ ngx_http_mint_auth_identify(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     ngx_http_mint_view_t *view, ngx_http_mint_subject_t *subject,
     ngx_http_mint_refusal_t *refusal)
 {
-    uint64_t                          word, role_word;
-    ngx_int_t                         rc;
+    uint64_t                          role_word;
+    unsigned                          role_index;
     const char                       *reason;
-    const uint64_t                   *name_ref;
     const struct mint_identity_role  *role;
-    const ngx_http_mint_role_texts_t *texts;
-
-    if (!ngx_http_mint_identity_user(view, subject->user_id, &word, &name_ref)
-        || !(mint_user_flags(word) & MINT_USER_ACTIVE))
-    {
-        ngx_http_mint_auth_refuse(refusal, NGX_HTTP_UNAUTHORIZED,
-                                  MINT_REJECT_REVOKED,
-                                  "the user is unknown or not active");
-        return NGX_DECLINED;
-    }
 
     ctx->user_id = subject->user_id;
-    ctx->user.data = ctx->user_digits;
-    ctx->user.len = ngx_http_mint_text_number(ctx->user_digits,
-                                              subject->user_id);
+    role_index = mint_user_role(subject->user.word);
 
-    if (!ngx_http_mint_identity_role(view, mint_user_role(word), &role,
-                                     &role_word))
+    if (!ngx_http_mint_identity_role(view, role_index, &role, &role_word))
     {
         ngx_http_mint_auth_refuse(refusal, NGX_HTTP_FORBIDDEN,
                                   MINT_REJECT_FORBIDDEN,
@@ -450,191 +425,20 @@ ngx_http_mint_auth_identify(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
                sizeof(subject->credential));
     ctx->grant.is_pat = subject->is_pat;
 
-    texts = ngx_http_mint_grant_texts(view, mint_user_role(word), role);
-
-    if (texts == NULL) {
-        rc = NGX_DECLINED;
-
-    } else {
-        ctx->grant.rights = texts->rights;
-        ngx_http_mint_revoke_add(r, ctx);
-        rc = ngx_http_mint_auth_inject(r, ctx, name_ref, texts);
-    }
-
-    if (rc == NGX_DECLINED) {
+    ctx->lines = ngx_http_mint_lines_user(view, ctx->user_id,
+                                          subject->user.name_ref, role_index,
+                                          role);
+    if (ctx->lines == NULL) {
         ngx_http_mint_auth_refuse(refusal, NGX_HTTP_SERVICE_UNAVAILABLE,
                                   MINT_REJECT_NOT_READY,
                                   "the user's entry cannot be read");
+        return NGX_DECLINED;
     }
 
-    return rc;
-}
-
-
-/* NGX_DECLINED: a blob cannot be used */
-
-static ngx_int_t
-ngx_http_mint_auth_inject(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
-    const uint64_t *name_ref, const ngx_http_mint_role_texts_t *texts)
-{
-    u_char      *p;
-    ngx_int_t    rc;
-    ngx_str_t    name, slug, permissions;
-
-    rc = ngx_http_mint_auth_name(r, name_ref, &name);
-
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    p = ngx_pnalloc(r->pool, texts->slug.len + texts->permissions.len);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    slug.data = p;
-    slug.len = texts->slug.len;
-    p = ngx_cpymem(p, texts->slug.data, slug.len);
-
-    permissions.data = p;
-    permissions.len = texts->permissions.len;
-    ngx_memcpy(p, texts->permissions.data, permissions.len);
-
-    if (ngx_http_mint_headers_push(r, NGX_HTTP_MINT_HEADER_USER_ID, &ctx->user)
-        != NGX_OK
-        || ngx_http_mint_headers_push(r, NGX_HTTP_MINT_HEADER_USERNAME, &name)
-           != NGX_OK
-        || ngx_http_mint_headers_push(r, NGX_HTTP_MINT_HEADER_ROLE, &slug)
-           != NGX_OK
-        || ngx_http_mint_headers_push(r, NGX_HTTP_MINT_HEADER_PERMISSIONS,
-                                      &permissions)
-           != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
+    ctx->grant.rights = ctx->lines->rights;
+    ngx_http_mint_revoke_add(r, ctx);
 
     return NGX_OK;
-}
-
-
-/* the user's name as a header's value */
-
-static ngx_int_t
-ngx_http_mint_auth_name(ngx_http_request_t *r, const uint64_t *ref,
-    ngx_str_t *name)
-{
-    size_t      len;
-    u_char     *safe;
-    ngx_int_t   rc;
-
-    rc = ngx_http_mint_auth_blob(r, ref, name);
-
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    len = ngx_http_mint_text_header_value(NULL, name->data, name->len);
-
-    if (len == name->len) {
-        return NGX_OK;
-    }
-
-    safe = ngx_pnalloc(r->pool, len);
-    if (safe == NULL) {
-        return NGX_ERROR;
-    }
-
-    (void) ngx_http_mint_text_header_value(safe, name->data, name->len);
-
-    name->data = safe;
-    name->len = len;
-
-    return NGX_OK;
-}
-
-
-/* the plugin's internal token, by which it knows that the edge is asking */
-
-static ngx_int_t
-ngx_http_mint_auth_token(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
-    ngx_http_mint_view_t *view)
-{
-    uint64_t                seen;
-    ngx_str_t               token;
-    const uint64_t         *ref;
-    ngx_http_mint_fit_t    *fit;
-
-    if (!ngx_http_mint_identity_token(view, ctx->plugin_id, &ref)) {
-        return NGX_DECLINED;
-    }
-
-    fit = &ngx_http_mint_auth_fit[ctx->plugin_id % NGX_HTTP_MINT_FIT];
-    seen = mint_run_load_acquire(ref);
-
-    if (ngx_http_mint_auth_blob(r, ref, &token) != NGX_OK
-        || token.len > MINT_TOKEN_MAX)
-    {
-        return NGX_DECLINED;
-    }
-
-    if (fit->epoch != view->header.writer_epoch || fit->ref != seen
-        || mint_run_load_acquire(ref) != seen)
-    {
-        if (!ngx_http_mint_text_is_header_safe(token.data, token.len)) {
-            return NGX_DECLINED;
-        }
-
-        /* what was read is what seen refers to, if it still does */
-
-        fit->epoch = view->header.writer_epoch;
-        fit->ref = mint_run_load_acquire(ref) == seen ? seen : 0;
-    }
-
-    return ngx_http_mint_headers_push(r, NGX_HTTP_MINT_HEADER_TOKEN, &token);
-}
-
-
-ngx_int_t
-ngx_http_mint_auth_blob(ngx_http_request_t *r, const uint64_t *ref,
-    ngx_str_t *to)
-{
-    size_t                 size;
-    int64_t                len;
-    uint64_t              *data;
-    ngx_uint_t             tries;
-    ngx_http_mint_view_t  *view;
-
-    view = ngx_http_mint_run_view(MINT_RUN_IDENTITY);
-
-    if (view == NULL) {
-        return NGX_DECLINED;
-    }
-
-    /* a longer text may be published in between */
-
-    for (tries = 0; tries < NGX_HTTP_MINT_BLOB_TRIES; tries++) {
-        size = ((size_t) mint_blob_length(mint_run_load_acquire(ref)) + 7)
-               & ~(size_t) 7;
-
-        if (size == 0 || size > MINT_BLOB_MAX) {
-            return NGX_DECLINED;
-        }
-
-        data = ngx_palloc(r->pool, size);
-        if (data == NULL) {
-            return NGX_ERROR;
-        }
-
-        len = ngx_http_mint_identity_blob(view, ref, data, size);
-
-        if (len > 0) {
-            to->data = (u_char *) data;
-            to->len = (size_t) len;
-            return NGX_OK;
-        }
-    }
-
-    return NGX_DECLINED;
 }
 
 

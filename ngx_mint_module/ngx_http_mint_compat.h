@@ -71,13 +71,8 @@ ngx_http_mint_compat_forwarded_addr(ngx_http_request_t *r, ngx_addr_t *addr,
         return;
     }
 
-    /* without headers it would want a value instead */
-
-    if (r->headers_in.x_forwarded_for != NULL) {
-        (void) ngx_http_get_forwarded_addr(r, addr,
-                                           r->headers_in.x_forwarded_for,
-                                           NULL, proxies, 1);
-    }
+    (void) ngx_http_get_forwarded_addr(r, addr, r->headers_in.x_forwarded_for,
+                                       NULL, proxies, 1);
 
 #else
 
@@ -106,6 +101,30 @@ ngx_http_mint_compat_forget_forwarded(ngx_http_request_t *r)
 #if (NGX_HTTP_REALIP)
     r->headers_in.x_real_ip = NULL;
 #endif
+}
+
+
+/*
+ * What the location's "proxy_set_header" say, of ngx_keyval_t, after merging;
+ * NULL: nothing.  The struct is private to nginx, but where the directive puts
+ * them is in its table of directives.
+ */
+
+static ngx_inline ngx_array_t *
+ngx_http_mint_compat_proxy_headers(ngx_conf_t *cf)
+{
+    u_char         *conf;
+    ngx_command_t  *cmd;
+
+    conf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_proxy_module);
+
+    for (cmd = ngx_http_proxy_module.commands; cmd->name.len != 0; cmd++) {
+        if (ngx_strcmp(cmd->name.data, "proxy_set_header") == 0) {
+            return *(ngx_array_t **) (void *) (conf + cmd->offset);
+        }
+    }
+
+    return NULL;
 }
 
 

@@ -78,6 +78,8 @@ ngx_uint_t ngx_http_mint_forwarded_see(ngx_table_elt_t *h,
 void ngx_http_mint_forwarded_believe(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_http_mint_edge_conf_t *conf);
 ngx_int_t ngx_http_mint_forwarded_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_mint_forwarded_replace(ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx);
 /* the client's address, as far as proxies are believed */
 void ngx_http_mint_forwarded_client(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_addr_t *addr);
@@ -85,8 +87,8 @@ void ngx_http_mint_forwarded_client(ngx_http_request_t *r,
 /* ngx_http_mint_trace.c */
 void ngx_http_mint_trace_see(ngx_table_elt_t *h, ngx_http_mint_told_t *told);
 ngx_uint_t ngx_http_mint_trace_is_good(ngx_http_mint_ctx_t *ctx);
-ngx_int_t ngx_http_mint_trace_make(ngx_http_request_t *r,
-    ngx_http_mint_ctx_t *ctx, const uint64_t words[3]);
+void ngx_http_mint_trace_make(ngx_http_mint_ctx_t *ctx,
+    const uint64_t words[3]);
 
 /* ngx_http_mint_page.c */
 ngx_int_t ngx_http_mint_page_headers(ngx_http_request_t *r);

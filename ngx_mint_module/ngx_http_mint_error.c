@@ -229,7 +229,7 @@ ngx_http_mint_error_handler(ngx_http_request_t *r)
     ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
                   "mint: answered %ui: %s, plugin \"%V\", user \"%V\", "
                   "request id \"%V\"", refusal.status, refusal.reason,
-                  &ctx->plugin, &ctx->user, &ctx->request_id);
+                  &ctx->plugin, ngx_http_mint_user(ctx), &ctx->request_id);
 
     return ngx_http_mint_error_send(r, ctx, &refusal);
 }

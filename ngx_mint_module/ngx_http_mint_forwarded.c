@@ -89,13 +89,8 @@ ngx_http_mint_forwarded_believe(ngx_http_request_t *r,
 ngx_int_t
 ngx_http_mint_forwarded_handler(ngx_http_request_t *r)
 {
-    ngx_str_t                  address;
     ngx_http_mint_ctx_t       *ctx;
     ngx_http_mint_loc_conf_t  *lcf;
-
-    static ngx_str_t           schemes[2] = {
-        ngx_string("http"), ngx_string("https")
-    };
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_mint_module);
 
@@ -105,52 +100,40 @@ ngx_http_mint_forwarded_handler(ngx_http_request_t *r)
 
     ctx = ngx_http_mint_get_ctx(r);
 
-    if (ctx == NULL || ctx->is_forwarded) {
+    if (ctx == NULL || ctx->told.forwardings == 0 || ctx->is_forwarded) {
         return NGX_DECLINED;
     }
 
-    ctx->is_forwarded = 1;
-
-    if (ngx_http_mint_forwarded_address(r, ctx, &address) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    if (ctx->told.forwardings != 0) {
-        ngx_http_mint_compat_forget_forwarded(r);
-
-        if (ngx_http_mint_headers_drop_forwarded(r) != NGX_OK) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-    }
-
-    if (ngx_http_mint_headers_push(r, NGX_HTTP_MINT_HEADER_REAL_IP, &address)
-        != NGX_OK
-        || ngx_http_mint_headers_push(r, NGX_HTTP_MINT_HEADER_FORWARDED_FOR,
-                                      &address)
-           != NGX_OK
-        || ngx_http_mint_headers_push(r, NGX_HTTP_MINT_HEADER_FORWARDED_PROTO,
-                                      &schemes[ctx->is_https])
-           != NGX_OK
-        || (ctx->forwarded_host.len != 0
-            && ngx_http_mint_headers_push(r,
-                                          NGX_HTTP_MINT_HEADER_FORWARDED_HOST,
-                                          &ctx->forwarded_host)
-               != NGX_OK))
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return NGX_DECLINED;
+    return ngx_http_mint_forwarded_replace(r, ctx) == NGX_OK
+           ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
+
+/* takes what the client or its proxies have said out, once it was used */
+
+ngx_int_t
+ngx_http_mint_forwarded_replace(ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx)
+{
+    ctx->is_forwarded = 1;
+
+    if (ngx_http_mint_forwarded_address(r, ctx, &ctx->client) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_mint_compat_forget_forwarded(r);
+
+    return ngx_http_mint_headers_drop_forwarded(r);
+}
+
+
+/* left empty where the connection says it */
 
 static ngx_int_t
 ngx_http_mint_forwarded_address(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_str_t *text)
 {
     ngx_addr_t  addr;
-
-    *text = r->connection->addr_text;
 
     if (!ctx->is_trusted) {
         return NGX_OK;
@@ -163,6 +146,7 @@ ngx_http_mint_forwarded_address(ngx_http_request_t *r,
     }
 
     text->data = ngx_pnalloc(r->pool, NGX_SOCKADDR_STRLEN);
+
     if (text->data == NULL) {
         return NGX_ERROR;
     }

@@ -16,8 +16,6 @@
 
 typedef struct {
     uint64_t                     epoch;
-    uint64_t                     slug;
-    uint64_t                     permissions;
     ngx_http_mint_role_texts_t   texts;     /* slug.data: of both, ngx_alloc */
 } ngx_http_mint_grant_role_t;
 
@@ -33,21 +31,34 @@ static ngx_http_mint_grant_role_t
 
 
 const char *
-ngx_http_mint_grant_session(ngx_http_mint_view_t *view,
-    uint64_t user_id, uint32_t version, uint64_t jti_hash)
+ngx_http_mint_grant_user(ngx_http_mint_view_t *view, uint64_t user_id,
+    ngx_http_mint_user_entry_t *user)
 {
-    uint64_t         word;
-    const uint64_t  *name_ref;
-
-    if (!ngx_http_mint_identity_user(view, user_id, &word, &name_ref)) {
+    if (!ngx_http_mint_identity_user(view, user_id, &user->word,
+                                     &user->name_ref))
+    {
         return "no such user";
     }
 
-    if (!(mint_user_flags(word) & MINT_USER_ACTIVE)) {
-        return "the user is not active";
+    return mint_user_flags(user->word) & MINT_USER_ACTIVE
+           ? NULL : "the user is not active";
+}
+
+
+const char *
+ngx_http_mint_grant_session(ngx_http_mint_view_t *view,
+    uint64_t user_id, uint32_t version, uint64_t jti_hash,
+    ngx_http_mint_user_entry_t *user)
+{
+    const char  *reason;
+
+    reason = ngx_http_mint_grant_user(view, user_id, user);
+
+    if (reason != NULL) {
+        return reason;
     }
 
-    if (mint_user_session_version(word) != version) {
+    if (mint_user_session_version(user->word) != version) {
         return "the session was ended";
     }
 
@@ -130,8 +141,9 @@ ngx_http_mint_grant_texts(ngx_http_mint_view_t *view, unsigned index,
 
         if (kept->texts.slug.data != NULL
             && kept->epoch == view->header.writer_epoch
-            && kept->slug == mint_run_load_acquire(&role->slug)
-            && kept->permissions == mint_run_load_acquire(&role->permissions))
+            && kept->texts.slug_ref == mint_run_load_acquire(&role->slug)
+            && kept->texts.permissions_ref
+               == mint_run_load_acquire(&role->permissions))
         {
             return &kept->texts;
         }
@@ -160,21 +172,21 @@ ngx_http_mint_grant_read(ngx_http_mint_view_t *view,
     ngx_memzero(texts, sizeof(ngx_http_mint_role_texts_t));
 
     kept->epoch = view->header.writer_epoch;
-    kept->slug = mint_run_load_acquire(&role->slug);
-    kept->permissions = mint_run_load_acquire(&role->permissions);
+    texts->slug_ref = mint_run_load_acquire(&role->slug);
+    texts->permissions_ref = mint_run_load_acquire(&role->permissions);
 
-    size = ngx_align(mint_blob_length(kept->slug), 8)
-           + ngx_align(mint_blob_length(kept->permissions), 8);
+    size = ngx_align(mint_blob_length(texts->slug_ref), 8)
+           + ngx_align(mint_blob_length(texts->permissions_ref), 8);
 
     texts->slug.data = ngx_alloc(size + 1, ngx_cycle->log);
     if (texts->slug.data == NULL) {
         return NGX_ERROR;
     }
 
-    if (ngx_http_mint_grant_text(view, &kept->slug, texts->slug.data,
+    if (ngx_http_mint_grant_text(view, &texts->slug_ref, texts->slug.data,
                                  &texts->slug)
         != NGX_OK
-        || ngx_http_mint_grant_text(view, &kept->permissions,
+        || ngx_http_mint_grant_text(view, &texts->permissions_ref,
                                     texts->slug.data
                                     + ngx_align(texts->slug.len, 8),
                                     &texts->permissions)

@@ -29,14 +29,27 @@ typedef struct {
 typedef struct {
     ngx_str_t            slug;
     ngx_str_t            permissions;
+    uint64_t             slug_ref;
+    uint64_t             permissions_ref;
     uint64_t             rights;
 } ngx_http_mint_role_texts_t;
 
 
-/* ngx_http_mint_grant.c: NULL, or why the session, the personal token, the
-   role does not allow it */
+/* a user as the file has it now; the name is read by its reference */
+
+typedef struct {
+    uint64_t             word;
+    const uint64_t      *name_ref;
+} ngx_http_mint_user_entry_t;
+
+
+/* ngx_http_mint_grant.c: NULL, or why the user, the session, the personal
+   token, the role does not allow it */
+const char *ngx_http_mint_grant_user(ngx_http_mint_view_t *view,
+    uint64_t user_id, ngx_http_mint_user_entry_t *user);
 const char *ngx_http_mint_grant_session(ngx_http_mint_view_t *view,
-    uint64_t user_id, uint32_t version, uint64_t jti_hash);
+    uint64_t user_id, uint32_t version, uint64_t jti_hash,
+    ngx_http_mint_user_entry_t *user);
 const char *ngx_http_mint_grant_pat(ngx_http_mint_view_t *view,
     const uint64_t hash[4], uint64_t *user_id, uint64_t *word);
 const char *ngx_http_mint_grant_role(ngx_http_request_t *r,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The request's headers: what clients may not say is taken out, what plugins
- * are told is put in, the request id is fixed.  The proxy module sends every
- * element of the list, so headers are spliced out of it; the others keep
- * their addresses, because nginx holds pointers to some of them.
+ * The request's headers: what clients may not say is taken out, the request id
+ * is fixed.  The proxy module sends every element of the list, so headers are
+ * spliced out of it; the others keep their addresses, because nginx holds
+ * pointers to some of them.
  */
 
 #include "ngx_http_mint.h"
@@ -12,13 +12,6 @@
 
 
 typedef ngx_uint_t (*ngx_http_mint_drop_pt)(ngx_table_elt_t *h, void *data);
-
-
-typedef struct {
-    ngx_str_t   name;
-    ngx_str_t   lowcase;
-    ngx_uint_t  hash;
-} ngx_http_mint_header_name_t;
 
 
 /* what one pass over a new request's headers has seen */
@@ -35,11 +28,11 @@ static ngx_int_t ngx_http_mint_headers_remove(ngx_http_request_t *r,
     ngx_http_mint_drop_pt drop, void *data);
 static ngx_int_t ngx_http_mint_headers_run(ngx_http_request_t *r,
     ngx_list_part_t **last, ngx_table_elt_t *first, ngx_uint_t n);
-static ngx_uint_t ngx_http_mint_headers_is_forged(ngx_table_elt_t *h,
-    void *data);
+static ngx_uint_t ngx_http_mint_headers_has_forged(ngx_http_request_t *r,
+    ngx_http_mint_strip_t *strip);
+static ngx_inline ngx_uint_t ngx_http_mint_headers_is_forged(
+    ngx_table_elt_t *h, void *data);
 static ngx_uint_t ngx_http_mint_headers_is_upgrade(ngx_table_elt_t *h,
-    void *data);
-static ngx_uint_t ngx_http_mint_headers_is_token(ngx_table_elt_t *h,
     void *data);
 static ngx_uint_t ngx_http_mint_headers_is_trace(ngx_table_elt_t *h,
     void *data);
@@ -52,69 +45,9 @@ static ngx_uint_t ngx_http_mint_headers_is_pat(ngx_table_elt_t *h, void *data);
 static ngx_uint_t ngx_http_mint_headers_may_upgrade(ngx_http_request_t *r);
 
 
-#define NGX_HTTP_MINT_NAME(name, lowcase)                                     \
-    { ngx_string(name), ngx_string(lowcase), 0 }
-
-static ngx_http_mint_header_name_t
-    ngx_http_mint_header_names[NGX_HTTP_MINT_HEADER_COUNT] = {
-
-    NGX_HTTP_MINT_NAME("X-Request-ID", "x-request-id"),
-    NGX_HTTP_MINT_NAME("X-MINT-Internal-Token", "x-mint-internal-token"),
-    NGX_HTTP_MINT_NAME("X-MINT-User-Id", "x-mint-user-id"),
-    NGX_HTTP_MINT_NAME("X-MINT-Username", "x-mint-username"),
-    NGX_HTTP_MINT_NAME("X-MINT-User-Role", "x-mint-user-role"),
-    NGX_HTTP_MINT_NAME("X-MINT-User-Permissions", "x-mint-user-permissions"),
-    NGX_HTTP_MINT_NAME("traceparent", "traceparent"),
-    NGX_HTTP_MINT_NAME("X-Real-IP", "x-real-ip"),
-    NGX_HTTP_MINT_NAME("X-Forwarded-For", "x-forwarded-for"),
-    NGX_HTTP_MINT_NAME("X-Forwarded-Proto", "x-forwarded-proto"),
-    NGX_HTTP_MINT_NAME("X-Forwarded-Host", "x-forwarded-host")
-};
-
-
-/* the hashes by which "proxy_set_header" finds that it overrides a header */
-
-void
-ngx_http_mint_headers_init(void)
-{
-    ngx_uint_t                    i;
-    ngx_http_mint_header_name_t  *name;
-
-    for (i = 0; i < NGX_HTTP_MINT_HEADER_COUNT; i++) {
-        name = &ngx_http_mint_header_names[i];
-        name->hash = ngx_hash_key(name->lowcase.data, name->lowcase.len);
-    }
-}
-
-
 ngx_int_t
-ngx_http_mint_headers_push(ngx_http_request_t *r,
-    enum ngx_http_mint_header header, ngx_str_t *value)
-{
-    ngx_table_elt_t              *h;
-    ngx_http_mint_header_name_t  *name;
-
-    name = &ngx_http_mint_header_names[header];
-
-    h = ngx_list_push(&r->headers_in.headers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-    h->hash = name->hash;
-    h->key = name->name;
-    h->lowcase_key = name->lowcase.data;
-    h->value = *value;
-
-    return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_http_mint_headers_answer(ngx_http_request_t *r, const char *name,
-    ngx_str_t *value)
+ngx_http_mint_headers_add(ngx_http_request_t *r, const char *name,
+    size_t len, ngx_str_t *value)
 {
     ngx_table_elt_t  *h;
 
@@ -127,7 +60,7 @@ ngx_http_mint_headers_answer(ngx_http_request_t *r, const char *name,
 
     h->hash = 1;
     h->key.data = (u_char *) name;
-    h->key.len = ngx_strlen(name);
+    h->key.len = len;
     h->value = *value;
 
     return NGX_OK;
@@ -156,11 +89,17 @@ ngx_http_mint_headers_strip(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    if (ngx_http_mint_headers_remove(r, ngx_http_mint_headers_is_forged,
-                                     &strip)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
+    if (ngx_http_mint_headers_has_forged(r, &strip)) {
+        ngx_memzero(&strip, sizeof(ngx_http_mint_strip_t));
+        ngx_memzero(&ctx->told, sizeof(ngx_http_mint_told_t));
+        strip.told = &ctx->told;
+
+        if (ngx_http_mint_headers_remove(r, ngx_http_mint_headers_is_forged,
+                                         &strip)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
     }
 
     ctx->has_upgrade = strip.upgrades != 0;
@@ -186,24 +125,21 @@ ngx_http_mint_headers_strip(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    if (!has_trace && ngx_http_mint_trace_make(r, ctx, words) != NGX_OK) {
-        return NGX_ERROR;
+    if (!has_trace) {
+        ngx_http_mint_trace_make(ctx, words);
     }
 
     if (has_id) {
         ctx->request_id = strip.request_id;
-
-    } else if (!has_trace) {
-        ctx->request_id = ctx->trace_id;
-
-    } else if (ngx_http_mint_headers_show_id(r, words, &ctx->request_id)
-               != NGX_OK)
-    {
-        return NGX_ERROR;
+        return NGX_OK;
     }
 
-    return ngx_http_mint_headers_push(r, NGX_HTTP_MINT_HEADER_REQUEST_ID,
-                                      &ctx->request_id);
+    if (!has_trace) {
+        ctx->request_id = ctx->trace_id;
+        return NGX_OK;
+    }
+
+    return ngx_http_mint_headers_show_id(r, words, &ctx->request_id);
 }
 
 
@@ -233,14 +169,22 @@ ngx_http_mint_headers_upgrade(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
 }
 
 
-/* lines with a personal token, whatever surrounds it */
+/* lines with a personal token, whatever surrounds it; a request that waits
+   gets them back, to be decided about once more */
 
 ngx_int_t
-ngx_http_mint_headers_drop_pats(ngx_http_request_t *r)
+ngx_http_mint_headers_drop_pats(ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx)
 {
     ngx_table_elt_t  *h;
 
     h = r->headers_in.authorization;
+
+    if (!ctx->is_kept) {
+        ctx->headers = r->headers_in.headers;
+        ctx->authorization = h;
+        ctx->is_kept = 1;
+    }
 
     if (h != NULL
         && ngx_http_mint_text_holds_pat(h->value.data, h->value.len))
@@ -253,48 +197,25 @@ ngx_http_mint_headers_drop_pats(ngx_http_request_t *r)
 }
 
 
+/* the old parts of the list are still there: a new one refers to them */
+
+void
+ngx_http_mint_headers_restore(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
+{
+    if (ctx->is_kept) {
+        r->headers_in.headers = ctx->headers;
+        r->headers_in.authorization = ctx->authorization;
+        ctx->is_kept = 0;
+    }
+}
+
+
 ngx_int_t
 ngx_http_mint_headers_drop_forwarded(ngx_http_request_t *r)
 {
     return ngx_http_mint_headers_remove(r,
                                         ngx_http_mint_headers_is_forwarding,
                                         NULL);
-}
-
-
-/*
- * A request decided for a plugin that goes elsewhere: a subrequest of mirror
- * or auth_request, an error_page of another upstream.  The plugin's token is
- * not for others.  The list becomes another one, so the main request keeps its
- * own while a subrequest is away, and may have it back.
- */
-
-ngx_int_t
-ngx_http_mint_headers_hide(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
-{
-    if (!ctx->is_plugin || ctx->is_hidden) {
-        return NGX_OK;
-    }
-
-    if (r == r->main) {
-        ctx->headers = r->headers_in.headers;
-        ctx->is_hidden = 1;
-    }
-
-    return ngx_http_mint_headers_remove(r, ngx_http_mint_headers_is_token,
-                                        NULL);
-}
-
-
-/* back in a location of ours, by one more redirect */
-
-void
-ngx_http_mint_headers_show(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
-{
-    if (ctx->is_hidden && r == r->main) {
-        r->headers_in.headers = ctx->headers;
-        ctx->is_hidden = 0;
-    }
 }
 
 
@@ -348,10 +269,6 @@ ngx_http_mint_headers_remove(ngx_http_request_t *r,
         }
     }
 
-    if (dropped == 0) {
-        return NGX_OK;
-    }
-
     if (fresh.part.nelts == 0) {
         return ngx_list_init(list, r->pool, 8, sizeof(ngx_table_elt_t));
     }
@@ -396,7 +313,34 @@ ngx_http_mint_headers_run(ngx_http_request_t *r, ngx_list_part_t **last,
 }
 
 
+/* most requests have none, and the list stays as it is; what was seen counts
+   only then */
+
 static ngx_uint_t
+ngx_http_mint_headers_has_forged(ngx_http_request_t *r,
+    ngx_http_mint_strip_t *strip)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (ngx_http_mint_headers_is_forged(&h[i], strip)) {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
+}
+
+
+/* seen by its first letter, which few have */
+
+static ngx_inline ngx_uint_t
 ngx_http_mint_headers_is_forged(ngx_table_elt_t *h, void *data)
 {
     ngx_http_mint_strip_t  *strip = data;
@@ -466,14 +410,6 @@ ngx_http_mint_headers_is_pat(ngx_table_elt_t *h, void *data)
             || ngx_http_mint_text_same_name(h->key.data, h->key.len, "cookie",
                                             sizeof("cookie") - 1))
            && ngx_http_mint_text_holds_pat(h->value.data, h->value.len);
-}
-
-
-static ngx_uint_t
-ngx_http_mint_headers_is_token(ngx_table_elt_t *h, void *data)
-{
-    return h->key.data
-           == ngx_http_mint_header_names[NGX_HTTP_MINT_HEADER_TOKEN].name.data;
 }
 
 
@@ -568,7 +504,7 @@ ngx_http_mint_headers_unique(uint64_t words[3])
 {
     uint64_t          mixed;
     ngx_uint_t        i;
-    static uint64_t   seed[3], counter;
+    static uint64_t   seed[2], counter;
 
     if (counter == 0
         && RAND_bytes((u_char *) seed, sizeof(seed)) != 1)
@@ -578,13 +514,15 @@ ngx_http_mint_headers_unique(uint64_t words[3])
 
     counter++;
 
-    for (i = 0; i < 3; i++) {
+    for (i = 0; i < 2; i++) {
         /* the finalizer of splitmix64 */
         mixed = seed[i] + counter * 0x9e3779b97f4a7c15ULL;
         mixed = (mixed ^ mixed >> 30) * 0xbf58476d1ce4e5b9ULL;
         mixed = (mixed ^ mixed >> 27) * 0x94d049bb133111ebULL;
         words[i] = mixed ^ mixed >> 31;
     }
+
+    words[2] = words[0] ^ words[1];
 
     return NGX_OK;
 }

@@ -201,17 +201,6 @@ ngx_http_mint_identity_sequence(const ngx_http_mint_view_t *view)
 
 
 const uint64_t *
-ngx_http_mint_identity_key(const ngx_http_mint_view_t *view, unsigned index)
-{
-    const struct mint_identity_misc  *misc;
-
-    misc = ngx_http_mint_identity_table(view, MINT_IDENTITY_SECTION_ARENA);
-
-    return &misc->key[index];
-}
-
-
-const uint64_t *
 ngx_http_mint_identity_edge_secret(const ngx_http_mint_view_t *view)
 {
     const struct mint_identity_misc  *misc;
@@ -299,14 +288,17 @@ ngx_http_mint_identity_bit(const ngx_http_mint_view_t *view,
         bits = 0;
 
         if (index / 8 < mint_blob_length(word)) {
-            mint_run_copy(&bits, from + index / 64 * 8, sizeof(bits));
+            bits = mint_run_load((const uint64_t *) (const void *)
+                                 (from + index / 64 * 8));
         }
 
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
 
         if (mint_run_load(ref) == word) {
-            return (((const uint8_t *) &bits)[index / 8 % 8]
-                    >> (index % 8)) & 1;
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+            bits = __builtin_bswap64(bits);
+#endif
+            return (int) (bits >> index % 64 & 1);
         }
     }
 

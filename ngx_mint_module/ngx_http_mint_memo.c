@@ -35,9 +35,8 @@ static ngx_uint_t ngx_http_mint_memo_same(const u_char *a, const u_char *b,
 static ngx_http_mint_memo_t  *ngx_http_mint_memo;
 
 
-ngx_uint_t
-ngx_http_mint_memo_find(const ngx_http_mint_text_t *token,
-    ngx_http_mint_session_t *session)
+const ngx_http_mint_session_t *
+ngx_http_mint_memo_find(const ngx_http_mint_text_t *token)
 {
     ngx_http_mint_memo_t  *slot;
 
@@ -46,12 +45,10 @@ ngx_http_mint_memo_find(const ngx_http_mint_text_t *token,
     if (slot == NULL || slot->len != token->len
         || !ngx_http_mint_memo_same(slot->text, token->data, token->len))
     {
-        return 0;
+        return NULL;
     }
 
-    *session = slot->session;
-
-    return 1;
+    return &slot->session;
 }
 
 
@@ -145,6 +142,8 @@ ngx_http_mint_memo_same(const u_char *a, const u_char *b, size_t len)
     ngx_http_mint_memo_word_t   x, y, different;
 
     different = (ngx_http_mint_memo_word_t) { 0, 0 };
+
+#pragma GCC unroll 4
 
     for (i = 0; i < len - sizeof(x); i += sizeof(x)) {
         ngx_memcpy(&x, a + i, sizeof(x));

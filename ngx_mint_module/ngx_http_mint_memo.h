@@ -22,9 +22,10 @@ typedef struct {
 } ngx_http_mint_session_t;
 
 
-/* 1 if the same text was added since the memo was last cleared */
-ngx_uint_t ngx_http_mint_memo_find(const ngx_http_mint_text_t *token,
-    ngx_http_mint_session_t *session);
+/* NULL unless the same text was added since the memo was last cleared; good
+   until the next call that adds or clears */
+const ngx_http_mint_session_t *ngx_http_mint_memo_find(
+    const ngx_http_mint_text_t *token);
 void ngx_http_mint_memo_add(const ngx_http_mint_text_t *token,
     const ngx_http_mint_session_t *session);
 

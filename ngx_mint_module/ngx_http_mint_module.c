@@ -245,6 +245,36 @@ ngx_http_mint_make_ctx(ngx_http_request_t *r)
 }
 
 
+/* as text, made when it is asked for */
+
+ngx_str_t *
+ngx_http_mint_user(ngx_http_mint_ctx_t *ctx)
+{
+    if (ctx->user.len == 0 && ctx->user_id != 0) {
+        ctx->user.data = ctx->user_digits;
+        ctx->user.len = ngx_http_mint_text_number(ctx->user_digits,
+                                                  ctx->user_id);
+    }
+
+    return &ctx->user;
+}
+
+
+/* nothing of it is counted or queued any more */
+
+void
+ngx_http_mint_forget_verdict(ngx_http_mint_ctx_t *ctx)
+{
+    if (ctx->lines != NULL) {
+        ngx_http_mint_lines_release(ctx->lines);
+    }
+
+    ngx_memzero(&ctx->plugin, sizeof(ngx_http_mint_ctx_t)
+                              - offsetof(ngx_http_mint_ctx_t, plugin));
+    ctx->seat = MINT_SEAT_NONE;
+}
+
+
 static void
 ngx_http_mint_cleanup(void *data)
 {
@@ -254,6 +284,11 @@ ngx_http_mint_cleanup(void *data)
     ngx_http_mint_revoke_remove(ctx);
     ngx_http_mint_workers_leave(ctx);
     ngx_http_mint_access_leave(ctx);
+
+    if (ctx->lines != NULL) {
+        ngx_http_mint_lines_release(ctx->lines);
+        ctx->lines = NULL;
+    }
 }
 
 
@@ -375,7 +410,8 @@ ngx_http_mint_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
-    return NGX_CONF_OK;
+    return ngx_http_mint_inject_config(cf, &conf->own_lines) == NGX_OK
+           ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
 
 
@@ -445,8 +481,6 @@ ngx_http_mint_init(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    ngx_http_mint_headers_init();
-
     return ngx_http_mint_config_check(cf);
 }
 
@@ -476,5 +510,6 @@ static void
 ngx_http_mint_exit_process(ngx_cycle_t *cycle)
 {
     ngx_http_mint_run_done();
+    ngx_http_mint_lines_done();
     ngx_http_mint_affinity_done();
 }

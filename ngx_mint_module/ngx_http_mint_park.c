@@ -19,7 +19,7 @@ enum ngx_http_mint_park_limit {
 static ngx_msec_t ngx_http_mint_park_limit(ngx_http_request_t *r,
     ngx_http_mint_refusal_t *refusal);
 static ngx_int_t ngx_http_mint_park_enter(ngx_http_request_t *r,
-    ngx_http_mint_ctx_t *ctx, ngx_http_mint_saved_t *saved);
+    ngx_http_mint_ctx_t *ctx);
 static ngx_int_t ngx_http_mint_park_wait(ngx_http_request_t *r);
 static void ngx_http_mint_park_resume(ngx_http_request_t *r);
 static void ngx_http_mint_park_cleanup(void *data);
@@ -48,40 +48,16 @@ static const u_char  ngx_http_mint_park_closed[MINT_CAUSE_COUNT] = {
 };
 
 
-/*
- * The list of headers only ever grows in its last part, or is replaced by one
- * whose parts are runs of the old arrays: its length says all of it.
- */
-
-void
-ngx_http_mint_park_begin(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
-    ngx_http_mint_saved_t *saved)
+ngx_uint_t
+ngx_http_mint_park_is_waiting(ngx_http_mint_ctx_t *ctx)
 {
-    ngx_http_mint_park_t  *park;
-
-    park = ctx->park;
-
-    if (park == NULL || park->queue == NULL) {
-        saved->ctx = *ctx;
-        saved->headers_in = r->headers_in;
-        saved->last_nelts = r->headers_in.headers.last->nelts;
-        saved->is_unbuffered = r->request_body_no_buffering;
-        return;
-    }
-
-    *ctx = park->saved.ctx;
-    ctx->park = park;
-
-    r->headers_in = park->saved.headers_in;
-    r->headers_in.headers.last->nelts = park->saved.last_nelts;
-    r->headers_in.headers.last->next = NULL;
-    r->request_body_no_buffering = park->saved.is_unbuffered;
+    return ctx->park != NULL && ctx->park->queue != NULL;
 }
 
 
 ngx_int_t
 ngx_http_mint_park(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
-    ngx_http_mint_saved_t *saved, ngx_http_mint_refusal_t *refusal)
+    ngx_http_mint_refusal_t *refusal)
 {
     ngx_int_t               rc;
     ngx_uint_t              is_new;
@@ -100,7 +76,7 @@ ngx_http_mint_park(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
              || park->plugin_id != ctx->plugin_id;
 
     if (is_new) {
-        rc = ngx_http_mint_park_enter(r, ctx, saved);
+        rc = ngx_http_mint_park_enter(r, ctx);
 
         if (rc == NGX_DECLINED) {
             refusal->rejection = MINT_REJECT_FULL;
@@ -171,8 +147,7 @@ ngx_http_mint_park_limit(ngx_http_request_t *r,
 /* takes a place at the end of the queue: NGX_DECLINED if there is none */
 
 static ngx_int_t
-ngx_http_mint_park_enter(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
-    ngx_http_mint_saved_t *saved)
+ngx_http_mint_park_enter(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
 {
     ngx_http_cleanup_t        *cln;
     ngx_http_mint_park_t      *park;
@@ -199,7 +174,6 @@ ngx_http_mint_park_enter(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
         ngx_http_mint_queue_remove(park);
 
     } else {
-        park->saved = *saved;
         park->since = ngx_current_msec;
     }
 

@@ -13,20 +13,6 @@
 typedef struct ngx_http_mint_queue_s  ngx_http_mint_queue_t;
 
 
-/*
- * A request before it was decided about.  What a decision does to headers and
- * context is undone from here, so that the next one starts from what the
- * client has sent.
- */
-
-typedef struct {
-    ngx_http_mint_ctx_t    ctx;
-    ngx_http_headers_in_t  headers_in;
-    ngx_uint_t             last_nelts;      /* of the headers' last part */
-    unsigned               is_unbuffered:1;
-} ngx_http_mint_saved_t;
-
-
 /* a request's place in the queue of its plugin */
 
 struct ngx_http_mint_park_s {
@@ -41,7 +27,6 @@ struct ngx_http_mint_park_s {
     ngx_msec_t               limit;
     ngx_msec_t               waited;
     uint64_t                 seen;          /* the seats' words; 0: look */
-    ngx_http_mint_saved_t   saved;
 };
 
 
@@ -56,16 +41,14 @@ typedef struct {
 
 /* ngx_http_mint_park.c */
 
-/* before each decision: keeps what it may change, or brings it back */
-void ngx_http_mint_park_begin(ngx_http_request_t *r,
-    ngx_http_mint_ctx_t *ctx, ngx_http_mint_saved_t *saved);
+ngx_uint_t ngx_http_mint_park_is_waiting(ngx_http_mint_ctx_t *ctx);
 
 /*
  * No seat could be had: NGX_AGAIN if the request now waits, NGX_DECLINED with
  * the refusal if it may not, NGX_ERROR without memory.
  */
 ngx_int_t ngx_http_mint_park(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
-    ngx_http_mint_saved_t *saved, ngx_http_mint_refusal_t *refusal);
+    ngx_http_mint_refusal_t *refusal);
 
 /* decided about: waits no more; harmless if it has not waited */
 void ngx_http_mint_park_leave(ngx_http_mint_ctx_t *ctx);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The "mint_seats" balancer: one upstream for all plugins.  The peer of a
- * request is the seat chosen before (its headers were already made for that
- * plugin), so there is nothing to balance here and nothing to mark as failed:
- * states are the supervisor's.
+ * request is the seat chosen before, so there is nothing to balance here and
+ * nothing to mark as failed: states are the supervisor's.
  */
 
 #include "ngx_http_mint.h"
@@ -166,13 +165,18 @@ ngx_http_mint_peer_init(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    peer = ngx_pcalloc(r->pool, sizeof(ngx_http_mint_peer_t));
+    if (ngx_http_mint_inject(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    peer = ngx_palloc(r->pool, sizeof(ngx_http_mint_peer_t));
     if (peer == NULL) {
         return NGX_ERROR;
     }
 
     peer->request = r;
     peer->ctx = ctx;
+    ngx_str_null(&peer->name);
 
     r->upstream->peer.data = peer;
     r->upstream->peer.get = ngx_http_mint_peer_get;

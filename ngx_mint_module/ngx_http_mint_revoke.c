@@ -160,9 +160,11 @@ static const char *
 ngx_http_mint_revoke_reason(ngx_http_mint_view_t *view,
     ngx_http_mint_ctx_t *ctx)
 {
-    uint64_t                          word, role_word, user_id, pat_word;
+    unsigned                          role_index;
+    uint64_t                          role_word, user_id, pat_word;
     const char                       *reason;
-    const uint64_t                   *name_ref, *credential;
+    const uint64_t                   *credential;
+    ngx_http_mint_user_entry_t        user;
     const ngx_http_mint_role_texts_t *texts;
     const struct mint_identity_role  *role;
 
@@ -177,27 +179,25 @@ ngx_http_mint_revoke_reason(ngx_http_mint_view_t *view,
             reason = "the personal token is another user's";
         }
 
+        if (reason == NULL) {
+            reason = ngx_http_mint_grant_user(view, user_id, &user);
+        }
+
         ngx_http_mint_revoke_expires(pat_word);
 
     } else {
         reason = ngx_http_mint_grant_session(view, ctx->user_id,
                                              (uint32_t) credential[1],
-                                             credential[0]);
+                                             credential[0], &user);
     }
 
     if (reason != NULL) {
         return reason;
     }
 
-    if (!ngx_http_mint_identity_user(view, ctx->user_id, &word, &name_ref)
-        || !(mint_user_flags(word) & MINT_USER_ACTIVE))
-    {
-        return "the user is unknown or not active";
-    }
+    role_index = mint_user_role(user.word);
 
-    if (!ngx_http_mint_identity_role(view, mint_user_role(word), &role,
-                                     &role_word))
-    {
+    if (!ngx_http_mint_identity_role(view, role_index, &role, &role_word)) {
         return "the user's role does not exist";
     }
 
@@ -208,7 +208,7 @@ ngx_http_mint_revoke_reason(ngx_http_mint_view_t *view,
         return reason;
     }
 
-    texts = ngx_http_mint_grant_texts(view, mint_user_role(word), role);
+    texts = ngx_http_mint_grant_texts(view, role_index, role);
 
     return texts == NULL || texts->rights == ctx->grant.rights
            ? NULL : "the user's role or its permissions have changed";
@@ -261,8 +261,8 @@ ngx_http_mint_revoke_end(ngx_http_mint_ctx_t *ctx)
 
     ngx_log_error(NGX_LOG_WARN, c->log, 0,
                   "mint: ended: %s, plugin \"%V\", user \"%V\", "
-                  "request id \"%V\"", ctx->reject, &ctx->plugin, &ctx->user,
-                  &ctx->request_id);
+                  "request id \"%V\"", ctx->reject, &ctx->plugin,
+                  ngx_http_mint_user(ctx), &ctx->request_id);
 
     if (ctx->tunnel != NULL) {
         ngx_http_mint_tunnel_close(r, ctx->tunnel, NGX_HTTP_MINT_CLOSE_POLICY);

@@ -36,6 +36,7 @@ static void ngx_http_mint_run_timer_handler(ngx_event_t *ev);
 static void ngx_http_mint_run_free_table(ngx_http_mint_table_t *table);
 static ngx_int_t ngx_http_mint_run_table(ngx_http_mint_table_t *table,
     ngx_http_mint_view_t *view);
+static void ngx_http_mint_run_read_keys(ngx_http_mint_view_t *view);
 static void ngx_http_mint_run_forget_keys(void);
 
 
@@ -117,6 +118,8 @@ ngx_http_mint_run_check(void)
 {
     ngx_uint_t              kind;
     ngx_http_mint_place_t  *place;
+
+#pragma GCC unroll 4
 
     for (kind = MINT_RUN_ROUTES; kind < NGX_HTTP_MINT_KINDS; kind++) {
         place = &ngx_http_mint_places[kind];
@@ -497,16 +500,28 @@ ngx_http_mint_run_routes(void)
 }
 
 
+/* are the routes that were looked at the ones that are published now? */
+
+ngx_uint_t
+ngx_http_mint_run_is_generation(uint64_t generation)
+{
+    ngx_http_mint_view_t  *view;
+
+    view = ngx_http_mint_run_view(MINT_RUN_ROUTES);
+
+    return view != NULL && !ngx_http_mint_table_is_old
+           && mint_run_load_acquire(ngx_http_mint_view_word(view, generation))
+              == generation;
+}
+
+
 /* the verification keys, made anew when the file names others */
 
 ngx_uint_t
 ngx_http_mint_run_keys(struct mint_token_key ***keys)
 {
-    size_t                     id_len;
-    uint64_t                   refs[MINT_IDENTITY_KEYS];
-    ngx_uint_t                 i, n;
-    ngx_http_mint_view_t      *view;
-    struct mint_identity_key   key;
+    ngx_uint_t             i;
+    ngx_http_mint_view_t  *view;
 
     *keys = ngx_http_mint_keys;
     view = ngx_http_mint_run_view(MINT_RUN_IDENTITY);
@@ -516,13 +531,30 @@ ngx_http_mint_run_keys(struct mint_token_key ***keys)
     }
 
     for (i = 0; i < MINT_IDENTITY_KEYS; i++) {
-        refs[i] = mint_run_load_acquire(ngx_http_mint_identity_key(view, i));
+
+        if (ngx_http_mint_key_count == 0
+            || ngx_http_mint_key_refs[i]
+               != mint_run_load_acquire(ngx_http_mint_identity_key(view, i)))
+        {
+            ngx_http_mint_run_read_keys(view);
+            break;
+        }
     }
 
-    if (ngx_http_mint_key_count != 0
-        && ngx_memcmp(refs, ngx_http_mint_key_refs, sizeof(refs)) == 0)
-    {
-        return ngx_http_mint_key_count;
+    return ngx_http_mint_key_count;
+}
+
+
+static void
+ngx_http_mint_run_read_keys(ngx_http_mint_view_t *view)
+{
+    size_t                     id_len;
+    uint64_t                   refs[MINT_IDENTITY_KEYS];
+    ngx_uint_t                 i, n;
+    struct mint_identity_key   key;
+
+    for (i = 0; i < MINT_IDENTITY_KEYS; i++) {
+        refs[i] = mint_run_load_acquire(ngx_http_mint_identity_key(view, i));
     }
 
     ngx_http_mint_run_forget_keys();
@@ -552,8 +584,6 @@ ngx_http_mint_run_keys(struct mint_token_key ***keys)
     ngx_explicit_memzero(&key, sizeof(key));
     ngx_memcpy(ngx_http_mint_key_refs, refs, sizeof(refs));
     ngx_http_mint_key_count = n;
-
-    return n;
 }
 
 

@@ -48,24 +48,12 @@ ngx_http_mint_trace_is_good(ngx_http_mint_ctx_t *ctx)
 
 /* the old ones are gone already; the words need not be random, but unique */
 
-ngx_int_t
-ngx_http_mint_trace_make(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
-    const uint64_t words[3])
+void
+ngx_http_mint_trace_make(ngx_http_mint_ctx_t *ctx, const uint64_t words[3])
 {
-    ngx_str_t  value;
+    ngx_http_mint_web_make_traceparent(ctx->trace_text, words, words[2]);
 
-    value.len = NGX_HTTP_MINT_TRACE_LEN;
-    value.data = ngx_pnalloc(r->pool, value.len);
-
-    if (value.data == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_http_mint_web_make_traceparent(value.data, words, words[2]);
-
-    ctx->trace_id.data = value.data + sizeof("00-") - 1;
+    ctx->is_traced = 1;
+    ctx->trace_id.data = ctx->trace_text + sizeof("00-") - 1;
     ctx->trace_id.len = NGX_HTTP_MINT_TRACE_ID_LEN;
-
-    return ngx_http_mint_headers_push(r, NGX_HTTP_MINT_HEADER_TRACEPARENT,
-                                      &value);
 }

@@ -114,7 +114,7 @@ ngx_http_mint_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
         break;
 
     case NGX_HTTP_MINT_VARIABLE_USER:
-        value = ctx->user;
+        value = *ngx_http_mint_user(ctx);
         break;
 
     case NGX_HTTP_MINT_VARIABLE_REQUEST_ID:

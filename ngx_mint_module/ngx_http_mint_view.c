@@ -403,9 +403,10 @@ static const struct mint_route *
 ngx_http_mint_table_longest(const ngx_http_mint_table_t *table,
     const uint8_t *path, size_t len)
 {
-    size_t                    i, ends[MINT_PREFIX_SEGMENTS];
+    size_t                    ends[MINT_PREFIX_SEGMENTS];
     unsigned                  n;
     uint64_t                  hash, hashes[MINT_PREFIX_SEGMENTS];
+    const uint8_t            *p, *end;
     const struct mint_route  *route;
 
     if (len < 2 || path[0] != '/') {
@@ -413,22 +414,23 @@ ngx_http_mint_table_longest(const ngx_http_mint_table_t *table,
     }
 
     hash = MINT_PREFIX_HASH_SEED;
-    n = 0;
+    p = path;
+    end = path + (len <= MINT_PREFIX_MAX ? len : MINT_PREFIX_MAX + 1);
 
     /* a slash and what follows it, up to the next one */
 
-    for (i = 0; n < table->segments_max && i < len; n++) {
+    for (n = 0; n < table->segments_max && p < end; n++) {
 
         do {
-            hash = mint_prefix_hash(hash, (const char *) path + i, 1);
-            i++;
-        } while (i < len && path[i] != '/' && i <= MINT_PREFIX_MAX);
+            hash = mint_prefix_hash(hash, (const char *) p, 1);
+            p++;
+        } while (p < end && *p != '/');
 
-        if (i > MINT_PREFIX_MAX) {
+        if (p - path > MINT_PREFIX_MAX) {
             break;
         }
 
-        ends[n] = i;
+        ends[n] = (size_t) (p - path);
         hashes[n] = hash;
     }
 
@@ -473,24 +475,4 @@ ngx_http_mint_table_get(const ngx_http_mint_table_t *table, uint64_t hash,
     }
 
     return NULL;
-}
-
-
-/* ---- seats ------------------------------------------------------------ */
-
-const struct mint_seat *
-ngx_http_mint_view_seat(const ngx_http_mint_view_t *view, uint32_t index)
-{
-    const struct mint_seat  *seats;
-
-    if (view->base == NULL
-        || index >= view->header.capacity[MINT_SEATS_CAPACITY_SEATS])
-    {
-        return NULL;
-    }
-
-    seats = (const struct mint_seat *) (const void *)
-            (view->base + view->header.section[MINT_SEATS_SECTION_SEATS]);
-
-    return &seats[index];
 }

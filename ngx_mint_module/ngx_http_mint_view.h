@@ -75,11 +75,38 @@ int ngx_http_mint_table_find(const ngx_http_mint_table_t *table,
 /* ---- seats ------------------------------------------------------------ */
 
 /* NULL if there is no such record */
-const struct mint_seat *ngx_http_mint_view_seat(
-    const ngx_http_mint_view_t *view, uint32_t index);
+
+static inline const struct mint_seat *
+ngx_http_mint_view_seat(const ngx_http_mint_view_t *view, uint32_t index)
+{
+    const struct mint_seat  *seats;
+
+    if (view->base == NULL
+        || index >= view->header.capacity[MINT_SEATS_CAPACITY_SEATS])
+    {
+        return NULL;
+    }
+
+    seats = (const struct mint_seat *) (const void *)
+            (view->base + view->header.section[MINT_SEATS_SECTION_SEATS]);
+
+    return &seats[index];
+}
 
 
 /* ---- identity --------------------------------------------------------- */
+
+static inline const uint64_t *
+ngx_http_mint_identity_key(const ngx_http_mint_view_t *view, unsigned index)
+{
+    const struct mint_identity_misc  *misc;
+
+    misc = (const struct mint_identity_misc *) (const void *)
+           (view->base + view->header.section[MINT_IDENTITY_SECTION_ARENA]);
+
+    return &misc->key[index];
+}
+
 
 /* each returns 0 if there is none; words are loaded with acquire */
 int ngx_http_mint_identity_user(const ngx_http_mint_view_t *view, uint64_t id,
@@ -96,8 +123,6 @@ int ngx_http_mint_identity_is_denied(const ngx_http_mint_view_t *view,
     uint64_t jti_hash, uint64_t now_unix);
 /* 0: the platform has not said anything yet */
 uint64_t ngx_http_mint_identity_sequence(const ngx_http_mint_view_t *view);
-const uint64_t *ngx_http_mint_identity_key(const ngx_http_mint_view_t *view,
-    unsigned index);
 const uint64_t *ngx_http_mint_identity_edge_secret(
     const ngx_http_mint_view_t *view);
 

@@ -10,11 +10,12 @@
 
 #include <string.h>
 
-#include "contract/mint_bytes.h"
-
 
 #define NGX_HTTP_MINT_WEB_NAME(name, len, literal)                            \
     ngx_http_mint_text_same_name(name, len, literal, sizeof(literal) - 1)
+
+
+typedef uint8_t  ngx_http_mint_digits_t __attribute__((vector_size(16)));
 
 
 static int ngx_http_mint_web_digits(const uint8_t *text, size_t len,
@@ -128,29 +129,33 @@ ngx_http_mint_web_make_traceparent(uint8_t *to, const uint64_t id[2],
 }
 
 
-/* eight digits at a time: each gets a byte, then becomes a letter */
+/* sixteen digits at a time, in what gcc and clang have on every processor */
 
 uint8_t *
 ngx_http_mint_web_hex(uint8_t *to, uint64_t word)
 {
-    int       i;
-    uint64_t  digits, above;
+    uint64_t                halves[2];
+    ngx_http_mint_digits_t  bytes, high, low, digits;
 
-    for (i = 0; i < 2; i++) {
-        digits = i == 0 ? word >> 32 : word & 0xffffffff;
-        digits = (digits | digits << 16) & 0x0000ffff0000ffffULL;
-        digits = (digits | digits << 8) & 0x00ff00ff00ff00ffULL;
-        digits = (digits | digits << 4) & 0x0f0f0f0f0f0f0f0fULL;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
 
-        /* 1 where it is a letter */
-        above = ((digits + MINT_BYTES(6)) >> 4) & MINT_BYTES(1);
+    halves[0] = word;
+    halves[1] = 0;
+    memcpy(&bytes, halves, sizeof(bytes));
 
-        mint_bytes_store_reversed(to, digits + MINT_BYTES('0')
-                                      + above * ('a' - '0' - 10));
-        to += 8;
-    }
+    high = bytes >> 4;
+    low = bytes & 0x0f;
+    digits = __builtin_shufflevector(high, low, 0, 16, 1, 17, 2, 18, 3, 19,
+                                     4, 20, 5, 21, 6, 22, 7, 23);
 
-    return to;
+    /* a comparison gives all ones where it holds */
+
+    digits += '0' + ((ngx_http_mint_digits_t) (digits > 9) & ('a' - '0' - 10));
+    memcpy(to, &digits, sizeof(digits));
+
+    return to + sizeof(digits);
 }
 
 

@@ -32,12 +32,10 @@ USER = 7
 BODY = "13 bytes long"
 
 # what one request may add to plain nginx (timers and a busy machine make a
-# count a little larger than it is), besides base64 and HMAC: the module's
-# own work, the same with a token that is new to the worker, and all of it with
-# what nginx takes for the headers that are set
-BUDGET_OWN = 3000
+# count a little larger than it is), besides base64 and HMAC: with a token that
+# the worker has seen, and with one that is new to it
+BUDGET_ADDED = 3000
 BUDGET_NEW = 6500
-BUDGET_ADDED = 7000
 BUDGET_CALLS = 0
 
 PERMISSIONS = [f"{thing}.{what}" for thing in (
@@ -109,8 +107,7 @@ MINT = """
             proxy_pass http://mint;
             proxy_http_version 1.1;
             proxy_set_header Host $http_host;
-            proxy_set_header Connection $mint_connection;
-            proxy_set_header Upgrade $mint_upgrade;
+            proxy_set_header Connection "";
             proxy_next_upstream error;
             proxy_read_timeout 3600s;
             client_max_body_size 0;
@@ -121,8 +118,7 @@ MINT = """
     }}
 """
 
-# the same, with as many headers as the module sets, all of them constant: what
-# nginx itself takes for them is no work of the module
+# plain nginx that sets as many headers as the module, all of them constant
 SAME_HEADERS = PLAIN.replace('proxy_set_header Connection "";', """
             proxy_set_header Host $http_host;
             proxy_set_header Connection "";
@@ -406,20 +402,26 @@ def count_instructions(bench, name, http, token, n=200, **values):
     return (twice.total - once.total) / n, (twice.apart - once.apart) / n
 
 
+def count_least(bench, name, http, token, n, **values):
+    """Counted twice: under load nginx meets more sockets that are not ready,
+    and asks once more."""
+    return min(count_instructions(bench, f"{name}_{i}", http, token, n,
+                                  **values) for i in range(2))
+
+
 def count_added(bench, token, n=200):
     """Instructions of one request: of plain nginx, and what is added."""
     server = f"unix:{bench.socket}"
     new = [workload_token(jti=f"{i:032x}") for i in range(4 * n)]
-    plain, _ = count_instructions(bench, "count_plain", PLAIN, token, n,
-                                  server=server)
-    same, _ = count_instructions(bench, "count_same", SAME_HEADERS, token, n,
-                                 server=server)
-    mint, apart = count_instructions(bench, "count_mint", MINT, token, n)
-    fresh, fresh_apart = count_instructions(bench, "count_new", MINT, new, n)
+    plain, _ = count_least(bench, "count_plain", PLAIN, token, n,
+                           server=server)
+    same, _ = count_least(bench, "count_same", SAME_HEADERS, token, n,
+                          server=server)
+    mint, apart = count_least(bench, "count_mint", MINT, token, n)
+    fresh, fresh_apart = count_least(bench, "count_new", MINT, new, n)
     return {"plain": plain, "headers": same - plain,
-            "own": mint - apart - same, "apart": apart,
-            "added": mint - apart - plain,
-            "new": fresh - fresh_apart - same, "new_apart": fresh_apart}
+            "added": mint - apart - plain, "apart": apart,
+            "new": fresh - fresh_apart - plain, "new_apart": fresh_apart}
 
 
 def count_calls(bench, name, http, token, n=200, **values):

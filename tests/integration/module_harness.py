@@ -43,8 +43,7 @@ LOCATION = """
     proxy_pass http://mint;
     proxy_http_version 1.1;
     proxy_set_header Host $http_host;
-    proxy_set_header Connection $mint_connection;
-    proxy_set_header Upgrade $mint_upgrade;
+    proxy_set_header Connection "";
     proxy_next_upstream error;
     proxy_read_timeout 3600s;
     client_max_body_size 0;

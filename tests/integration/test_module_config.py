@@ -47,6 +47,13 @@ MISTAKES = [
      "upstream mint"),
     ({"location_extra": "mint off;"}, 'needs "mint on": location "/"',
      "server {"),
+    ({"location_extra": "proxy_set_header x-mint-user-id 1;"},
+     '"proxy_set_header x-mint-user-id" must not be', "server {"),
+    ({"http": "proxy_set_header X-MINT-Internal-Token t; server { "
+      "listen 127.0.0.1:1; mint on; location /x { proxy_pass http://mint; } }",
+      "location": "return 204;"},
+     '"proxy_set_header X-MINT-Internal-Token" must not be',
+     "proxy_set_header X-MINT-Internal-Token"),
     ({"http": "server { listen 127.0.0.1:1; location /x "
       "{ proxy_pass http://mint; } }"}, 'needs "mint on": location "/x"',
      "server {"),

@@ -104,7 +104,12 @@ NEIGHBOURS = """
 
     location = /allow { internal; return 204; }
     location = /deny { internal; return 403; }
-    location = /ask { internal; proxy_pass http://unix:%(sock)s; }
+    location = /ask {
+        internal;
+        proxy_pass http://unix:%(sock)s;
+        proxy_set_header X-Asking-User $mint_user;
+        proxy_set_header X-Request-ID $mint_request_id;
+    }
 
     location /api/tiny/allowed { auth_request /allow; %(location)s }
     location /api/tiny/denied { auth_request /deny; %(location)s }
@@ -180,6 +185,40 @@ def nothing_stays_counted(request):
                  "counting out")
 
 
+def test_no_variable_shows_what_plugins_are_told():
+    with World(location_extra="""
+            add_header Shown '$http_x_mint_internal_token$http_x_mint_user_id'
+                             always;
+            proxy_set_header X-Copy $http_x_mint_internal_token;
+            proxy_set_header Host $http_host;
+            proxy_set_header Connection "";
+            """) as w:
+        w.backend("tiny-a")
+        response = w.start().fetch("/api/tiny/x", bearer(token()))
+        assert response.seen("X-MINT-Internal-Token") == ["token-of-tiny"]
+        assert response.seen("X-MINT-User-Id") == ["7"]
+        assert response.seen("X-Copy") == []
+        assert response.get("Shown") is None
+
+
+@pytest.mark.parametrize("lines, upgrade", [
+    ("", "websocket"),
+    ('proxy_set_header Connection "";', "websocket"),
+    ("proxy_set_header Connection $mint_connection;"
+     "proxy_set_header Upgrade $mint_upgrade;", "websocket"),
+    ("proxy_set_header Connection upgrade;"
+     "proxy_set_header Upgrade own;", "own"),
+])
+def test_upgrade_is_passed_once(lines, upgrade):
+    with World(location_extra=lines) as w:
+        w.backend("tiny-a").on("/api/tiny/ws")(
+            lambda peer, request: peer.answer(b"", "426 Upgrade Required"))
+        w.start().fetch("/api/tiny/ws", bearer(token()),
+                        ("Connection", "Upgrade"), ("Upgrade", "websocket"))
+        (request,) = w.backends["tiny-a"].requests
+        assert request.all("Upgrade") == [upgrade]
+
+
 def test_realip(neighbours):
     response = neighbours.fetch("/api/tiny/x", ("X-Client", "192.0.2.7"))
     assert response.seen("X-Real-IP") == ["192.0.2.7"]
@@ -226,13 +265,13 @@ def foreign(world, answer="200 OK"):
 
 
 def test_auth_request_to_another_upstream(neighbours):
-    """It may judge by what the edge knows, but gets no plugin's token."""
+    """It gets what its location says, and no plugin's token."""
     seen = foreign(neighbours)
     response = neighbours.fetch("/api/tiny/asked", bearer(token()))
     assert response.seen("X-MINT-Internal-Token") == ["token-of-tiny"]
     (asked,) = seen
-    assert asked.get("X-MINT-User-Id") == "7"
-    assert asked.get("X-MINT-Internal-Token") is None
+    assert asked.get("X-Asking-User") == "7"
+    assert not [n for n, _ in asked.headers if n.lower().startswith("x-mint")]
     assert asked.get("X-Request-ID") == response.get("X-Request-ID")
 
     seen = foreign(neighbours, "403 Forbidden")
