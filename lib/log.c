@@ -50,7 +50,11 @@ static struct {
     enum log_level  level;
     bool            is_json;
     bool            is_file;                /* never full for a moment only */
-} log_state = { "mint", LOG_LEVEL_INFO, false, false };
+    log_copy_fn     copy;
+    void           *copy_ctx;
+} log_state = { "mint", LOG_LEVEL_INFO, false, false, NULL, NULL };
+
+static _Thread_local bool  log_is_copying;
 
 
 void
@@ -122,6 +126,13 @@ log_write(enum log_level level, const struct log_fields *fields,
         message.data[message.len] = '\0';
     }
 
+    if (log_state.copy != NULL && !log_is_copying) {
+        log_is_copying = true;
+        log_state.copy(log_state.copy_ctx, level, fields,
+                       strbuf_text(&message));
+        log_is_copying = false;
+    }
+
     if (log_state.is_json) {
         log_line_json(&line, level, fields, strbuf_text(&message));
 
@@ -135,6 +146,42 @@ log_write(enum log_level level, const struct log_fields *fields,
     strbuf_free(&line);
 
     errno = saved;
+}
+
+
+const char *
+log_level_name(enum log_level level)
+{
+    return log_level_names[level];
+}
+
+
+bool
+log_wants(enum log_level level)
+{
+    return level >= log_state.level;
+}
+
+
+bool
+log_is_json(void)
+{
+    return log_state.is_json;
+}
+
+
+void
+log_pass(const char *lines, size_t len)
+{
+    log_emit(lines, len);
+}
+
+
+void
+log_copy_to(log_copy_fn fn, void *ctx)
+{
+    log_state.copy = fn;
+    log_state.copy_ctx = ctx;
 }
 
 

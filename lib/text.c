@@ -58,3 +58,61 @@ text_clean(char *text)
         }
     }
 }
+
+
+/* bytes that stand for themselves, from the beginning of text */
+
+static size_t
+text_json_plain(const char *text, size_t len)
+{
+    size_t         i;
+    unsigned char  c;
+
+    for (i = 0; i < len; i++) {
+        c = (unsigned char) text[i];
+
+        if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\') {
+            break;
+        }
+    }
+
+    return i;
+}
+
+
+void
+text_json(struct strbuf *out, const char *text, size_t len)
+{
+    size_t  n;
+
+    for ( /* void */ ; len > 0; text += n, len -= n) {
+        n = text_json_plain(text, len);
+
+        if (n > 0) {
+            strbuf_append(out, text, n);
+            continue;
+        }
+
+        n = text_utf8_length(text, len);
+
+        if (n == 0) {
+            strbuf_puts(out, "\xef\xbf\xbd");           /* U+FFFD */
+            n = 1;
+
+        } else if (n > 1) {
+            strbuf_append(out, text, n);
+
+        } else if (*text == '\n') {
+            strbuf_puts(out, "\\n");
+
+        } else if (*text == '\t') {
+            strbuf_puts(out, "\\t");
+
+        } else if (*text == '"' || *text == '\\') {
+            strbuf_printf(out, "\\%c", *text);
+
+        } else {
+            strbuf_printf(out, "\\u%04x", (unsigned char) *text);
+        }
+    }
+}

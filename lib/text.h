@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/strbuf.h"
+
 
 /* length of the valid UTF-8 sequence at text, 0 if there is none */
 size_t text_utf8_length(const char *text, size_t len);
@@ -19,5 +21,9 @@ bool text_is_utf8(const char *text);
 /* replaces in place each byte that is not part of valid UTF-8 and each
    control character except line feed and tab by '?' */
 void text_clean(char *text);
+
+/* adds the inside of a JSON string: escapes, and U+FFFD for each byte that is
+   not part of valid UTF-8; text may hold NULs */
+void text_json(struct strbuf *out, const char *text, size_t len);
 
 #endif /* LIB_TEXT_H */

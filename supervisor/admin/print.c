@@ -205,7 +205,7 @@ print_log_lines(json_t *lines, size_t first, bool json)
 
         } else {
             printf("%s  %s\n", print_text(line, "time"),
-                   print_text(line, "text"));
+                   print_text(line, "message"));
         }
     }
 

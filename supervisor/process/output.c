@@ -1,65 +1,67 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A process's output: ring, log file, prefix on our own log.  Owns the log
- * pipe's read end and the file; leaves the process to service.c.
+ * pipe's read end; leaves the process to service.c.
  */
 
-#include <errno.h>
-#include <fcntl.h>
+#include "output.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "lib/fs.h"
-#include "lib/log.h"
 #include "lib/strbuf.h"
-#include "output.h"
+#include "line_reader.h"
+#include "log_file.h"
+#include "log_line.h"
 
 
-struct ring_line {
-    uint64_t     unix_ms;
-    const char  *stream;            /* "output" or "supervisor" */
-    char        *text;
-};
+#define OUTPUT_FLUSH      (64 * 1024)
+#define OUTPUT_TAIL       (128 * 1024)      /* of the file, for the ring */
+#define OUTPUT_SLOWED_US  60000000          /* between two notes about it */
 
 
 struct output {
-    struct event_base   *base;
-    char                *name;
-    char                *path;      /* of the log file, NULL = none */
-    int                  fd;
-    uint64_t             file_bytes;
-    uint64_t             dropped;
-    uint64_t             second;    /* rate: which second, bytes in it */
-    uint64_t             second_bytes;
-    uint64_t             excess;    /* lines dropped in that second */
-    struct line_reader  *reader;
-    struct ring_line     ring[OUTPUT_RING_LINES];
-    size_t               ring_next;
-    size_t               ring_count;
+    struct event_base     *base;
+    char                  *name;
+    char                  *instance;        /* NULL before the first one */
+    struct log_file       *file;            /* NULL = none */
+    struct line_reader    *reader;
+    struct log_context     context;
+    struct output_counts   counts;
+    uint64_t               slowed_us;       /* when it was said last */
+    uint64_t               slowed_said;     /* counts.slowed then */
+    bool                   is_noting;       /* no note about a note */
+    struct strbuf          for_file;
+    struct strbuf          for_log;         /* the supervisor's own */
+    size_t                 for_file_lines;
+    struct log_line        ring[OUTPUT_RING_LINES];
+    size_t                 ring_next;
+    size_t                 ring_count;
 };
 
 
-static void output_file_open(struct output *output);
+static void output_read_back(struct output *output);
+static void output_flush(struct output *output);
 
 
 struct output *
 output_new(struct event_base *base, const char *name, const char *directory)
 {
+    char           *path;
     struct output  *output;
 
     output = mem_alloc(sizeof(struct output));
 
     output->base = base;
     output->name = mem_strdup(name);
-    output->fd = -1;
 
     if (directory != NULL) {
-        output->path = mem_printf("%s/%s.log", directory, name);
-        output_file_open(output);
+        path = mem_printf("%s/%s.log", directory, name);
+        output->file = log_file_open(path);
+        free(path);
+        output_read_back(output);
     }
 
     return output;
@@ -69,223 +71,178 @@ output_new(struct event_base *base, const char *name, const char *directory)
 void
 output_free(struct output **output)
 {
-    size_t  i;
+    size_t          i;
+    struct output  *o;
 
-    if (*output == NULL) {
+    o = *output;
+    *output = NULL;
+
+    if (o == NULL) {
         return;
     }
 
-    line_reader_free(&(*output)->reader);
+    line_reader_free(&o->reader);
+    output_flush(o);
+    log_file_close(&o->file);
 
     for (i = 0; i < OUTPUT_RING_LINES; i++) {
-        free((*output)->ring[i].text);
+        log_line_clear(&o->ring[i]);
     }
 
-    if ((*output)->fd != -1) {
-        close((*output)->fd);
-    }
-
-    free((*output)->name);
-    free((*output)->path);
-    free(*output);
-    *output = NULL;
+    strbuf_free(&o->for_file);
+    strbuf_free(&o->for_log);
+    free(o->name);
+    free(o->instance);
+    free(o);
 }
 
+
+/* ---- lines ----------------------------------------------------------- */
+
+/* takes the line over */
 
 static void
-output_file_open(struct output *output)
+output_keep(struct output *output, struct log_line *line)
 {
-    struct stat  st;
+    struct log_line  *place;
 
-    output->fd = open(output->path,
-                      O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-
-    if (output->fd == -1) {
-        log_warn("open(\"%s\") failed: %s", output->path, strerror(errno));
-        return;
-    }
-
-    output->file_bytes = fstat(output->fd, &st) == 0
-                         ? (uint64_t) st.st_size : 0;
-}
-
-
-static void
-output_file_rotate(struct output *output)
-{
-    int    i;
-    char  *from, *to;
-
-    close(output->fd);
-    output->fd = -1;
-
-    for (i = OUTPUT_FILES_KEPT - 1; i >= 0; i--) {
-
-        from = i == 0 ? mem_strdup(output->path)
-                      : mem_printf("%s.%d", output->path, i);
-        to = mem_printf("%s.%d", output->path, i + 1);
-
-        if (rename(from, to) == -1 && errno != ENOENT) {
-            log_warn("rename(\"%s\") failed: %s", from, strerror(errno));
-        }
-
-        free(from);
-        free(to);
-    }
-
-    output_file_open(output);
-}
-
-
-static void
-output_file_write(struct output *output, uint64_t now, const char *text)
-{
-    char     time[32];
-    char    *line;
-    size_t   len;
-    ssize_t  n;
-
-    if (output->fd == -1) {
-        return;
-    }
-
-    time_rfc3339(now, time);
-    line = mem_printf("%s %s\n", time, text);
-    len = strlen(line);
-
-    n = write(output->fd, line, len);
-    free(line);
-
-    if (n != (ssize_t) len) {
-        if (output->dropped++ == 0) {
-            log_warn("log file \"%s\" cannot be written: %s; lines are "
-                     "dropped until it can", output->path,
-                     n == -1 ? strerror(errno) : "short write");
-        }
-
-        return;
-    }
-
-    output->dropped = 0;
-    output->file_bytes += len;
-
-    if (output->file_bytes > OUTPUT_FILE_MAX) {
-        output_file_rotate(output);
-    }
-}
-
-
-/* JSON knows UTF-8 only; a process may print anything */
-
-static char *
-output_clean(const char *text)
-{
-    char    *copy, *p;
-    json_t  *json;
-
-    copy = mem_strdup(text);
-    json = json_string(copy);
-
-    if (json != NULL) {
-        json_decref(json);
-        return copy;
-    }
-
-    for (p = copy; *p != '\0'; p++) {
-        if ((unsigned char) *p >= 0x80) {
-            *p = '?';
-        }
-    }
-
-    return copy;
-}
-
-
-static void
-output_add(struct output *output, const char *stream, const char *text)
-{
-    uint64_t           now;
-    struct ring_line  *line;
-
-    now = time_unix_ms();
-
-    line = &output->ring[output->ring_next];
-    free(line->text);
-
-    line->unix_ms = now;
-    line->stream = stream;
-    line->text = output_clean(text);
+    place = &output->ring[output->ring_next];
+    log_line_clear(place);
+    *place = *line;
 
     output->ring_next = (output->ring_next + 1) % OUTPUT_RING_LINES;
 
     if (output->ring_count < OUTPUT_RING_LINES) {
         output->ring_count++;
     }
+}
 
-    output_file_write(output, now, text);
+
+/* an earlier supervisor's lines */
+
+static void
+output_read_back(struct output *output)
+{
+    char            *p, *end;
+    struct strbuf    text;
+    struct log_line  line;
+
+    memset(&text, 0, sizeof(text));
+    log_file_tail(output->file, OUTPUT_TAIL, &text);
+
+    for (p = text.data; p != NULL; p = end + 1) {
+        end = memchr(p, '\n', (size_t) (text.data + text.len - p));
+
+        if (end == NULL) {
+            break;
+        }
+
+        if (log_line_parse(&line, p, (size_t) (end - p), NULL, 0)) {
+            log_clock_seen(line.unix_us);
+            output_keep(output, &line);
+        }
+    }
+
+    strbuf_free(&text);
 }
 
 
 static void
-output_on_line(void *ctx, char *line, size_t len)
+output_add(struct output *output, struct log_line *line, bool is_repeated)
 {
-    uint64_t           second;
-    struct output     *output;
-    struct log_fields  fields;
+    line->unix_us = log_clock_us();
 
-    output = ctx;
-
-    if (line == NULL) {
-        line = (char *) "(a line of more than 64 KiB was dropped)";
+    if (output->instance != NULL) {
+        line->instance = mem_strdup(output->instance);
     }
 
-    second = time_boot_ms() / 1000;
+    if (output->file != NULL) {
+        log_line_write(line, output->name, &output->for_file);
+        output->for_file_lines++;
+    }
 
-    if (second != output->second) {
-        if (output->excess > 0) {
-            output_note(output, "%llu lines were dropped: more than %d MiB "
-                        "in one second",
-                        (unsigned long long) output->excess,
-                        OUTPUT_BYTES_PER_SEC / 1024 / 1024);
+    if (is_repeated && log_wants(line->level)) {
+        if (log_is_json()) {
+            log_line_write(line, output->name, &output->for_log);
+
+        } else {
+            log_line_show(line, output->name, &output->for_log);
         }
-
-        output->second = second;
-        output->second_bytes = 0;
-        output->excess = 0;
     }
 
-    output->second_bytes += len;
+    output_keep(output, line);
 
-    if (output->second_bytes > OUTPUT_BYTES_PER_SEC) {
-        output->excess++;
+    if (output->for_file.len > OUTPUT_FLUSH
+        || output->for_log.len > OUTPUT_FLUSH)
+    {
+        output_flush(output);
+    }
+}
+
+
+static void
+output_flush(struct output *output)
+{
+    size_t              count;
+    const char         *why;
+    enum log_file_news  news;
+
+    if (output->for_log.len > 0) {
+        log_pass(output->for_log.data, output->for_log.len);
+        strbuf_clear(&output->for_log);
+    }
+
+    if (output->for_file.len == 0) {
         return;
     }
 
-    output_add(output, "output", line);
+    count = output->for_file_lines;
+    news = log_file_append(output->file, output->for_file.data,
+                           output->for_file.len, count, &why);
+    strbuf_clear(&output->for_file);
+    output->for_file_lines = 0;
 
-    memset(&fields, 0, sizeof(fields));
-    fields.plugin = output->name;
-    log_write(LOG_LEVEL_INFO, &fields, "%s", line);
-}
-
-
-void
-output_attach(struct output *output, int fd)
-{
-    output_drain(output);
-
-    output->reader = line_reader_new(output->base, fd, OUTPUT_LINE_MAX,
-                                     output_on_line, output);
-}
-
-
-void
-output_drain(struct output *output)
-{
-    if (output->reader != NULL) {
-        line_reader_drain(output->reader);
-        line_reader_free(&output->reader);
+    if (news == LOG_FILE_SAME || output->is_noting) {
+        return;
     }
+
+    output->is_noting = true;
+    log_warn("%s", why);
+    output_write(output, LOG_LEVEL_WARN, NULL, why);
+    output->is_noting = false;
+}
+
+
+void
+output_write(struct output *output, enum log_level level,
+    const char *request_id, const char *text)
+{
+    size_t           len;
+    const char      *end;
+    struct log_line  line;
+
+    for ( /* void */ ; ; text = end + 1) {
+        end = strchr(text, '\n');
+        len = end != NULL ? (size_t) (end - text) : strlen(text);
+
+        memset(&line, 0, sizeof(line));
+        line.stream = "supervisor";
+        line.level = level;
+        line.text = mem_printf("%.*s", (int) len, text);
+
+        if (request_id != NULL) {
+            snprintf(line.request_id, sizeof(line.request_id), "%s",
+                     request_id);
+        }
+
+        output_add(output, &line, false);
+
+        if (end == NULL || end[1] == '\0') {
+            break;
+        }
+    }
+
+    output_flush(output);
 }
 
 
@@ -301,7 +258,125 @@ output_note(struct output *output, const char *format, ...)
     strbuf_vprintf(&text, format, args);
     va_end(args);
 
-    output_add(output, "supervisor", strbuf_text(&text));
+    output_write(output, LOG_LEVEL_INFO, NULL, strbuf_text(&text));
+    strbuf_free(&text);
+}
+
+
+/* ---- the pipe -------------------------------------------------------- */
+
+static void
+output_on_line(void *ctx, char *text, size_t len)
+{
+    struct output    *output;
+    struct log_line   line;
+
+    output = ctx;
+
+    if (text == NULL) {
+        output->counts.cut_bytes += len;
+        memset(&line, 0, sizeof(line));
+        line.stream = "supervisor";
+        line.level = LOG_LEVEL_WARN;
+        line.text = mem_printf("the line before was longer than %d bytes: "
+                               "%zu more are cut off", OUTPUT_LINE_MAX, len);
+
+    } else {
+        output->counts.lines++;
+        output->counts.bytes += len + 1;
+        log_line_read(&line, &output->context, text, len);
+    }
+
+    output_add(output, &line, true);
+}
+
+
+static void
+output_on_pause(void *ctx, bool slowed)
+{
+    uint64_t        now;
+    struct output  *output;
+
+    output = ctx;
+    output_flush(output);
+
+    if (!slowed) {
+        return;
+    }
+
+    output->counts.slowed++;
+    now = log_clock_us();
+
+    if (output->slowed_us != 0
+        && now - output->slowed_us < OUTPUT_SLOWED_US)
+    {
+        return;
+    }
+
+    output_note(output, "prints more than %d MiB a second and is slowed "
+                "(%llu times since it was said last)",
+                OUTPUT_BYTES_PER_SEC / 1024 / 1024,
+                (unsigned long long) (output->counts.slowed
+                                      - output->slowed_said));
+    output->slowed_us = now;
+    output->slowed_said = output->counts.slowed;
+}
+
+
+void
+output_attach(struct output *output, int fd, const char *instance)
+{
+    static const struct line_reader_options  options = {
+        OUTPUT_LINE_MAX, true, OUTPUT_BYTES_PER_SEC, OUTPUT_LINE_COST
+    };
+
+    output_drain(output);
+
+    free(output->instance);
+    output->instance = mem_strdup(instance);
+    memset(&output->context, 0, sizeof(output->context));
+
+    output->reader = line_reader_new(output->base, fd, &options,
+                                     output_on_line, output_on_pause, output);
+}
+
+
+void
+output_drain(struct output *output)
+{
+    if (output->reader != NULL) {
+        line_reader_drain(output->reader);
+        line_reader_free(&output->reader);
+    }
+}
+
+
+/* ---- questions ------------------------------------------------------- */
+
+/* i lines before the last one */
+
+static const struct log_line *
+output_back(const struct output *output, size_t i)
+{
+    return &output->ring[(output->ring_next + 2 * OUTPUT_RING_LINES - 1 - i)
+                         % OUTPUT_RING_LINES];
+}
+
+
+static void
+output_list(const struct output *output, size_t lines, json_t *list)
+{
+    struct strbuf  text;
+
+    memset(&text, 0, sizeof(text));
+
+    while (lines > 0) {
+        lines--;
+        log_line_write(output_back(output, lines), output->name, &text);
+        json_array_append_new(list, json_loadb(text.data, text.len, 0, NULL));
+        strbuf_clear(&text);
+    }
+
     strbuf_free(&text);
 }
 
@@ -309,40 +384,45 @@ output_note(struct output *output, const char *format, ...)
 json_t *
 output_tail(const struct output *output, size_t lines)
 {
-    char                     time[32];
-    size_t                   i, start;
-    json_t                  *list;
-    const struct ring_line  *line;
+    json_t  *list;
 
-    if (lines > output->ring_count) {
-        lines = output->ring_count;
-    }
-
-    start = (output->ring_next + OUTPUT_RING_LINES - lines)
-            % OUTPUT_RING_LINES;
     list = json_array();
-
-    for (i = 0; i < lines; i++) {
-        line = &output->ring[(start + i) % OUTPUT_RING_LINES];
-        time_rfc3339(line->unix_ms, time);
-
-        json_array_append_new(list, json_pack("{s:s, s:s, s:o}", "time", time,
-            "stream", line->stream, "text", json_string(line->text)));
-    }
+    output_list(output, lines < output->ring_count ? lines
+                                                   : output->ring_count, list);
 
     return list;
+}
+
+
+void
+output_since(const struct output *output, uint64_t unix_us, json_t *list)
+{
+    size_t  n;
+
+    for (n = 0; n < output->ring_count; n++) {
+        if (output_back(output, n)->unix_us <= unix_us) {
+            break;
+        }
+    }
+
+    output_list(output, n, list);
 }
 
 
 const char *
 output_last_line(const struct output *output)
 {
-    size_t                   i;
-    const struct ring_line  *line;
+    size_t                  i;
+    const struct log_line  *line;
 
-    for (i = 1; i <= output->ring_count; i++) {
-        line = &output->ring[(output->ring_next + OUTPUT_RING_LINES - i)
-                             % OUTPUT_RING_LINES];
+    for (i = 0; i < output->ring_count && output->instance != NULL; i++) {
+        line = output_back(output, i);
+
+        if (line->instance == NULL
+            || strcmp(line->instance, output->instance) != 0)
+        {
+            break;
+        }
 
         if (line->text[0] != '\0' && strcmp(line->stream, "output") == 0) {
             return line->text;
@@ -350,4 +430,17 @@ output_last_line(const struct output *output)
     }
 
     return "";
+}
+
+
+struct output_counts
+output_counts(const struct output *output)
+{
+    struct output_counts  counts;
+
+    counts = output->counts;
+    counts.dropped_lines = output->file != NULL
+                           ? log_file_dropped(output->file) : 0;
+
+    return counts;
 }

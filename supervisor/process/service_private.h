@@ -8,6 +8,7 @@
 #ifndef SUPERVISOR_PROCESS_SERVICE_PRIVATE_H
 #define SUPERVISOR_PROCESS_SERVICE_PRIVATE_H
 
+#include "line_reader.h"
 #include "service.h"
 
 

@@ -23,19 +23,29 @@
 static void service_on_report(void *ctx, char *line, size_t len);
 
 
+/* a plugin's code may write into that pipe, too */
+static const struct line_reader_options  service_report_lines = {
+    MINT_HOST_LINE_MAX, false, 1024 * 1024, 256
+};
+
+
 void
 service_watch_process(struct service *service, const struct process *process)
 {
+    char  instance[256];
+
     service->process = *process;
     service->is_spawned = true;
 
-    output_attach(service->output, process->log_fd);
+    snprintf(instance, sizeof(instance), "%s.%s.%u", service->options.name,
+             service->options.place, service->generation);
+    output_attach(service->output, process->log_fd, instance);
 
     if (process->report_fd != -1) {
         service->report = line_reader_new(
                               process_table_base(service->pool->table),
-                              process->report_fd, MINT_HOST_LINE_MAX,
-                              service_on_report, service);
+                              process->report_fd, &service_report_lines,
+                              service_on_report, NULL, service);
     }
 }
 
@@ -234,6 +244,7 @@ service_probe(struct service *service)
 static void
 service_on_report(void *ctx, char *line, size_t len)
 {
+    char             text[1100];
     json_t          *report;
     const char      *event, *error, *traceback;
     struct service  *service;
@@ -265,10 +276,11 @@ service_on_report(void *ctx, char *line, size_t len)
 
         snprintf(service->error, sizeof(service->error), "%s",
                  error != NULL ? error : "failed without saying why");
-        output_note(service->output, "failed: %s", service->error);
+        snprintf(text, sizeof(text), "failed: %s", service->error);
+        output_write(service->output, LOG_LEVEL_ERROR, NULL, text);
 
         if (traceback != NULL) {
-            output_note(service->output, "%.8000s", traceback);
+            output_write(service->output, LOG_LEVEL_ERROR, NULL, traceback);
         }
 
     } else if (strcmp(event, "lag") == 0) {

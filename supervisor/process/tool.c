@@ -12,12 +12,22 @@
 
 #include "lib/log.h"
 #include "lib/strbuf.h"
+#include "line_reader.h"
 #include "output.h"
 #include "tool.h"
 
 
 #define TOOL_OUTPUT_MAX  (256 * 1024)
 #define TOOL_REPORT_MAX  (1024 * 1024)
+
+
+static const struct line_reader_options  tool_log_lines = {
+    OUTPUT_LINE_MAX, true, OUTPUT_BYTES_PER_SEC, OUTPUT_LINE_COST
+};
+
+static const struct line_reader_options  tool_report_lines = {
+    TOOL_REPORT_MAX, false, OUTPUT_BYTES_PER_SEC, OUTPUT_LINE_COST
+};
 
 
 struct runner_job {
@@ -205,12 +215,13 @@ tool_on_spawned(void *ctx, int status, const struct keeper_child_info *info)
 
     base = process_table_base(job->runner->table);
     job->is_running = true;
-    job->log = line_reader_new(base, info->log_fd, OUTPUT_LINE_MAX,
-                               tool_on_line, job);
+    job->log = line_reader_new(base, info->log_fd, &tool_log_lines,
+                               tool_on_line, NULL, job);
 
     if (info->report_fd != -1) {
-        job->report = line_reader_new(base, info->report_fd, TOOL_REPORT_MAX,
-                                      tool_on_report, job);
+        job->report = line_reader_new(base, info->report_fd,
+                                      &tool_report_lines, tool_on_report,
+                                      NULL, job);
     }
 
     if (info->control_fd != -1) {

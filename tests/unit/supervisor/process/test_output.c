@@ -16,6 +16,9 @@
 #include "lib/log.h"
 #include "lib/strbuf.h"
 #include "supervisor/process/environment_block.h"
+#include "supervisor/process/line_reader.h"
+#include "supervisor/process/log_file.h"
+#include "supervisor/process/log_line.h"
 #include "supervisor/process/output.h"
 
 
@@ -56,7 +59,7 @@ output_of(const char *text, size_t len)
     ck_assert_int_eq((int) write(fds[1], text, len), (int) len);
 
     output = output_new(base, "demo", directory);
-    output_attach(output, fds[0]);
+    output_attach(output, fds[0], "demo.0a.1");
     output_drain(output);
     close(fds[1]);
 
@@ -68,7 +71,7 @@ static const char *
 line_text(json_t *list, size_t i)
 {
     return json_string_value(json_object_get(json_array_get(list, i),
-                                             "text"));
+                                             "message"));
 }
 
 
@@ -77,14 +80,15 @@ START_TEST(lines_are_split_and_kept)
     json_t         *list;
     struct output  *output;
 
-    output = output_of("one\n\ntwo\xff\nunfinished", 21);
+    output = output_of("one\n\ntwo\xff\nunfinished", 20);
     list = output_tail(output, 10);
 
-    ck_assert_uint_eq(json_array_size(list), 3);
+    ck_assert_uint_eq(json_array_size(list), 4);
     ck_assert_str_eq(line_text(list, 0), "one");
     ck_assert_str_eq(line_text(list, 1), "");
-    ck_assert_str_eq(line_text(list, 2), "two?");
-    ck_assert_str_eq(output_last_line(output), "two?");
+    ck_assert_str_eq(line_text(list, 2), "two\xef\xbf\xbd");
+    ck_assert_str_eq(line_text(list, 3), "unfinished");
+    ck_assert_str_eq(output_last_line(output), "unfinished");
 
     json_decref(list);
     output_free(&output);
@@ -122,28 +126,192 @@ START_TEST(ring_keeps_the_last_lines)
 END_TEST
 
 
-START_TEST(overlong_line_is_dropped_and_said)
+START_TEST(overlong_line_is_cut_and_said)
 {
     char           *text;
     size_t          len;
     json_t         *list;
     struct output  *output;
 
+    /* one that is read in pieces, one whose end is in the same piece */
+
     len = OUTPUT_LINE_MAX * 2;
-    text = mem_alloc(len + 16);
+    text = mem_alloc(len + OUTPUT_LINE_MAX + 128);
     memset(text, 'x', len);
+    text[len++] = '\n';
+    memset(text + len, 'y', OUTPUT_LINE_MAX + 5);
+    len += OUTPUT_LINE_MAX + 5;
     memcpy(text + len, "\nafter\n", 7);
 
     output = output_of(text, len + 7);
     list = output_tail(output, 10);
 
-    ck_assert_uint_eq(json_array_size(list), 2);
-    ck_assert_ptr_nonnull(strstr(line_text(list, 0), "dropped"));
-    ck_assert_str_eq(line_text(list, 1), "after");
+    ck_assert_uint_eq(json_array_size(list), 5);
+    ck_assert_uint_eq(strlen(line_text(list, 0)), OUTPUT_LINE_MAX);
+    ck_assert_ptr_nonnull(strstr(line_text(list, 1), "65536 more are cut"));
+    ck_assert_uint_eq(strlen(line_text(list, 2)), OUTPUT_LINE_MAX);
+    ck_assert_ptr_nonnull(strstr(line_text(list, 3), " 5 more are cut"));
+    ck_assert_str_eq(line_text(list, 4), "after");
+    ck_assert_uint_eq(output_counts(output).cut_bytes, OUTPUT_LINE_MAX + 5);
+    ck_assert_uint_eq(output_counts(output).lines, 3);
 
     json_decref(list);
     output_free(&output);
     free(text);
+}
+END_TEST
+
+
+/* a flood without a line end is one line, and its memory is bounded */
+
+START_TEST(no_line_end_at_all)
+{
+    char           *text;
+    size_t          len;
+    json_t         *list;
+    struct output  *output;
+
+    len = 900 * 1024;
+    text = mem_alloc(len);
+    output = output_of(text, len);      /* NULs */
+    list = output_tail(output, 10);
+
+    ck_assert_uint_eq(json_array_size(list), 2);
+    ck_assert_uint_eq(strlen(line_text(list, 0)), OUTPUT_LINE_MAX * 3);
+    ck_assert_uint_eq(output_counts(output).cut_bytes, len - OUTPUT_LINE_MAX);
+
+    json_decref(list);
+    output_free(&output);
+    free(text);
+}
+END_TEST
+
+
+START_TEST(ring_comes_back_from_the_file)
+{
+    json_t         *list;
+    uint64_t        between;
+    const char     *time;
+    struct output  *output;
+
+    output = output_of("ERROR: before\n{\"msg\": \"json\", \"n\": 1}\n", 38);
+    output_note(output, "a\nb\n");
+    list = output_tail(output, 10);
+    time = json_string_value(json_object_get(json_array_get(list, 1),
+                                             "time"));
+    between = log_time_parse(time, strlen(time));
+    json_decref(list);
+    output_free(&output);
+
+    output = output_new(base, "demo", directory);
+    list = output_tail(output, 10);
+    ck_assert_uint_eq(json_array_size(list), 4);
+    ck_assert_str_eq(line_text(list, 0), "ERROR: before");
+    ck_assert_str_eq(line_text(list, 1), "json");
+    ck_assert_int_eq(json_integer_value(json_object_get(
+                         json_array_get(list, 1), "n")), 1);
+    ck_assert_str_eq(line_text(list, 3), "b");
+    json_decref(list);
+
+    list = json_array();
+    output_since(output, between, list);
+    ck_assert_uint_eq(json_array_size(list), 2);
+    ck_assert_str_eq(line_text(list, 0), "a");
+    json_decref(list);
+
+    /* not the words of a process that is not attached */
+    ck_assert_str_eq(output_last_line(output), "");
+    output_free(&output);
+}
+END_TEST
+
+
+/* what a full disk does, too: see the test that fills one */
+
+START_TEST(file_that_cannot_be_written_is_said_once)
+{
+    char           *path;
+    json_t         *list;
+    struct output  *output;
+
+    path = mem_printf("%s/demo.log", directory);
+    ck_assert_int_eq(mkdir(path, 0700), 0);     /* cannot be opened */
+
+    output = output_new(base, "demo", directory);
+    output_note(output, "one");
+    output_note(output, "two");
+    ck_assert_uint_eq(output_counts(output).dropped_lines, 3);
+
+    list = output_tail(output, 10);
+    ck_assert_uint_eq(json_array_size(list), 3);
+    ck_assert_str_eq(line_text(list, 0), "one");
+    ck_assert_ptr_nonnull(strstr(line_text(list, 1), "cannot be written"));
+    ck_assert_str_eq(line_text(list, 2), "two");
+    json_decref(list);
+
+    /* tried again after a second */
+
+    ck_assert_int_eq(rmdir(path), 0);
+    usleep(1100000);
+    output_note(output, "three");
+    list = output_tail(output, 10);
+    ck_assert_ptr_nonnull(strstr(line_text(list, 4), "written again; 3 lines"));
+    json_decref(list);
+
+    output_free(&output);
+    ck_assert_int_eq(fs_exists(path), 1);
+    free(path);
+}
+END_TEST
+
+
+static void
+count_lines(void *ctx, char *line, size_t len)
+{
+    (void) line;
+    (void) len;
+    ++*(int *) ctx;
+}
+
+
+/* a writer that never stops is slowed, and the loop stays free for others */
+
+START_TEST(a_flood_is_slowed_to_its_budget)
+{
+    int                         fds[2], lines, turns;
+    char                        block[4096];
+    uint64_t                    begin, ms;
+    struct timeval              tick;
+    struct line_reader         *reader;
+    struct line_reader_options  options = { 100, false, 1000000, 0 };
+
+    memset(block, 'x', sizeof(block));
+    block[99] = '\n';
+    lines = 0;
+    turns = 0;
+    ck_assert_int_eq(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
+    reader = line_reader_new(base, fds[0], &options, count_lines, NULL,
+                             &lines);
+    begin = time_boot_ms();
+
+    while (lines < 8000) {
+        while (write(fds[1], block, 100) == 100) {
+            /* as full as can be */
+        }
+
+        tick.tv_sec = 0;
+        tick.tv_usec = 1000;
+        event_base_loopexit(base, &tick);
+        event_base_dispatch(base);
+        turns++;
+    }
+
+    ms = time_boot_ms() - begin;
+    ck_assert_uint_ge(ms, 400);         /* 800 kB, 250 of them saved up */
+    ck_assert_int_gt(turns, 10);
+
+    line_reader_free(&reader);
+    close(fds[1]);
 }
 END_TEST
 
@@ -162,7 +330,7 @@ START_TEST(file_is_written_and_rotated)
 
     /* as if much had been written before: sparse */
     fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
-    ck_assert_int_eq(ftruncate(fd, OUTPUT_FILE_MAX), 0);
+    ck_assert_int_eq(ftruncate(fd, LOG_FILE_MAX), 0);
     close(fd);
 
     output = output_new(base, "demo", directory);
@@ -171,9 +339,9 @@ START_TEST(file_is_written_and_rotated)
     output_free(&output);
 
     ck_assert_int_eq(stat(older, &st), 0);
-    ck_assert_int_gt(st.st_size, OUTPUT_FILE_MAX);
+    ck_assert_int_gt(st.st_size, LOG_FILE_MAX);
     ck_assert_int_eq(fs_read(path, 4096, &text, NULL), 0);
-    ck_assert_ptr_nonnull(strstr(strbuf_text(&text), " the next\n"));
+    ck_assert_ptr_nonnull(strstr(strbuf_text(&text), "\"the next\""));
     ck_assert_ptr_null(strstr(strbuf_text(&text), "too much"));
 
     strbuf_free(&text);
@@ -207,14 +375,16 @@ free_on_line(void *ctx, char *line, size_t len)
 
 START_TEST(reader_may_be_freed_while_reading)
 {
-    int                  fds[2];
-    struct self_freeing  self;
+    int                         fds[2];
+    struct self_freeing         self;
+    struct line_reader_options  options = { 100, false, 0, 0 };
 
     ck_assert_int_eq(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
     ck_assert_int_eq((int) write(fds[1], "a\nb\nc\n", 6), 6);
 
     self.lines = 0;
-    self.reader = line_reader_new(base, fds[0], 100, free_on_line, &self);
+    self.reader = line_reader_new(base, fds[0], &options, free_on_line, NULL,
+                                  &self);
     line_reader_drain(self.reader);
 
     ck_assert_int_eq(self.lines, 1);
@@ -268,7 +438,11 @@ main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, lines_are_split_and_kept);
     tcase_add_test(tc, ring_keeps_the_last_lines);
-    tcase_add_test(tc, overlong_line_is_dropped_and_said);
+    tcase_add_test(tc, overlong_line_is_cut_and_said);
+    tcase_add_test(tc, no_line_end_at_all);
+    tcase_add_test(tc, ring_comes_back_from_the_file);
+    tcase_add_test(tc, file_that_cannot_be_written_is_said_once);
+    tcase_add_test(tc, a_flood_is_slowed_to_its_budget);
     tcase_add_test(tc, file_is_written_and_rotated);
     tcase_add_test(tc, reader_may_be_freed_while_reading);
     tcase_add_test(tc, environment_holds_only_what_is_named);
