@@ -33,8 +33,13 @@
  *       instances: [{slot, seat, generation, pid, state, started_at,
  *       restarts, last_exit: text|null}]}
  *   explain {plugin}         -> {plugin, mode, reason, details: [text]}
- *   logs {plugin, lines}     -> {lines: [{time, stream, text}]}
- *       plugin may also be "platform", "nginx" or "supervisor"
+ *   logs {plugin?, lines?, after?} -> {lines: [LINE], until, directory,
+ *       access_log}: of the plugin, of "platform", "nginx", "supervisor" or
+ *       of all, the last ones or those after a time (microseconds since
+ *       1970, as "until" of an earlier answer), as far as they are kept in
+ *       memory; the files in directory and access_log have all.
+ *       LINE = {time, level, plugin, instance?, stream: "output"|
+ *       "supervisor", message, request_id?, ...members of a JSON line}
  *   restart {plugin}         -> {plugin}  once it is ready again (progress)
  *   restart_all {}           -> {boot_id} plugins one after the other
  *   install {bundle, force}  -> {name, distribution, version, mode, reason,

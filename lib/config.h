@@ -47,6 +47,7 @@ struct config {
         bool      managed;              /* nginx.managed, true */
         char     *binary;               /* nginx.binary, "nginx" on PATH */
         int64_t   workers;              /* nginx.workers, 0 = auto */
+        bool      access_log;           /* nginx.accessLog, true */
     } nginx;
 
     struct {

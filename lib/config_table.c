@@ -86,6 +86,9 @@ const struct config_row  config_rows[] = {
       AT(nginx.binary), 0, "the nginx program" },
     { "nginx.workers", CONFIG_INTEGER, "0", 0, 64, NULL,
       AT(nginx.workers), 0, "worker processes; 0 = one a processor" },
+    { "nginx.accessLog", CONFIG_BOOLEAN, "true", 0, 0, NULL,
+      AT(nginx.access_log), 0,
+      "one line a request in edge/access.log of server.dataPath" },
 
     { "auth.enableAuth", CONFIG_BOOLEAN, "true", 0, 0, NULL,
       AT(auth.enable), 0, "people must sign in" },

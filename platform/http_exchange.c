@@ -352,6 +352,24 @@ exchange_response(struct exchange *x)
 }
 
 
+/* reading is asked for with each request to a plugin: too much to log */
+
+static void
+exchange_log(const struct exchange *x)
+{
+    bool               is_reading;
+    struct log_fields  fields = { .request_id = x->request.request_id };
+
+    is_reading = strcmp(x->request.method, "GET") == 0
+                 || strcmp(x->request.method, "HEAD") == 0;
+
+    log_write(is_reading && x->reply.status < 500 ? LOG_LEVEL_DEBUG
+                                                  : LOG_LEVEL_INFO,
+              &fields, "%s %s %d", x->request.method, x->request.path,
+              x->reply.status);
+}
+
+
 static enum MHD_Result
 exchange_send(struct exchange *x)
 {
@@ -394,8 +412,7 @@ exchange_send(struct exchange *x)
                                 (unsigned) x->reply.status, response);
     MHD_destroy_response(response);
 
-    log_debug("%s %s %d %s", x->request.method, x->request.path,
-              x->reply.status, x->request.request_id);
+    exchange_log(x);
 
     return result;
 }

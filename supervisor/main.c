@@ -21,6 +21,8 @@
 static void
 supervisor_free(struct supervisor *s)
 {
+    log_copy_to(NULL, NULL);
+    output_free(&s->own_output);
     admin_server_free(&s->admin);
     operations_free(&s->operations);
     installer_free(&s->installer);

@@ -22,7 +22,8 @@ enum {
     MAY_LINES = 0x1,
     MAY_FOLLOW = 0x2,
     MAY_ALL = 0x4,
-    MAY_FORCE = 0x8
+    MAY_FORCE = 0x8,
+    MAY_FILTER = 0x10
 };
 
 
@@ -80,8 +81,11 @@ static const struct command  commands[] = {
       "the installed plugins" },
     { "explain", "PLUGIN", 0, 0, 10, control_explain,
       "why a plugin is shared or isolated" },
-    { "logs", "NAME", MAY_LINES | MAY_FOLLOW, 0, 10, control_logs,
-      "last lines of a plugin, of platform or of nginx" },
+    { "logs", "[NAME]", MAY_LINES | MAY_FOLLOW | MAY_FILTER, 0, 10,
+      control_logs, "last lines of a plugin, of platform, nginx, edge, "
+      "supervisor, or of all" },
+    { "trace", "REQUEST", 0, 0, 10, control_trace,
+      "everything the edge, plugins and the platform have said of a request" },
     { "restart", "PLUGIN", MAY_ALL, 0, 300, control_restart,
       "restart a plugin, or with --all one after the other" },
     { "install", "BUNDLE", MAY_FORCE, 0, 3600, control_install,
@@ -100,9 +104,15 @@ static const struct command  commands[] = {
 
 static const struct option_row  options[] = {
     { "lines", 'n', OPTION_NUMBER, MAY_LINES, AT(lines), CONTROL_LINES_MAX,
-      "N", "so many lines: 20, at most 200" },
+      "N", "so many lines: 20, at most 100000" },
     { "follow", 'f', OPTION_FLAG, MAY_FOLLOW, AT(follow), 0, NULL,
       "go on until Ctrl-C" },
+    { "plugin", 0, OPTION_TEXT, MAY_FILTER, AT(plugin), 0, "NAME",
+      "as NAME" },
+    { "level", 0, OPTION_TEXT, MAY_FILTER, AT(level), 0, "LEVEL",
+      "lines of this level (debug, info, warn, error) and above" },
+    { "request-id", 0, OPTION_TEXT, MAY_FILTER, AT(request_id), 0, "ID",
+      "lines of this request" },
     { "all", 0, OPTION_FLAG, MAY_ALL, AT(all), 0, NULL,
       "every plugin, one after the other" },
     { "force", 0, OPTION_FLAG, MAY_FORCE, AT(force), 0, NULL,

@@ -55,6 +55,29 @@ supervisor_make_directories(struct supervisor *s, struct error *err)
 }
 
 
+/* the supervisor's own log is one of the logs; what it says of a plugin names
+   that in its text */
+
+static void
+supervisor_on_log(void *ctx, enum log_level level,
+    const struct log_fields *fields, const char *message)
+{
+    char               *text;
+    struct supervisor  *s;
+
+    s = ctx;
+
+    if (fields == NULL || fields->plugin == NULL) {
+        output_write(s->own_output, level, NULL, message);
+        return;
+    }
+
+    text = mem_printf("%s: %s", fields->plugin, message);
+    output_write(s->own_output, level, fields->request_id, text);
+    free(text);
+}
+
+
 static void
 supervisor_on_core_state(void *ctx, const char *name,
     const struct service *service)
@@ -83,6 +106,7 @@ supervisor_on_tick(evutil_socket_t fd, short what, void *arg)
     s = arg;
 
     publisher_tick(s->publisher);
+    core_process_rotate(s->core);
 }
 
 
@@ -203,6 +227,8 @@ supervisor_open_admin(struct supervisor *s, struct error *err)
     parts.core = s->core;
     parts.processes = s->processes;
     parts.publisher = s->publisher;
+    parts.pool = s->pool;
+    parts.own_output = s->own_output;
     parts.stop = supervisor_on_stop;
     parts.stop_ctx = s;
 
@@ -222,6 +248,10 @@ supervisor_start(struct supervisor *s)
     struct timeval                  second;
     struct service                 *nginx, *platform;
     struct plugin_process_listener  listener;
+
+    s->own_output = output_new(s->base, "supervisor",
+                               s->layout.log_directory);
+    log_copy_to(supervisor_on_log, s);
 
     if (supervisor_open_parts(s, &err) != 0) {
         supervisor_fail(s, &err);

@@ -49,6 +49,7 @@ struct supervisor {
     struct plugin_processes  *processes;
     struct operations        *operations;
     struct admin_server      *admin;
+    struct output            *own_output;   /* copies of our own log */
     struct event             *tick;
     struct event             *stop_poll;
     struct found             *found;

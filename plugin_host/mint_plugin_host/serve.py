@@ -12,6 +12,7 @@ import time
 import traceback
 from typing import Any
 
+from mint_plugin_host import lines
 from mint_plugin_host import plugin as plugins
 from mint_plugin_host.report import Reporter, failed, one_line, trace
 from mint_plugin_host.settings import (
@@ -58,6 +59,7 @@ def serve() -> int:
     except SettingsError as exc:
         return _fail(reporter, "start", exc)
     forget_variables()
+    lines.install()
 
     reporter.send({
         "event": "starting",

@@ -14,6 +14,7 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
+from mint_plugin_host import lines
 from mint_plugin_host.activity import (
     connection_activity,
     is_idle,
@@ -64,11 +65,15 @@ class Application:
         self.failure: BaseException | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http":
-            await self.app(scope, receive, Whole(send))
-            return
         if scope["type"] != "lifespan":
-            await self.app(scope, receive, send)
+            number = lines.id_of(scope)
+            lines.request_id.set(number)
+            if scope["type"] == "http":
+                send = Whole(send)
+            try:
+                await self.app(scope, receive, send)
+            finally:
+                lines.end_request(number)
             return
         try:
             await self.app(scope, receive, send)

@@ -16,7 +16,7 @@
 #define CONTROL_INTERRUPTED  130
 
 #define CONTROL_LINES        20
-#define CONTROL_LINES_MAX    200        /* what the supervisor keeps */
+#define CONTROL_LINES_MAX    100000
 
 
 struct control {
@@ -30,6 +30,9 @@ struct control {
     bool         force;
     bool         help;
     bool         version;
+    const char  *plugin;
+    const char  *level;
+    const char  *request_id;
     long         lines;
     long         timeout_sec;
 };
@@ -47,6 +50,7 @@ int control_install(const struct control *control);
 
 /* control_logs.c */
 int control_logs(const struct control *control);
+int control_trace(const struct control *control);
 
 /* control_wait.c */
 int control_stop(const struct control *control);

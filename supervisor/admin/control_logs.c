@@ -1,97 +1,353 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * "mintctl logs": last lines, and what comes.
+ * "mintctl logs" and "mintctl trace": lines from the log files, and what the
+ * supervisor still has in memory when a file could not be written.
  */
 
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "control_private.h"
-#include "print.h"
+#include "lib/fs.h"
+#include "lib/strbuf.h"
+#include "supervisor/observe/edge_request.h"
+#include "supervisor/observe/log_reader.h"
 
 
-#define CONTROL_FOLLOW_MS  300
+#define CONTROL_FOLLOW_MS     300
+#define CONTROL_TRACE_LINES   100000
 
 
-/* the first line of the new window that was not in the old one: the window
-   slides, so some end of the old one is the start of the new one */
+struct logs {
+    const struct control  *control;
+    struct log_filter      filter;
+    struct log_reader     *reader;
+    uint64_t               until_us;    /* all up to here has been shown */
+    bool                   is_running;
+};
 
-static size_t
-control_first_new(json_t *old, json_t *new)
+
+static int
+control_usage(const char *why)
 {
-    size_t  i, shift, count;
+    fprintf(stderr, "mintctl: %s (mintctl --help says what there is)\n", why);
 
-    count = json_array_size(old);
+    return CONTROL_USAGE;
+}
 
-    for (shift = 0; shift < count; shift++) {
-        for (i = 0; shift + i < count; i++) {
-            if (!json_equal(json_array_get(old, shift + i),
-                            json_array_get(new, i)))
-            {
-                break;
+
+/* ---- what the supervisor knows --------------------------------------- */
+
+static void
+logs_add_memory(struct logs *logs, json_t *lines, struct log_entries *out)
+{
+    char             *text, name[72];
+    size_t            i;
+    json_t           *json;
+    struct log_line   line;
+
+    json_array_foreach(lines, i, json) {
+        text = json_dumps(json, JSON_COMPACT);
+
+        if (text != NULL && log_line_parse(&line, text, strlen(text), name,
+                                           sizeof(name)))
+        {
+            if (log_filter_passes(&logs->filter, &line, name)) {
+                log_entries_add(out, &line, name);
             }
+
+            log_line_clear(&line);
         }
 
-        if (shift + i == count) {
-            return i;
-        }
+        free(text);
+    }
+}
+
+
+/* <run>/supervisor.sock: the files are in <run>/../data/logs, as a rule */
+
+static int
+logs_open_alone(struct logs *logs, struct error *err)
+{
+    int    rc;
+    char  *socket, *directory, *access_log;
+
+    socket = mem_strdup(logs->control->socket);
+    directory = mem_printf("%s/../data/logs", dirname(socket));
+    free(socket);
+    socket = mem_strdup(logs->control->socket);
+    access_log = mem_printf("%s/../data/edge/access.log", dirname(socket));
+
+    /* run may be a link to somewhere else, data is beside the link */
+
+    free(socket);
+    socket = realpath(directory, NULL);
+    rc = MINT_ERR_UNAVAILABLE;
+
+    if (socket != NULL) {
+        fprintf(stderr, "mintctl: the system is not running; from the files "
+                "in %s\n", socket);
+        logs->reader = log_reader_new(directory, access_log, &logs->filter);
+        err->code = 0;
+        rc = 0;
     }
 
+    free(socket);
+    free(directory);
+    free(access_log);
+
+    return rc;
+}
+
+
+/*
+ * What came since logs->until_us, or the last count lines at first.  The
+ * supervisor is asked before the files are read: all up to the time it names
+ * is in them.
+ */
+
+static int
+logs_read(struct logs *logs, size_t count, struct log_entries *out,
+    struct error *err)
+{
+    int          rc;
+    json_t      *arguments, *result;
+    uint64_t     until_us;
+
+    arguments = json_pack("{s:i}", "lines", 200);
+
+    if (logs->filter.plugin != NULL) {
+        json_object_set_new(arguments, "plugin",
+                            json_string(logs->filter.plugin));
+    }
+
+    if (logs->until_us != 0) {
+        json_object_set_new(arguments, "after",
+                            json_integer((json_int_t) logs->until_us));
+    }
+
+    rc = control_call(logs->control, "logs", arguments,
+                      control_deadline(logs->control), true, &result,
+                      &logs->is_running, err);
+
+    if (rc != 0 && (logs->is_running || logs->reader != NULL
+                    || logs_open_alone(logs, err) != 0))
+    {
+        return rc;
+    }
+
+    until_us = 0;
+
+    if (rc == 0) {
+        until_us = (uint64_t) json_integer_value(json_object_get(result,
+                                                                 "until"));
+        logs_add_memory(logs, json_object_get(result, "lines"), out);
+
+        if (logs->reader == NULL) {
+            logs->reader = log_reader_new(
+                json_string_value(json_object_get(result, "directory")),
+                json_string_value(json_object_get(result, "access_log")),
+                &logs->filter);
+        }
+
+        json_decref(result);
+    }
+
+    if (logs->until_us == 0) {
+        log_reader_last(logs->reader, count, until_us, out);
+
+    } else {
+        log_reader_more(logs->reader, until_us, out);
+    }
+
+    logs->until_us = until_us;
+
     return 0;
+}
+
+
+/* ---- showing ---------------------------------------------------------- */
+
+static void
+logs_show(const struct logs *logs, const struct log_entries *entries,
+    bool with_names)
+{
+    size_t                   i;
+    struct strbuf            text;
+    const struct log_entry  *entry;
+
+    memset(&text, 0, sizeof(text));
+
+    for (i = 0; i < entries->count; i++) {
+        entry = &entries->item[i];
+
+        if (logs->control->json) {
+            log_line_write(&entry->line, entry->name, &text);
+
+        } else {
+            log_line_show(&entry->line, with_names ? entry->name : NULL,
+                          &text);
+        }
+
+        fwrite(text.data, 1, text.len, stdout);
+        strbuf_clear(&text);
+    }
+
+    fflush(stdout);
+    strbuf_free(&text);
+}
+
+
+static void
+logs_show_list(const struct log_entries *entries)
+{
+    size_t                   i;
+    json_t                  *list, *result;
+    struct strbuf            text;
+    const struct log_entry  *entry;
+
+    memset(&text, 0, sizeof(text));
+    list = json_array();
+
+    for (i = 0; i < entries->count; i++) {
+        entry = &entries->item[i];
+        log_line_write(&entry->line, entry->name, &text);
+        json_array_append_new(list, json_loadb(text.data, text.len, 0, NULL));
+        strbuf_clear(&text);
+    }
+
+    result = json_pack("{s:o}", "lines", list);
+    json_dumpf(result, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(result);
+    strbuf_free(&text);
+}
+
+
+/* ---- logs ------------------------------------------------------------- */
+
+static int
+logs_filter(const struct control *control, struct logs *logs)
+{
+    memset(logs, 0, sizeof(*logs));
+    logs->control = control;
+    logs->filter.plugin = control->argument != NULL ? control->argument
+                                                    : control->plugin;
+    logs->filter.request_id = control->request_id;
+
+    if (control->argument != NULL && control->plugin != NULL) {
+        return control_usage("a name and --plugin at once");
+    }
+
+    if (control->level != NULL
+        && !log_level_parse(control->level, strlen(control->level),
+                            &logs->filter.level))
+    {
+        return control_usage("--level needs debug, info, warn or error");
+    }
+
+    return -1;
 }
 
 
 int
 control_logs(const struct control *control)
 {
-    int            rc;
-    bool           is_running;
-    long           count;
-    json_t        *result, *lines, *before;
-    size_t         first;
-    struct error   err;
+    int                 rc;
+    bool                with_names;
+    struct logs         logs;
+    struct error        err;
+    struct log_entries  entries;
 
-    before = NULL;
+    rc = logs_filter(control, &logs);
+    if (rc != -1) {
+        return rc;
+    }
 
-    do {
-        /* to follow, the whole window is needed */
-        count = control->follow ? CONTROL_LINES_MAX : control->lines;
-        rc = control_call(control, "logs",
-                      json_pack("{s:s,s:I}", "plugin", control->argument,
-                                "lines", (json_int_t) count),
-                      control_deadline(control), true, &result, &is_running,
-                      &err);
-        if (rc != 0) {
-            break;
-        }
+    memset(&entries, 0, sizeof(entries));
+    with_names = logs.filter.plugin == NULL
+                 || logs.filter.request_id != NULL;
+    rc = logs_read(&logs, (size_t) control->lines, &entries, &err);
 
-        lines = json_object_get(result, "lines");
+    if (rc == 0) {
+        log_entries_keep(&entries, (size_t) control->lines);
 
         if (control->json && !control->follow) {
-            control_print(control, result, print_nothing);
+            logs_show_list(&entries);
 
         } else {
-            first = control_first_new(before, lines);
-            if (before == NULL
-                && json_array_size(lines) > (size_t) control->lines)
-            {
-                first = json_array_size(lines) - (size_t) control->lines;
-            }
-            print_log_lines(lines, first, control->json);
+            logs_show(&logs, &entries, with_names);
         }
+    }
 
-        json_decref(before);
-        before = json_incref(lines);
-        json_decref(result);
+    while (rc == 0 && control->follow && logs.is_running
+           && !control_interrupted())
+    {
+        log_entries_clear(&entries);
+        control_sleep(CONTROL_FOLLOW_MS);
+        rc = logs_read(&logs, 0, &entries, &err);
 
-        if (control->follow && !control_interrupted()) {
-            control_sleep(CONTROL_FOLLOW_MS);
+        if (rc == 0) {
+            logs_show(&logs, &entries, with_names);
         }
+    }
 
-    } while (control->follow && !control_interrupted());
-
-    json_decref(before);
+    log_entries_clear(&entries);
+    log_reader_free(&logs.reader);
 
     if (control_interrupted() && control->follow) {
         return 0;
     }
 
-    return rc == 0 ? 0 : control_failed(control, &err, is_running);
+    return rc == 0 ? 0 : control_failed(control, &err, logs.is_running);
+}
+
+
+/* ---- trace ------------------------------------------------------------ */
+
+int
+control_trace(const struct control *control)
+{
+    int                 rc;
+    bool                is_found;
+    struct logs         logs;
+    struct error        err;
+    struct log_entries  entries;
+
+    memset(&logs, 0, sizeof(logs));
+    memset(&entries, 0, sizeof(entries));
+    logs.control = control;
+    logs.filter.request_id = control->argument;
+    logs.filter.begins = true;
+
+    rc = logs_read(&logs, CONTROL_TRACE_LINES, &entries, &err);
+
+    if (rc == 0) {
+        log_entries_by_own_time(&entries);
+
+        if (control->json) {
+            logs_show_list(&entries);
+
+        } else {
+            logs_show(&logs, &entries, true);
+        }
+    }
+
+    is_found = entries.count > 0;
+    log_entries_clear(&entries);
+    log_reader_free(&logs.reader);
+
+    if (rc != 0) {
+        return control_failed(control, &err, logs.is_running);
+    }
+
+    if (!is_found) {
+        fprintf(stderr, "mintctl: no line of request \"%s\" is in the logs; "
+                "the edge writes its lines up to a second later\n",
+                control->argument);
+    }
+
+    return is_found ? 0 : CONTROL_FAILED;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Operations that only look: status, plugins, explain, logs.
+ * Operations that only look: status, plugins, explain.
  */
 
 #include <stdlib.h>
@@ -13,16 +13,11 @@
 #include "operations_private.h"
 
 
-#define OPERATIONS_LOG_LINES  50
-
-
 static void operation_status(void *ctx, struct admin_call *call,
     json_t *arguments);
 static void operation_plugins(void *ctx, struct admin_call *call,
     json_t *arguments);
 static void operation_explain(void *ctx, struct admin_call *call,
-    json_t *arguments);
-static void operation_logs(void *ctx, struct admin_call *call,
     json_t *arguments);
 
 
@@ -34,7 +29,7 @@ static const struct admin_operation  operations_list[] = {
     { "explain", ADMIN_ANYONE, operation_explain,
       "why a plugin is shared or isolated" },
     { "logs", ADMIN_ANYONE, operation_logs,
-      "last lines of a plugin, of platform or of nginx" },
+      "last lines of one or of all, as kept in memory" },
     { "restart", ADMIN_ANYONE, operation_restart,
       "restart a plugin, answer when it is ready" },
     { "restart_all", ADMIN_ANYONE, operation_restart_all,
@@ -417,51 +412,4 @@ operation_explain(void *ctx, struct admin_call *call, json_t *arguments)
             "reason", plugin->reason,
             "details", plugin->details));
     }
-}
-
-
-static void
-operation_logs(void *ctx, struct admin_call *call, json_t *arguments)
-{
-    json_int_t          lines;
-    const char         *name;
-    struct error        err;
-    struct plugin      *plugin;
-    struct service     *service;
-    struct operations  *o;
-
-    o = ctx;
-    name = operations_text(call, arguments, "plugin");
-
-    if (name == NULL) {
-        return;
-    }
-
-    lines = OPERATIONS_LOG_LINES;
-
-    if (json_is_integer(json_object_get(arguments, "lines"))) {
-        lines = json_integer_value(json_object_get(arguments, "lines"));
-    }
-
-    if (lines < 1 || lines > OUTPUT_RING_LINES) {
-        lines = OUTPUT_RING_LINES;
-    }
-
-    service = core_process_service(o->parts.core, name);
-
-    if (service == NULL) {
-        plugin = registry_find(o->parts.registry, name);
-        service = plugin != NULL ? plugin_process_service(plugin) : NULL;
-    }
-
-    if (service == NULL) {
-        error_set(&err, MINT_ERR_NOT_FOUND, "nothing called \"%s\" has a log; "
-                  "there are platform, nginx and the installed plugins",
-                  name);
-        admin_fail(call, &err);
-        return;
-    }
-
-    admin_reply(call, json_pack("{s:o}", "lines",
-        output_tail(service_output(service), (size_t) lines)));
 }

@@ -29,6 +29,8 @@ struct operations_parts {
     struct core_processes     *core;
     struct plugin_processes   *processes;
     struct publisher          *publisher;
+    struct service_pool       *pool;
+    const struct output       *own_output;  /* NULL = none */
     void                     (*stop)(void *ctx);
     void                      *stop_ctx;
 };

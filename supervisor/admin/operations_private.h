@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Shared by the files that hold the handlers: operations.c (status, plugins,
- * logs), change_operations.c (restart, install, stop) and
+ * Shared by the files that hold the handlers: operations.c (status, plugins),
+ * observe_operations.c (logs), change_operations.c (restart, install, stop) and
  * identity_operations.c (what only the platform may ask).
  */
 
@@ -47,6 +47,9 @@ void operation_stop(void *ctx, struct admin_call *call, json_t *arguments);
 void operations_waiters_on_registry(void *ctx, enum registry_event event,
     struct plugin *plugin);
 void operations_waiters_free(struct operations *operations);
+
+/* observe_operations.c */
+void operation_logs(void *ctx, struct admin_call *call, json_t *arguments);
 
 /* identity_operations.c */
 void operation_identity_full(void *ctx, struct admin_call *call,

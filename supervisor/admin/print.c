@@ -188,31 +188,6 @@ print_nothing(json_t *result)
 }
 
 
-void
-print_log_lines(json_t *lines, size_t first, bool json)
-{
-    size_t   i;
-    json_t  *line;
-
-    json_array_foreach(lines, i, line) {
-        if (i < first) {
-            continue;
-        }
-
-        if (json) {
-            json_dumpf(line, stdout, JSON_COMPACT);
-            putchar('\n');
-
-        } else {
-            printf("%s  %s\n", print_text(line, "time"),
-                   print_text(line, "message"));
-        }
-    }
-
-    fflush(stdout);
-}
-
-
 const char *
 print_text(json_t *object, const char *name)
 {

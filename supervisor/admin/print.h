@@ -19,9 +19,6 @@ void print_restart_all(json_t *result);
 void print_install(json_t *result);
 void print_nothing(json_t *result);
 
-/* lines from number "first" on; json: one object a line */
-void print_log_lines(json_t *lines, size_t first, bool json);
-
 /* text of a member, or "" */
 const char *print_text(json_t *object, const char *name);
 

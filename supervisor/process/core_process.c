@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "access_log.h"
 #include "core_process.h"
 #include "environment_block.h"
 #include "lib/log.h"
@@ -41,6 +42,7 @@ struct core_processes {
     struct core_process    nginx;
     char                  *nginx_directory;
     char                  *nginx_conf;
+    char                  *access_log;
 };
 
 
@@ -102,6 +104,7 @@ core_processes_new(const struct config *config, const struct layout *layout,
     core->nginx_directory = mem_printf("%s/nginx", config->server.data_path);
     core->nginx_conf = mem_printf("%s/nginx.conf",
                                   config->server.run_directory);
+    core->access_log = access_log_path(config->server.data_path);
 
     memset(&options, 0, sizeof(options));
     options.kind = "core";
@@ -169,6 +172,7 @@ core_processes_free(struct core_processes **core)
     core_process_clear(&(*core)->nginx);
     free((*core)->nginx_directory);
     free((*core)->nginx_conf);
+    free((*core)->access_log);
     free(*core);
     *core = NULL;
 }
@@ -249,7 +253,7 @@ platform_fill(void *ctx, struct service *service,
     environment_add(e, "HOME", "%s", config->server.data_path);
     environment_add(e, "LANG", "C.UTF-8");
     environment_add(e, "MINT_INSTANCE", CORE_PLATFORM);
-    environment_add(e, "MINT_LOG_FORMAT", "text");
+    environment_add(e, "MINT_LOG_FORMAT", "json");
     environment_pass(e, "MINT_LOG_LEVEL");
     environment_pass(e, "TZ");
     environment_pass_prefix(e, "ADMIN_");
@@ -406,6 +410,51 @@ nginx_check_port(const struct config *config, struct error *err)
 }
 
 
+static gid_t
+nginx_log_gid(const struct core_processes *core)
+{
+    return core->layout->has_uids ? (gid_t) core->layout->edge_gid
+                                  : (gid_t) -1;
+}
+
+
+/* NULL: not wanted, or not possible; the gateway is worth more than its log */
+
+static const char *
+nginx_access_log(const struct core_processes *core)
+{
+    struct error  err;
+
+    if (!core->config->nginx.access_log) {
+        return NULL;
+    }
+
+    if (access_log_prepare(core->access_log, nginx_log_gid(core), &err) != 0) {
+        log_warn("requests are not logged: %s", err.text);
+        return NULL;
+    }
+
+    return core->access_log;
+}
+
+
+void
+core_process_rotate(struct core_processes *core)
+{
+    struct error  err;
+
+    if (core->nginx.service == NULL || !core->config->nginx.access_log
+        || !access_log_rotate(core->access_log, nginx_log_gid(core)))
+    {
+        return;
+    }
+
+    if (service_signal(core->nginx.service, SIGUSR1, &err) != 0) {
+        log_warn("%s; it goes on writing to the old log", err.text);
+    }
+}
+
+
 static int
 nginx_fill(void *ctx, struct service *service,
     struct keeper_spawn_request *request, struct error *err)
@@ -426,7 +475,8 @@ nginx_fill(void *ctx, struct service *service,
     }
 
     rc = nginx_conf_write(p->core->config, p->core->nginx_directory,
-                          p->core->nginx_conf, err);
+                          nginx_access_log(p->core), p->core->nginx_conf,
+                          err);
     if (rc != 0) {
         return rc;
     }

@@ -34,6 +34,9 @@ bool core_process_adopt(struct core_processes *core, const char *name,
     uint32_t generation, const struct process *process, bool is_dead,
     int wait_status);
 
+/* now and then: rotates the log of requests */
+void core_process_rotate(struct core_processes *core);
+
 /* the address people use: "http://127.0.0.1:8001"; to be freed */
 char *core_process_url(const struct config *config);
 

@@ -15,10 +15,8 @@
 #include "lib/text.h"
 
 
-#define LOG_WORD_MAX  12
-
-
-static void log_line_read_json(struct log_line *out, json_t *object);
+static void log_line_read_json(struct log_line *out,
+    struct log_context *context, json_t *object);
 static void log_line_read_text(struct log_line *out,
     struct log_context *context);
 static void log_line_find_id(struct log_line *out);
@@ -73,7 +71,7 @@ log_line_read(struct log_line *out, struct log_context *context,
         object = json_loadb(line, len, 0, NULL);
 
         if (json_is_object(object)) {
-            log_line_read_json(out, object);
+            log_line_read_json(out, context, object);
         }
 
         json_decref(object);
@@ -97,11 +95,7 @@ log_line_read(struct log_line *out, struct log_context *context,
         out->text = text.data != NULL ? text.data : mem_strdup("");
         log_line_read_text(out, context);
         log_line_find_id(out);
-        return;
     }
-
-    context->is_traceback = false;
-    context->level = out->level;
 }
 
 
@@ -195,7 +189,8 @@ log_line_set_id(struct log_line *out, const char *id, size_t len)
 /* borrows object; a part that is not as expected stays a member */
 
 static void
-log_line_read_json(struct log_line *out, json_t *object)
+log_line_read_json(struct log_line *out, struct log_context *context,
+    json_t *object)
 {
     json_t      *value;
     const char  *name, *text;
@@ -214,6 +209,11 @@ log_line_read_json(struct log_line *out, json_t *object)
     value = log_line_take(out->members, LOG_PART_LEVEL, &name);
     if (value != NULL && log_line_level(value, &out->level)) {
         json_object_del(out->members, name);
+        context->is_traceback = false;
+        context->level = out->level;
+
+    } else {
+        log_line_read_text(out, context);       /* as its text says */
     }
 
     value = log_line_take(out->members, LOG_PART_REQUEST_ID, &name);
@@ -235,104 +235,6 @@ log_line_read_json(struct log_line *out, json_t *object)
 
 
 /* ---- plain text ------------------------------------------------------ */
-
-bool
-log_level_parse(const char *text, size_t len, enum log_level *level)
-{
-    size_t  i;
-
-    static const struct {
-        const char      *word;
-        enum log_level   level;
-    }  words[] = {
-        { "debug", LOG_LEVEL_DEBUG },
-        { "trace", LOG_LEVEL_DEBUG },
-        { "10", LOG_LEVEL_DEBUG },
-        { "info", LOG_LEVEL_INFO },
-        { "notice", LOG_LEVEL_INFO },
-        { "20", LOG_LEVEL_INFO },
-        { "warn", LOG_LEVEL_WARN },
-        { "warning", LOG_LEVEL_WARN },
-        { "30", LOG_LEVEL_WARN },
-        { "error", LOG_LEVEL_ERROR },
-        { "err", LOG_LEVEL_ERROR },
-        { "critical", LOG_LEVEL_ERROR },
-        { "crit", LOG_LEVEL_ERROR },
-        { "alert", LOG_LEVEL_ERROR },
-        { "emerg", LOG_LEVEL_ERROR },
-        { "fatal", LOG_LEVEL_ERROR },
-        { "40", LOG_LEVEL_ERROR },
-        { "50", LOG_LEVEL_ERROR },
-    };
-
-    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (strlen(words[i].word) == len
-            && strncasecmp(words[i].word, text, len) == 0)
-        {
-            *level = words[i].level;
-            return true;
-        }
-    }
-
-    return false;
-}
-
-
-/* "ERROR: ...", "WARNING  ...", "[error] ...", nginx's "date time [warn] " */
-
-static bool
-log_text_level(const char *text, enum log_level *level)
-{
-    bool         is_upper;
-    size_t       n, lead;
-    const char  *p;
-
-    lead = strspn(text, "0123456789/:-.,T Z");
-    p = text + lead;
-
-    if (lead > 32) {
-        return false;
-    }
-
-    if (*p == '[') {
-        n = strcspn(p + 1, "]");
-        return p[n + 1] == ']' && n <= LOG_WORD_MAX
-               && log_level_parse(p + 1, n, level);
-    }
-
-    is_upper = true;
-
-    for (n = 0; n <= LOG_WORD_MAX && isalpha((unsigned char) p[n]); n++) {
-        is_upper = is_upper && isupper((unsigned char) p[n]);
-    }
-
-    if (p[n] != ':' && !(is_upper && (p[n] == ' ' || p[n] == '\0'))) {
-        return false;
-    }
-
-    return log_level_parse(p, n, level);
-}
-
-
-bool
-log_line_is_traceback(const char *text)
-{
-    size_t  i;
-
-    static const char *const  starts[] = {
-        "Traceback (most recent call last):", "Fatal Python error:",
-        "Current thread 0x", "Thread 0x"
-    };
-
-    for (i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
-        if (strncmp(text, starts[i], strlen(starts[i])) == 0) {
-            return true;
-        }
-    }
-
-    return false;
-}
-
 
 /*
  * A traceback is an error from its first line to the one that is not

@@ -80,6 +80,10 @@ uint64_t log_time_parse(const char *text, size_t len);
 /* "warning", "CRITICAL", "30" ... as a level; false if it is none */
 bool log_level_parse(const char *text, size_t len, enum log_level *level);
 
+/* "ERROR: ...", "WARNING ...", "[error] ...", also behind a date and a time;
+   false if it begins otherwise */
+bool log_text_level(const char *text, enum log_level *level);
+
 /* the first line of a Python traceback, or of what faulthandler says */
 bool log_line_is_traceback(const char *text);
 

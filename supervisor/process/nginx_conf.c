@@ -19,7 +19,8 @@
 
 
 static void nginx_conf_value(const struct config *config, const char *prefix,
-    size_t row, struct strbuf *out);
+    const char *access_log, size_t row, struct strbuf *out);
+static void nginx_conf_access_log(const char *path, struct strbuf *out);
 static void nginx_conf_edge(const struct config *config, struct strbuf *out);
 static void nginx_conf_list(const char *directive,
     const struct config_list *list, struct strbuf *out);
@@ -35,6 +36,7 @@ enum {
     NGINX_CONF_PID,
     NGINX_CONF_ERROR_LOG,
     NGINX_CONF_EDGE,
+    NGINX_CONF_ACCESS_LOG,
     NGINX_CONF_COUNT
 };
 
@@ -47,13 +49,14 @@ static const char *const  nginx_conf_names[NGINX_CONF_COUNT] = {
     [NGINX_CONF_PREFIX] = "prefix",
     [NGINX_CONF_PID] = "pid",
     [NGINX_CONF_ERROR_LOG] = "error_log",
-    [NGINX_CONF_EDGE] = "edge"
+    [NGINX_CONF_EDGE] = "edge",
+    [NGINX_CONF_ACCESS_LOG] = "access_log"
 };
 
 
 int
 nginx_conf_write(const struct config *config, const char *prefix,
-    const char *path, struct error *err)
+    const char *access_log, const char *path, struct error *err)
 {
     int            rc;
     char          *from;
@@ -67,8 +70,8 @@ nginx_conf_write(const struct config *config, const char *prefix,
     rc = fs_read(from, NGINX_CONF_TEMPLATE_MAX, &template, err);
 
     if (rc == 0) {
-        rc = nginx_conf_render(config, prefix, strbuf_text(&template), &text,
-                               err);
+        rc = nginx_conf_render(config, prefix, access_log,
+                               strbuf_text(&template), &text, err);
     }
 
     if (rc == 0) {
@@ -85,7 +88,8 @@ nginx_conf_write(const struct config *config, const char *prefix,
 
 int
 nginx_conf_render(const struct config *config, const char *prefix,
-    const char *template, struct strbuf *out, struct error *err)
+    const char *access_log, const char *template, struct strbuf *out,
+    struct error *err)
 {
     size_t       i, len;
     const char  *p, *start, *end;
@@ -124,14 +128,14 @@ nginx_conf_render(const struct config *config, const char *prefix,
                              "is not known", (int) len, start + 1);
         }
 
-        nginx_conf_value(config, prefix, i, out);
+        nginx_conf_value(config, prefix, access_log, i, out);
     }
 }
 
 
 static void
-nginx_conf_value(const struct config *config, const char *prefix, size_t row,
-    struct strbuf *out)
+nginx_conf_value(const struct config *config, const char *prefix,
+    const char *access_log, size_t row, struct strbuf *out)
 {
     switch (row) {
 
@@ -177,7 +181,23 @@ nginx_conf_value(const struct config *config, const char *prefix, size_t row,
     case NGINX_CONF_EDGE:
         nginx_conf_edge(config, out);
         break;
+
+    case NGINX_CONF_ACCESS_LOG:
+        nginx_conf_access_log(access_log, out);
+        break;
     }
+}
+
+
+static void
+nginx_conf_access_log(const char *path, struct strbuf *out)
+{
+    if (path == NULL) {
+        strbuf_puts(out, "off");
+        return;
+    }
+
+    strbuf_printf(out, "%s mint buffer=64k flush=500ms", path);
 }
 
 

@@ -391,6 +391,19 @@ service_command(struct service *service, const char *line, struct error *err)
 }
 
 
+int
+service_signal(struct service *service, int number, struct error *err)
+{
+    if (service->process.pid == 0) {
+        return error_set(err, MINT_ERR_UNAVAILABLE, "\"%s\" does not run",
+                         service->options.name);
+    }
+
+    return keeper_client_signal(process_table_keeper(service->pool->table),
+                                service->process.id, number, NULL, NULL, err);
+}
+
+
 json_t *
 service_json(const struct service *service)
 {

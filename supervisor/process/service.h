@@ -157,6 +157,9 @@ const char *service_name(const struct service *service);
 const char *service_kind(const struct service *service);
 const char *service_place(const struct service *service);
 
+/* to the main process, which shall not end by it */
+int service_signal(struct service *service, int number, struct error *err);
+
 /* writes a command line to the process's control pipe */
 int service_command(struct service *service, const char *line,
     struct error *err);

@@ -170,9 +170,11 @@ def wait_for(condition, seconds=20):
         (["restart", "--all", "x"], "too many: x"),
         (["status", "--force"], "does not belong to the command status"),
         (["status", "-n", "3"], "does not belong"),
-        (["logs", "x", "-n", "0"], "from 1 to 200, not 0"),
+        (["logs", "x", "-n", "0"], "from 1 to 100000, not 0"),
         (["logs", "x", "-n", "9x"], "not 9x"),
-        (["logs", "x", "-n", "201"], "not 201"),
+        (["logs", "x", "-n", "100001"], "not 100001"),
+        (["trace"], "missing: REQUEST"),
+        (["status", "--level", "warn"], "does not belong"),
         (["status", "--timeout", "-1"], "not -1"),
         (["status", "--unheard"], "unheard"),
     ],
@@ -187,7 +189,7 @@ def test_wrong_usage(mintctl, arguments, said):
 def test_help(mintctl):
     result = mintctl("--help")
     assert result.returncode == 0 and result.stderr == ""
-    commands = "status plugins explain logs restart install stop wait"
+    commands = "status plugins explain logs trace restart install stop wait"
     for command in commands.split():
         assert f"\n  {command} " in result.stdout
         about = mintctl(command, "--help")
@@ -477,52 +479,209 @@ def test_stop_that_does_not_end(mintctl, supervisor):
 # ---- logs ------------------------------------------------------------
 
 
-def entry(i):
-    return {"time": f"t{i:04}", "stream": "log", "text": f"line {i}"}
+def entry(i, name="peak", **more):
+    """The line of a log file with that number."""
+    return {
+        "time": f"2026-01-02T03:04:05.{i:06}Z",
+        "level": "info",
+        "plugin": name,
+        "stream": "output",
+        "message": f"line {i}",
+        **more,
+    }
 
 
-def test_logs(mintctl, supervisor):
-    supervisor.answers["logs"] = lambda request: [
-        {
-            "ok": True,
-            "result": {"lines": [entry(i) for i in range(request["lines"])]},
-        }
-    ]
+def shown(line, with_name=False):
+    name = f"{line['plugin']}: " if with_name else ""
+    more = f" request_id={line['request_id']}" if "request_id" in line else ""
+    return (f"{line['time'][:23]}Z {line['level']:5} {name}"
+            f"{line['message']}{more}")
+
+
+def micro(i):
+    return 1767323045000000 + i
+
+
+class Logs:
+    """Log files, and the part of them that the supervisor remembers."""
+
+    def __init__(self, supervisor, directory):
+        self.directory = directory
+        self.ring = []
+        self.last = 0
+        directory.mkdir(parents=True)
+        supervisor.answers["logs"] = self.answer
+
+    def write(self, *lines, kept=True, name=None):
+        for line in lines:
+            self.last = max(self.last, int(line["time"][20:26]))
+            self.ring = [*self.ring, line][-200:]
+            if kept:
+                path = self.directory / f"{name or line['plugin']}.log"
+                with open(path, "a") as stream:
+                    stream.write(json.dumps(line) + "\n")
+
+    def answer(self, request):
+        until = micro(self.last)
+        after = request.get("after", 0)
+        lines = [
+            line for line in self.ring
+            if micro(int(line["time"][20:26])) > after
+            and request.get("plugin") in (None, line["plugin"])
+        ]
+        return [{"ok": True, "result": {
+            "lines": lines[-200:] if after else lines[-request["lines"]:],
+            "until": until, "directory": str(self.directory),
+            "access_log": str(self.directory / "access.log"),
+        }}]
+
+
+@pytest.fixture
+def logs(supervisor, tmp_path):
+    return Logs(supervisor, tmp_path / "data" / "logs")
+
+
+def test_logs(mintctl, logs):
+    lines = [entry(i) for i in range(500)]
+    logs.write(*lines)
     text = mintctl("logs", "peak", "-n", "3").stdout
-    assert text == "t0000  line 0\nt0001  line 1\nt0002  line 2\n"
+    assert text.splitlines() == [shown(line) for line in lines[-3:]]
     assert len(mintctl("logs", "peak").stdout.splitlines()) == 20
-    result = mintctl("logs", "peak", "--json", "-n", "2")
-    assert json.loads(result.stdout) == {"lines": [entry(0), entry(1)]}
+    result = mintctl("logs", "--plugin", "peak", "--json", "-n", "2")
+    assert json.loads(result.stdout) == {"lines": lines[-2:]}
+    # further back than the supervisor remembers
+    text = mintctl("logs", "peak", "-n", "400").stdout
+    assert text.splitlines() == [shown(line) for line in lines[-400:]]
+
+
+def test_logs_of_all_in_one_stream(mintctl, logs):
+    lines = [entry(i, name=("a", "b", "c")[i % 3]) for i in range(30)]
+    for line in lines[::3] + lines[1::3] + lines[2::3]:
+        logs.write(line)
+    text = mintctl("logs", "-n", "12").stdout
+    assert text.splitlines() == [shown(x, True) for x in lines[-12:]]
+
+
+def test_logs_filtered(mintctl, logs):
+    logs.write(*[
+        entry(i, level=("info", "warn", "error")[i % 3],
+              **({"request_id": "r-1"} if i % 5 == 0 else {}))
+        for i in range(60)
+    ])
+    assert len(mintctl("logs", "-n", "99").stdout.splitlines()) == 60
+    for level, count in (("debug", 60), ("warn", 40), ("ERROR", 20)):
+        text = mintctl("logs", "-n", "99", "--level", level).stdout
+        assert len(text.splitlines()) == count
+    text = mintctl("logs", "--request-id", "r-1", "-n", "99").stdout
+    assert len(text.splitlines()) == 12
+    text = mintctl("logs", "--request-id", "r-1", "--level", "error").stdout
+    assert [int(x.split("line ")[1].split()[0]) for x in text.splitlines()] \
+        == [5, 20, 35, 50]
+    for arguments in (["peak", "--plugin", "peak"], ["--level", "loud"]):
+        result = mintctl("logs", *arguments)
+        assert result.returncode == 2 and result.stdout == ""
+
+
+def test_logs_go_back_through_rotated_files(mintctl, logs):
+    for number, name in enumerate(["peak.log.2", "peak.log.1", "peak.log"]):
+        with open(logs.directory / name, "w") as stream:
+            for i in range(100):
+                line = entry(number * 100 + i, text="x" * 3000)
+                stream.write(json.dumps(line) + "\n")
+    logs.last = 299
+    out = mintctl("logs", "peak", "-n", "250", "--json").stdout
+    assert [x["message"] for x in json.loads(out)["lines"]] \
+        == [f"line {i}" for i in range(50, 300)]
+
+
+def test_logs_that_are_not_on_the_disk(mintctl, logs):
+    """A full disk: what the supervisor remembers is shown all the same."""
+    logs.write(*[entry(i) for i in range(0, 10)])
+    logs.write(*[entry(i) for i in range(10, 15)], kept=False)
+    logs.write(*[entry(i) for i in range(15, 20)])
+    text = mintctl("logs", "peak").stdout
+    assert text.splitlines() == [shown(entry(i)) for i in range(20)]
+
+
+def test_logs_with_broken_lines(mintctl, logs):
+    logs.write(entry(1))
+    with open(logs.directory / "peak.log", "ab") as stream:
+        stream.write(b"{\"time\": \n\0\xff\n" + b"y" * 700_000 + b"\n\n{}\n")
+    logs.write(entry(2))
+    with open(logs.directory / "peak.log", "ab") as stream:
+        stream.write(b"{\"time\":\"20")
+    assert mintctl("logs", "peak").stdout.splitlines() \
+        == [shown(entry(1)), shown(entry(2))]
+
+
+def test_logs_of_a_system_that_does_not_run(mintctl, logs, supervisor):
+    logs.write(*[entry(i) for i in range(5)])
+    supervisor.close()
+    result = mintctl("logs", "-n", "2")
+    assert result.returncode == 0
+    assert "not running" in result.stderr
+    assert str(logs.directory) in result.stderr
+    assert result.stdout.splitlines() \
+        == [shown(entry(i), True) for i in (3, 4)]
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-def test_logs_follow(tmp_path, supervisor, as_json):
-    """The ring slides; every line is printed once, also one said twice."""
-    ring = [entry(i) for i in range(190)]
-
-    def logs(request):
-        return [{"ok": True, "result": {"lines": ring[-request["lines"]:]}}]
-
-    supervisor.answers["logs"] = logs
+def test_logs_follow(tmp_path, supervisor, logs, as_json):
+    """Every line once: a file that grows, is rotated and comes new, lines
+    that reached no file."""
+    logs.write(*[entry(i) for i in range(190)])
     arguments = ["logs", "peak", "-f", "-n", "2"] + ["--json"] * as_json
     process = start(tmp_path, *arguments)
     wait_for(lambda: len(supervisor.requests) >= 2)
-    ring += [entry(i) for i in range(190, 230)]
+    logs.write(*[entry(i) for i in range(190, 600)])
+    (logs.directory / "peak.log").rename(logs.directory / "peak.log.1")
+    logs.write(*[entry(i) for i in range(600, 610)])
     seen = len(supervisor.requests)
     wait_for(lambda: len(supervisor.requests) >= seen + 2)
-    ring += [entry(229), entry(229)]
+    logs.write(*[entry(i) for i in range(610, 620)], kept=False)
     seen = len(supervisor.requests)
     wait_for(lambda: len(supervisor.requests) >= seen + 2)
     process.send_signal(signal.SIGINT)
     out, said = process.communicate(timeout=20)
     assert process.returncode == 0 and said == ""
-    expected = [entry(i) for i in range(188, 230)] + [entry(229)] * 2
+    expected = [entry(i) for i in range(188, 620)]
     if as_json:
         assert [json.loads(line) for line in out.splitlines()] == expected
     else:
-        assert out.splitlines() == [
-            f"{e['time']}  {e['text']}" for e in expected
-        ]
+        assert out.splitlines() == [shown(e) for e in expected]
+
+
+# ---- trace -----------------------------------------------------------
+
+
+def test_trace(mintctl, logs):
+    """Edge, plugin and platform in order of time, as they say themselves."""
+    logs.write(
+        entry(5, "peak", request_id="r-1"),
+        entry(6, "peak", request_id="r-2"),
+        entry(7, "platform", request_id="r-1",
+              logged_at="2026-01-02T03:04:05.000004Z"),
+    )
+    with open(logs.directory / "access.log", "wb") as stream:
+        for number in (b"r-1", b"r-2"):
+            stream.write(
+                b'{"msec":1767323046.003,"seconds":1.001,"status":"200",'
+                b'"method":"GET","path":"/api/peak/\xff","plugin":"peak",'
+                b'"seat":"3-0a","user":"7","address":"127.0.0.1","waited":"",'
+                b'"answered":"0.9","completed":"OK","bytes":10,"reject":"",'
+                b'"request_id":"' + number + b'","trace_id":""}\n'
+            )
+    lines = mintctl("trace", "r-1").stdout.splitlines()
+    assert [line[:24] for line in lines] == [
+        "2026-01-02T03:04:05.000Z", "2026-01-02T03:04:05.000Z",
+        "2026-01-02T03:04:05.002Z", "2026-01-02T03:04:06.003Z",
+    ]
+    assert [line.split()[2] for line in lines] \
+        == ["platform:", "peak:", "edge:", "edge:"]
+    assert "GET /api/peak/? from 127.0.0.1, user 7" in lines[2]
+    assert "200 after 1.001 s, by peak (3-0a)" in lines[3]
+    result = mintctl("trace", "r-3")
+    assert result.returncode == 1 and "no line of request" in result.stderr
 
 
 # ---- wait ------------------------------------------------------------

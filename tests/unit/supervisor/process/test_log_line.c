@@ -50,6 +50,10 @@ static const struct {
     { "{\"msg\": \"x\", \"level\": 40}", LOG_LEVEL_ERROR },
     { "{\"msg\": \"x\", \"level\": 3}", LOG_LEVEL_INFO },
     { "{\"msg\": \"x\", \"level\": null}", LOG_LEVEL_INFO },
+    { "{\"msg\": \"Traceback (most recent call last):\"}", LOG_LEVEL_ERROR },
+    { "{\"msg\": \"  File\"}", LOG_LEVEL_ERROR },
+    { "{\"msg\": \"KeyError: 3\"}", LOG_LEVEL_ERROR },
+    { "{\"msg\": \"next\"}", LOG_LEVEL_INFO },
 };
 
 

@@ -26,7 +26,7 @@ rendered(struct config *config, const char *template)
         config->server.external_url = (char *) "";
     }
 
-    rc = nginx_conf_render(config, "/n", template, &out, &err);
+    rc = nginx_conf_render(config, "/n", "/l/access.log", template, &out, &err);
 
     if (rc != 0) {
         strbuf_free(&out);
@@ -64,6 +64,8 @@ START_TEST(test_names)
            "x /p/module/ngx_http_mint_module.so /p/conf /n/nginx.pid stderr "
            "y");
     expect(&config, "@listen@ @workers@", "127.0.0.1:8001 auto");
+    expect(&config, "@access_log@;", "/l/access.log mint buffer=64k "
+           "flush=500ms;");
 
     config.server.address = (char *) "::1";
     config.nginx.workers = 3;

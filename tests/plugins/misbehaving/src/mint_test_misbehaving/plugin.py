@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import os
 import subprocess
 import sys
@@ -11,7 +13,7 @@ import threading
 import time
 from typing import Any
 
-from fastapi import Response
+from fastapi import Request, Response
 from mint_sdk import AnalysisPlugin, PlatformContext, endpoint, mint_plugin
 
 IMPORT_FAILURE = "MINT_TEST_FAIL_IMPORT"
@@ -22,6 +24,13 @@ match os.environ.get(IMPORT_FAILURE):
         raise RuntimeError("the import was told to fail")
     case "exit":
         sys.exit("the import was told to exit")
+
+
+def write_all(data: bytes) -> int:
+    written = 0
+    while written < len(data):
+        written += os.write(2, data[written:])
+    return written
 
 
 @mint_plugin(analysis_type="custom", routes_prefix="/test-misbehaving")
@@ -125,6 +134,33 @@ class MisbehavingPlugin(AnalysisPlugin):
         for number in range(lines):
             print(f"{text} {number} ".ljust(length, "."))
         return {"printed": lines}
+
+    @endpoint.post("/say")
+    async def say(self, text: str, level: str = "info") -> dict[str, Any]:
+        """Logs, prints, and prints as JSON."""
+        logging.getLogger("test").log(
+            logging.getLevelNamesMapping()[level.upper()], "logged %s", text
+        )
+        print("printed", text)
+        print(json.dumps({"msg": f"json {text}", "level": level, "n": 7}))
+        return {}
+
+    @endpoint.post("/write")
+    async def write(self, request: Request) -> dict[str, Any]:
+        """The body to stderr, as it is: any bytes, with or without ends."""
+        data = await request.body()
+        return {"written": await asyncio.to_thread(write_all, data)}
+
+    @endpoint.post("/flood")
+    async def flood(self, megabytes: int, line: int = 0) -> dict[str, Any]:
+        """As fast as it goes; line 0: without any line end."""
+        block = b"x" * (1 << 20)
+        if line:
+            block = (b"x" * (line - 1) + b"\n") * ((1 << 20) // line)
+        begin = time.monotonic()
+        for _ in range(megabytes):
+            await asyncio.to_thread(write_all, block)
+        return {"seconds": time.monotonic() - begin}
 
     @endpoint.post("/spawn")
     async def spawn(self, seconds: int = 3600) -> dict[str, Any]:
