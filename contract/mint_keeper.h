@@ -10,9 +10,10 @@
  *             its log pipe (stdout + stderr), report pipe (child writes) and
  *             control pipe (supervisor writes)
  *
- * Attach: when a supervisor starts, the keeper sends one MINT_KEEPER_LISTENER
- * per listener and one MINT_KEEPER_CHILD per child, each with its fds, then
- * MINT_KEEPER_ATTACHED.  So a new supervisor adopts everything.
+ * Attach: when a supervisor starts, the keeper sends MINT_KEEPER_FACTS, then
+ * one MINT_KEEPER_LISTENER per listener and one MINT_KEEPER_CHILD per child,
+ * each with its fds, then MINT_KEEPER_ATTACHED.  So a new supervisor adopts
+ * everything.
  *
  * The fds travel by SCM_RIGHTS in the order given at each message.  Strings
  * follow the struct, each ended by NUL.  A message is at most
@@ -30,7 +31,7 @@
 #include <stdint.h>
 
 
-#define MINT_KEEPER_VERSION       1
+#define MINT_KEEPER_VERSION       2
 #define MINT_KEEPER_FD_ENV        "MINT_KEEPER_FD"
 #define MINT_KEEPER_MESSAGE_MAX   131072
 #define MINT_KEEPER_LABEL_MAX     256
@@ -56,8 +57,9 @@ enum mint_keeper_type {
     MINT_KEEPER_EXITED = 66,        /* a child has died */
     MINT_KEEPER_ATTACHED = 67,      /* end of the list at attach */
     MINT_KEEPER_DONE = 68,          /* answer to the other requests */
-    MINT_KEEPER_STOP = 69           /* the keeper was told to stop: stop all
+    MINT_KEEPER_STOP = 69,          /* the keeper was told to stop: stop all
                                        in order, then GOODBYE */
+    MINT_KEEPER_FACTS = 70          /* what this kernel lets the keeper do */
 };
 
 
@@ -107,12 +109,25 @@ enum mint_keeper_spawn_flag {
     MINT_SPAWN_CONTROL = 2,         /* give it a control pipe */
     MINT_SPAWN_SUBREAPER = 4,       /* PR_SET_CHILD_SUBREAPER in the child */
     MINT_SPAWN_NO_NEW_PRIVS = 8,
-    MINT_SPAWN_LIGHT_TREE = 16      /* on death do not hunt descendants */
+    MINT_SPAWN_LIGHT_TREE = 16,     /* on death do not hunt descendants; it
+                                       gets no cgroup */
+    MINT_SPAWN_SANDBOX = 32         /* Landlock: only what is in allow[], and
+                                       no signal to anyone outside */
 };
 
 
+/* first letter of an entry of allow[]; an absolute path follows */
+#define MINT_ALLOW_READ    'r'      /* read, list, execute */
+#define MINT_ALLOW_WRITE   'w'      /* and change, make, remove */
+#define MINT_ALLOW_DEVICE  'd'      /* read, write, ioctl */
+
+
 /*
- * SPAWN: strings: label, cwd, argv[argc], env[envc]; argv[0] is the path.
+ * SPAWN: strings: label, cwd, argv[argc], env[envc], allow[allow_count];
+ * argv[0] is the path.  Paths of allow[] that the child cannot reach are left
+ * out.  Limits are of the child and all it starts; how far they are in force
+ * is in FACTS.  Where there are cgroups each child has one of its own, is in
+ * it before it runs, and what is left in it dies with the child.
  * In the child: stdin is /dev/null, stdout and stderr the log pipe, fds 3..
  * the listeners in the order of listener_id[], then the report pipe's write
  * end (if asked for), then the control pipe's read end (if asked for).  The
@@ -132,14 +147,18 @@ struct mint_keeper_spawn {
     uint32_t  listener_count;
     uint32_t  listener_id[MINT_KEEPER_LISTENERS_MAX];
     uint32_t  extra_gid;            /* one supplementary group, 0 = none */
-    uint32_t  reserved;
+    uint32_t  allow_count;          /* 0 without MINT_SPAWN_SANDBOX */
+    uint64_t  memory_bytes;         /* limits: 0 = none */
+    uint32_t  pids;                 /* processes and threads together */
+    uint32_t  cpu_percent;          /* of one CPU: 150 = one and a half */
 };
 
 
 /*
  * CHILD: fds: log read end, report read end (if any), control write end (if
- * any).  Strings: label.  At attach a child that is already dead is listed
- * with exited = 1 and its wait status, its pipes still readable.
+ * any).  Strings: label; directory of its memory cgroup, "" = none.  At attach
+ * a child that is already dead is listed with exited = 1 and its wait status,
+ * its pipes still readable.
  */
 
 struct mint_keeper_child {
@@ -150,6 +169,8 @@ struct mint_keeper_child {
     uint32_t  flags;                /* of its SPAWN */
     uint32_t  exited;
     int32_t   wait_status;          /* as of waitpid(2) */
+    uint32_t  tree_killed;          /* this and the next as in EXITED */
+    uint32_t  oom_kills;
 };
 
 
@@ -160,6 +181,30 @@ struct mint_keeper_exited {
     int32_t   pid;
     int32_t   wait_status;
     uint32_t  tree_killed;          /* descendants that had to be killed */
+    uint32_t  oom_kills;            /* of its processes, by the kernel; only
+                                       a memory cgroup tells */
+};
+
+
+enum mint_keeper_means {
+    MINT_MEANS_NONE = 0,
+    MINT_MEANS_CGROUP2 = 1,
+    MINT_MEANS_CGROUP1 = 2,
+    MINT_MEANS_RLIMIT = 3,          /* memory: of each process alone; pids:
+                                       of the uid, if no other child has it */
+    MINT_MEANS_WALK = 4             /* trees: by /proc, without a cgroup */
+};
+
+
+/* FACTS: string: why there are no cgroups, or where they are */
+
+struct mint_keeper_facts {
+    struct mint_keeper_header  header;
+    uint32_t  memory;               /* enum mint_keeper_means */
+    uint32_t  pids;
+    uint32_t  cpu;
+    uint32_t  tree;                 /* how all of a dead child's is found */
+    uint32_t  landlock_abi;         /* 0 = MINT_SPAWN_SANDBOX does nothing */
     uint32_t  reserved;
 };
 
@@ -188,8 +233,9 @@ struct mint_keeper_path {
 
 _Static_assert(sizeof(struct mint_keeper_header) == 16, "keeper header");
 _Static_assert(sizeof(struct mint_keeper_listen) == 40, "keeper listen");
-_Static_assert(sizeof(struct mint_keeper_spawn) == 88, "keeper spawn");
-_Static_assert(sizeof(struct mint_keeper_child) == 48, "keeper child");
+_Static_assert(sizeof(struct mint_keeper_spawn) == 104, "keeper spawn");
+_Static_assert(sizeof(struct mint_keeper_child) == 56, "keeper child");
 _Static_assert(sizeof(struct mint_keeper_exited) == 32, "keeper exited");
+_Static_assert(sizeof(struct mint_keeper_facts) == 40, "keeper facts");
 
 #endif /* MINT_KEEPER_H */

@@ -24,7 +24,10 @@
 static int child_make_pipes(struct child *c);
 static int child_plan_fds(const struct child *c,
     const struct mint_keeper_spawn *m, struct spawn_plan *plan);
+static void child_plan_limits(struct child *c,
+    const struct mint_keeper_spawn *m, struct spawn_plan *plan);
 static void child_free(struct child *c);
+static uint32_t child_kill_left(struct child *c);
 static void child_bury(struct child *c, uint64_t now);
 
 
@@ -45,7 +48,7 @@ child_find(uint32_t id)
 
 int
 child_spawn(const struct mint_keeper_spawn *m, const char *label,
-    const char *cwd, char **argv, char **env)
+    const char *cwd, char **argv, char **env, char **allow)
 {
     int                failed;
     struct child      *c;
@@ -54,7 +57,9 @@ child_spawn(const struct mint_keeper_spawn *m, const char *label,
         .argv = argv, .env = env, .cwd = cwd, .flags = m->flags,
         .uid = m->uid, .gid = m->gid, .groups = { m->extra_gid },
         .group_count = m->extra_gid != 0, .umask = m->umask,
-        .nofile = keeper.nofile
+        .nofile = keeper.nofile, .data_bytes = RLIM_INFINITY,
+        .processes = RLIM_INFINITY, .allow = allow,
+        .allow_count = m->allow_count
     };
 
     c = calloc(1, sizeof(*c));
@@ -86,6 +91,7 @@ child_spawn(const struct mint_keeper_spawn *m, const char *label,
     }
 
     if (failed == 0) {
+        child_plan_limits(c, m, &plan);
         failed = spawn_run(&plan, &c->pid);
     }
 
@@ -173,10 +179,41 @@ child_plan_fds(const struct child *c, const struct mint_keeper_spawn *m,
 }
 
 
+/* by its cgroups; what they cannot limit here, by resource limits */
+
+static void
+child_plan_limits(struct child *c, const struct mint_keeper_spawn *m,
+    struct spawn_plan *plan)
+{
+    struct cgroup_limits  limits = {
+        m->memory_bytes, m->pids, m->cpu_percent
+    };
+
+    if (!(m->flags & MINT_SPAWN_LIGHT_TREE)) {
+        cgroup_make(&c->cgroup, c->label, c->id, &limits);
+        plan->cgroup = &c->cgroup;
+    }
+
+    if (m->memory_bytes != 0 && cgroup_facts.memory == MINT_MEANS_RLIMIT) {
+        plan->data_bytes = m->memory_bytes;
+    }
+
+    /* the kernel counts all of the uid's: it must be this child's alone */
+
+    if (m->pids != 0 && cgroup_facts.pids == MINT_MEANS_RLIMIT
+        && identity_in_range(m->uid))
+    {
+        plan->processes = m->pids;
+    }
+}
+
+
 static void
 child_free(struct child *c)
 {
     int  i;
+
+    cgroup_remove(&c->cgroup);
 
     for (i = 0; i < CHILD_FDS; i++) {
         if (c->fd[i] != -1) {
@@ -203,6 +240,7 @@ child_signal(uint32_t id, int number)
 
     if (number == SIGKILL) {
         c->tree_killed += tree_kill_below(c->pid);
+        (void) cgroup_kill(&c->cgroup);
         return 0;
     }
 
@@ -288,6 +326,26 @@ child_tick(uint64_t now)
 }
 
 
+/* returns how many are still there */
+
+static uint32_t
+child_kill_left(struct child *c)
+{
+    uint32_t  left, members;
+
+    if (c->flags & MINT_SPAWN_LIGHT_TREE) {
+        return 0;
+    }
+
+    /* first the walk, which counts; what it misses the cgroup has */
+
+    left = tree_kill_orphans(c);
+    members = cgroup_kill(&c->cgroup);
+
+    return left > members ? left : members;
+}
+
+
 static void
 child_bury(struct child *c, uint64_t now)
 {
@@ -297,7 +355,7 @@ child_bury(struct child *c, uint64_t now)
         .pid = c->pid, .wait_status = c->wait_status
     };
 
-    left = c->flags & MINT_SPAWN_LIGHT_TREE ? 0 : tree_kill_orphans(c);
+    left = child_kill_left(c);
 
     if (left > 0 && now < c->tree_deadline_ms) {
         return;
@@ -309,7 +367,10 @@ child_bury(struct child *c, uint64_t now)
     }
 
     c->is_exited = 1;
+    c->oom_kills = cgroup_oom_kills(&c->cgroup);
     m.tree_killed = c->tree_killed;
+    m.oom_kills = c->oom_kills;
+    cgroup_remove(&c->cgroup);
     supervisor_send(&m, sizeof(m), NULL, NULL);
 }
 
@@ -346,8 +407,9 @@ child_send(const struct child *c, uint32_t serial)
         .header = { MINT_KEEPER_VERSION, MINT_KEEPER_CHILD, serial, 0, c->id },
         .start_ticks = c->start_ticks, .started_unix_ms = c->started_unix_ms,
         .pid = c->pid, .flags = c->flags, .exited = (uint32_t) c->is_exited,
-        .wait_status = c->is_exited ? c->wait_status : 0
+        .wait_status = c->is_exited ? c->wait_status : 0,
+        .tree_killed = c->tree_killed, .oom_kills = c->oom_kills
     };
 
-    supervisor_send(&m, sizeof(m), c->label, NULL);
+    supervisor_send(&m, sizeof(m), c->label, cgroup_memory(&c->cgroup));
 }

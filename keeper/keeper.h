@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#include "cgroup.h"
 #include "contract/mint_keeper.h"
 #include "contract/mint_version.h"
 
@@ -51,12 +52,14 @@ struct child {
     int            is_exited;               /* and its tree is dead */
     int            wait_status;
     uint32_t       tree_killed;
+    uint32_t       oom_kills;
     uint64_t       tree_deadline_ms;
     uint64_t       start_ticks;
     uint64_t       started_unix_ms;
     int            fd[CHILD_FDS];
     char          *label;
     char          *instance;                /* "MINT_INSTANCE=..." or NULL */
+    struct cgroup  cgroup;
 };
 
 
@@ -74,6 +77,11 @@ struct spawn_plan {
     size_t         group_count;
     uint32_t       umask;                   /* UINT32_MAX: as it is */
     struct rlimit  nofile;
+    rlim_t         data_bytes;              /* RLIM_INFINITY: as it is */
+    rlim_t         processes;               /* so, too */
+    const struct cgroup  *cgroup;           /* to be in, or NULL */
+    char          *const *allow;            /* with MINT_SPAWN_SANDBOX */
+    uint32_t       allow_count;
 };
 
 
@@ -139,7 +147,7 @@ void listener_send(const struct listener *l, uint32_t serial);
 /* child.c */
 struct child *child_find(uint32_t id);
 int child_spawn(const struct mint_keeper_spawn *m, const char *label,
-    const char *cwd, char **argv, char **env);
+    const char *cwd, char **argv, char **env, char **allow);
 int child_signal(uint32_t id, int number);
 int child_forget(uint32_t id);
 int child_died(pid_t pid, int status);      /* false: not a child */
@@ -158,6 +166,11 @@ uint32_t tree_kill_below(pid_t pid);
 uint32_t tree_kill_orphans(struct child *c);
 void tree_kill_all(pid_t spared);
 void tree_forget(pid_t pid);
+
+/* sandbox.c */
+uint32_t sandbox_abi(void);                 /* of Landlock, 0 = none */
+int sandbox_apply(char *const *allow, uint32_t count);
+int sandbox_is_entry(const char *entry);
 
 /* path.c */
 int path_add_root(const char *path, int may_wipe);

@@ -52,6 +52,7 @@ static const struct option  keeper_option_names[] = {
     { "uid-range", required_argument, NULL, 'u' },
     { "tmp-root", required_argument, NULL, 't' },
     { "state-root", required_argument, NULL, 'd' },
+    { "cgroup", required_argument, NULL, 'c' },
     { "pid-file", required_argument, NULL, 'p' },
     { "stop-timeout", required_argument, NULL, 'w' },
     { "version", no_argument, NULL, 'v' },
@@ -73,6 +74,8 @@ static const char  keeper_help[] =
     "  --state-root DIR     directories below may be made and given to an\n"
     "                       owner (repeatable)\n"
     "  --tmp-root DIR       these may also be emptied (repeatable)\n"
+    "  --cgroup NAME        give each child a cgroup of its own below one of\n"
+    "                       this name, where cgroups can be written\n"
     "  --pid-file FILE      also a lock: a second keeper refuses\n"
     "  --stop-timeout SEC   from SIGTERM to killing all (default 60)\n"
     "  --version, --help\n";
@@ -166,6 +169,9 @@ keeper_option(int option)
     case 'd':
         return path_add_root(optarg, option == 't');
 
+    case 'c':
+        return cgroup_set_name(optarg);
+
     case 'p':
         keeper_pid_file = optarg;
         return 0;
@@ -210,6 +216,8 @@ keeper_prepare(void)
     keeper.supervisor.fds[2] = STDERR_FILENO;
     keeper.supervisor.fd_count = MINT_KEEPER_FIRST_FD + 1;
     keeper.supervisor.umask = UINT32_MAX;
+    keeper.supervisor.data_bytes = RLIM_INFINITY;
+    keeper.supervisor.processes = RLIM_INFINITY;
 
     getrlimit(RLIMIT_NOFILE, &keeper.nofile);
     most.rlim_cur = most.rlim_max = keeper.nofile.rlim_max;
@@ -238,6 +246,8 @@ keeper_prepare(void)
     if (keeper_pid_file != NULL) {
         keeper_lock();
     }
+
+    cgroup_find();
 
     return fd;
 }
@@ -311,12 +321,17 @@ keeper_reap(void)
 void
 keeper_finish(int status, uint64_t grace_ms)
 {
-    pid_t     pid;
-    uint64_t  now, start;
+    pid_t          pid;
+    uint64_t       now, start;
+    struct child  *c;
 
     start = now = keeper_now_ms();
 
     do {
+        for (c = keeper.children; c != NULL; c = c->next) {
+            (void) cgroup_kill(&c->cgroup);
+        }
+
         tree_kill_all(now < start + grace_ms ? supervisor_pid : 0);
 
         while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
@@ -333,6 +348,12 @@ keeper_finish(int status, uint64_t grace_ms)
     while (keeper.listeners != NULL) {
         listener_close(keeper.listeners->id);
     }
+
+    for (c = keeper.children; c != NULL; c = c->next) {
+        cgroup_remove(&c->cgroup);
+    }
+
+    cgroup_leave();
 
     if (keeper_pid_file != NULL) {
         unlink(keeper_pid_file);

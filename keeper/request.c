@@ -15,7 +15,8 @@
 
 #define REQUEST_FLAGS  (MINT_SPAWN_REPORT | MINT_SPAWN_CONTROL \
                         | MINT_SPAWN_SUBREAPER | MINT_SPAWN_NO_NEW_PRIVS \
-                        | MINT_SPAWN_LIGHT_TREE)
+                        | MINT_SPAWN_LIGHT_TREE | MINT_SPAWN_SANDBOX)
+#define REQUEST_PERCENT_MAX  100000         /* a thousand CPUs */
 
 
 struct request {
@@ -34,6 +35,8 @@ struct request {
 static int request_listen(struct request *r);
 static int request_unlisten(struct request *r);
 static int request_spawn(struct request *r);
+static int request_lists(struct request *r, char ***text_out,
+    char ***allow_out);
 static int request_signal(struct request *r);
 static int request_drained(struct request *r);
 static int request_path(struct request *r);
@@ -146,8 +149,7 @@ static int
 request_spawn(struct request *r)
 {
     int                        failed;
-    char                     **text;
-    size_t                     i, count;
+    char                     **text, **allow;
     const char                *label, *cwd;
     struct mint_keeper_spawn  *m;
 
@@ -158,7 +160,10 @@ request_spawn(struct request *r)
     /* each string has a NUL at least: the message bounds the counts */
 
     if (cwd == NULL || m->header.id == 0 || m->flags & ~REQUEST_FLAGS
-        || m->umask > 0777 || m->reserved != 0 || m->argc == 0
+        || m->umask > 0777 || m->argc == 0
+        || m->allow_count > MINT_KEEPER_MESSAGE_MAX
+        || (m->allow_count != 0 && !(m->flags & MINT_SPAWN_SANDBOX))
+        || m->cpu_percent > REQUEST_PERCENT_MAX
         || m->argc > MINT_KEEPER_MESSAGE_MAX
         || m->envc > MINT_KEEPER_MESSAGE_MAX
         || m->listener_count > MINT_KEEPER_LISTENERS_MAX
@@ -168,16 +173,7 @@ request_spawn(struct request *r)
         return EINVAL;
     }
 
-    count = m->argc + 1 + m->envc;
-    text = calloc(count + 1, sizeof(*text));
-    failed = text == NULL ? ENOMEM : 0;
-
-    for (i = 0; i < count && failed == 0; i++) {
-        if (i != m->argc) {
-            text[i] = request_string(r);
-            failed = text[i] == NULL ? EINVAL : 0;
-        }
-    }
+    failed = request_lists(r, &text, &allow);
 
     m->uid = m->uid == UINT32_MAX ? geteuid() : m->uid;
     m->gid = m->gid == UINT32_MAX ? getegid() : m->gid;
@@ -195,12 +191,50 @@ request_spawn(struct request *r)
     }
 
     if (failed == 0) {
-        failed = child_spawn(m, label, cwd, text, text + m->argc + 1);
+        failed = child_spawn(m, label, cwd, text, text + m->argc + 1, allow);
     }
 
     free(text);
 
     return failed == 0 ? -1 : failed;
+}
+
+
+/* arguments, environment, allow[]: three lists in one, a NULL behind each */
+
+static int
+request_lists(struct request *r, char ***text_out, char ***allow_out)
+{
+    int      failed;
+    char   **text, **allow;
+    size_t   i, count, env_end;
+
+    env_end = r->spawn.argc + 1 + r->spawn.envc;
+    count = env_end + 1 + r->spawn.allow_count;
+    text = calloc(count + 1, sizeof(*text));
+    *text_out = text;
+
+    if (text == NULL) {
+        return ENOMEM;
+    }
+
+    failed = 0;
+    allow = text + env_end + 1;
+
+    for (i = 0; i < count && failed == 0; i++) {
+        if (i != r->spawn.argc && i != env_end) {
+            text[i] = request_string(r);
+            failed = text[i] == NULL ? EINVAL : 0;
+        }
+    }
+
+    for (i = 0; i < r->spawn.allow_count && failed == 0; i++) {
+        failed = sandbox_is_entry(allow[i]) ? 0 : EINVAL;
+    }
+
+    *allow_out = allow;
+
+    return failed;
 }
 
 

@@ -23,7 +23,8 @@
 static void spawn_child(const struct spawn_plan *plan, int report)
     __attribute__((noreturn));
 static int spawn_place_fds(const struct spawn_plan *plan, int *report);
-static void spawn_limit_fds(struct rlimit limit);
+static void spawn_limit(int resource, struct rlimit limit);
+static void spawn_limit_more(const struct spawn_plan *plan);
 static int spawn_become(const struct spawn_plan *plan);
 
 
@@ -112,7 +113,11 @@ spawn_child(const struct spawn_plan *plan, int report)
 {
     int  failed;
 
-    failed = spawn_place_fds(plan, &report);
+    failed = plan->cgroup != NULL ? cgroup_enter(plan->cgroup) : 0;
+
+    if (failed == 0) {
+        failed = spawn_place_fds(plan, &report);
+    }
 
     if (failed == 0) {
         setsid();
@@ -121,8 +126,13 @@ spawn_child(const struct spawn_plan *plan, int report)
             umask((mode_t) plan->umask);
         }
 
-        spawn_limit_fds(plan->nofile);
+        spawn_limit(RLIMIT_NOFILE, plan->nofile);
+        spawn_limit_more(plan);
         failed = spawn_become(plan);
+    }
+
+    if (failed == 0 && plan->flags & MINT_SPAWN_SANDBOX) {
+        failed = sandbox_apply(plan->allow, plan->allow_count);
     }
 
     if (failed == 0) {
@@ -175,7 +185,7 @@ spawn_place_fds(const struct spawn_plan *plan, int *report)
 /* more than may be had is as much as may be had */
 
 static void
-spawn_limit_fds(struct rlimit limit)
+spawn_limit(int resource, struct rlimit limit)
 {
     rlim_t  most;
 
@@ -185,9 +195,28 @@ spawn_limit_fds(struct rlimit limit)
         limit.rlim_max = limit.rlim_cur;
     }
 
-    if (setrlimit(RLIMIT_NOFILE, &limit) == -1) {
+    if (setrlimit((__rlimit_resource_t) resource, &limit) == -1) {
         limit.rlim_cur = limit.rlim_max = most;
-        setrlimit(RLIMIT_NOFILE, &limit);
+        setrlimit((__rlimit_resource_t) resource, &limit);
+    }
+}
+
+
+/* where there is no cgroup for it; not to be raised again by the child */
+
+static void
+spawn_limit_more(const struct spawn_plan *plan)
+{
+    if (plan->data_bytes != RLIM_INFINITY) {
+        spawn_limit(RLIMIT_DATA, (struct rlimit) {
+            plan->data_bytes, plan->data_bytes
+        });
+    }
+
+    if (plan->processes != RLIM_INFINITY) {
+        spawn_limit(RLIMIT_NPROC, (struct rlimit) {
+            plan->processes, plan->processes
+        });
     }
 }
 

@@ -35,6 +35,7 @@ struct message {
 
 
 static void supervisor_start(uint64_t now);
+static void supervisor_say_facts(void);
 static void supervisor_kill(void);
 static void supervisor_close(void);
 static void supervisor_flush(void);
@@ -191,6 +192,7 @@ supervisor_start(uint64_t now)
     keeper_log("info", "supervisor started, pid %d", supervisor_pid);
     state.fd = pair[0];
     supervisor_era++;
+    supervisor_say_facts();
 
     for (l = keeper.listeners; l != NULL; l = l->next) {
         listener_send(l, 0);
@@ -201,6 +203,21 @@ supervisor_start(uint64_t now)
     }
 
     supervisor_say(MINT_KEEPER_ATTACHED, 0, 0, 0);
+}
+
+
+static void
+supervisor_say_facts(void)
+{
+    struct mint_keeper_facts  m;
+
+    m = cgroup_facts;
+    m.header = (struct mint_keeper_header) {
+        MINT_KEEPER_VERSION, MINT_KEEPER_FACTS, 0, 0, 0
+    };
+    m.landlock_abi = sandbox_abi();
+
+    supervisor_send(&m, sizeof(m), cgroup_where(), NULL);
 }
 
 

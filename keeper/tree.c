@@ -35,6 +35,7 @@ struct process {
 
 static uint32_t tree_kill(pid_t pid, pid_t parent, int depth);
 static uint32_t tree_kill_children(pid_t pid, int depth);
+static int tree_is_dying(pid_t pid, pid_t root);
 static int tree_belongs(pid_t pid, const struct child *c);
 static size_t tree_children(pid_t pid, pid_t *list);
 static int tree_look(pid_t pid, struct process *process);
@@ -42,7 +43,13 @@ static size_t tree_read(const char *path);
 
 
 static char   tree_text[256 * 1024];        /* of the file read last */
-static pid_t  tree_killed[TREE_KILLED_MAX]; /* not yet reaped: count once */
+static pid_t  tree_root;                    /* whose tree is being killed */
+
+/* not yet reaped: count once, and wait for their end */
+static struct {
+    pid_t  pid;
+    pid_t  root;
+} tree_killed[TREE_KILLED_MAX];
 
 
 uint64_t
@@ -61,6 +68,7 @@ tree_kill_below(pid_t pid)
 {
     uint32_t  killed;
 
+    tree_root = pid;
     kill(pid, SIGSTOP);
     killed = tree_kill_children(pid, 0);
     kill(pid, SIGKILL);
@@ -79,10 +87,13 @@ tree_kill_orphans(struct child *c)
     uint32_t  left;
 
     left = 0;
+    tree_root = c->pid;
     n = tree_children(getpid(), list);
 
     for (i = 0; i < n; i++) {
-        if (!keeper_made(list[i]) && tree_belongs(list[i], c)) {
+        if (!keeper_made(list[i])
+            && (tree_is_dying(list[i], c->pid) || tree_belongs(list[i], c)))
+        {
             c->tree_killed += tree_kill(list[i], getpid(), 0);
             left++;
         }
@@ -98,6 +109,7 @@ tree_kill_all(pid_t spared)
     pid_t   list[TREE_CHILDREN_MAX];
     size_t  i, n;
 
+    tree_root = 0;
     n = tree_children(getpid(), list);
 
     for (i = 0; i < n; i++) {
@@ -114,8 +126,8 @@ tree_forget(pid_t pid)
     size_t  i;
 
     for (i = 0; i < TREE_KILLED_MAX; i++) {
-        if (tree_killed[i] == pid) {
-            tree_killed[i] = 0;
+        if (tree_killed[i].pid == pid) {
+            tree_killed[i].pid = 0;
         }
     }
 }
@@ -142,15 +154,16 @@ tree_kill(pid_t pid, pid_t parent, int depth)
         pidfd_send_signal(fd, SIGKILL, NULL, 0);
 
         for (i = 0, slot = 0; i < TREE_KILLED_MAX; i++) {
-            if (tree_killed[i] == pid) {
+            if (tree_killed[i].pid == pid) {
                 break;
             }
 
-            slot = tree_killed[i] == 0 ? i : slot;
+            slot = tree_killed[i].pid == 0 ? i : slot;
         }
 
         if (i == TREE_KILLED_MAX) {
-            tree_killed[slot] = pid;
+            tree_killed[slot].pid = pid;
+            tree_killed[slot].root = tree_root;
             killed++;
         }
     }
@@ -178,6 +191,25 @@ tree_kill_children(pid_t pid, int depth)
     }
 
     return killed;
+}
+
+
+/* its environment is gone first, so it is known by having been killed */
+
+static int
+tree_is_dying(pid_t pid, pid_t root)
+{
+    size_t          i;
+    struct process  process;
+
+    for (i = 0; i < TREE_KILLED_MAX; i++) {
+        if (tree_killed[i].pid == pid) {
+            return tree_killed[i].root == root
+                   && tree_look(pid, &process) == 0 && process.state != 'Z';
+        }
+    }
+
+    return 0;
 }
 
 

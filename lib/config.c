@@ -574,6 +574,8 @@ config_free_loaded(struct config_loaded *loaded)
         config_release(&loaded->config, &config_rows[i]);
     }
 
+    config_free_plugins(&loaded->config);
+
     for (i = 0; i < loaded->notice_count; i++) {
         free(loaded->notices[i]);
     }

@@ -28,6 +28,23 @@ struct config_list {
 };
 
 
+/* what plugins.perPlugin may change for one of them; lists are whole */
+struct config_limits {
+    int64_t             memory_mb;      /* plugins.memoryMegabytes, 0 = none */
+    int64_t             processes;      /* plugins.maxProcesses, 4096 */
+    int64_t             cpu_percent;    /* plugins.cpuPercent, 0 = none */
+    bool                sandbox;        /* plugins.sandbox, true */
+    struct config_list  read_paths;     /* plugins.readPaths, absolute */
+    struct config_list  write_paths;    /* plugins.writePaths */
+};
+
+
+struct config_plugin {
+    char                  *name;
+    struct config_limits   limits;
+};
+
+
 struct config {
     char  *path;                        /* of config.json, "" if none */
     char  *platform_name;               /* platformName */
@@ -75,6 +92,10 @@ struct config {
         struct config_list  force_isolated;
         struct config_list  force_shared;
         struct config_list  extra_index_urls;
+        struct config_limits  limits;   /* of those not named in perPlugin */
+        char     *per_plugin;           /* plugins.perPlugin, JSON */
+        struct config_plugin *each;     /* the same, read */
+        size_t    each_count;
     } plugins;
 
     struct config_list  cors_origins;   /* corsOrigins */
@@ -92,6 +113,10 @@ struct config {
 int config_load(struct config **out, const char *path, char **environment,
     struct error *err);
 void config_free(struct config **config);
+
+/* never NULL; names are compared as package names */
+const struct config_limits *config_limits_of(const struct config *config,
+    const char *plugin);
 
 /* texts for the log: keys accepted but not acted on; NULL-terminated */
 const char *const *config_notices(const struct config *config);

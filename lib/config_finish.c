@@ -6,7 +6,6 @@
 
 #include "lib/config_table.h"
 
-#include <ctype.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +29,6 @@ static int config_check_lists(const struct config *config, const char *where,
     struct error *err);
 static int config_check_external(const struct config *config,
     const char *where, struct error *err);
-static bool config_same_plugin(const char *a, const char *b);
 
 
 int
@@ -75,7 +73,11 @@ config_finish(struct config *config, char **environment, const char *where,
         return err->code;
     }
 
-    return config_check_lists(config, where, err);
+    if (config_check_lists(config, where, err) != 0) {
+        return err->code;
+    }
+
+    return config_read_plugins(config, where, err);
 }
 
 
@@ -216,30 +218,6 @@ config_check_lists(const struct config *config, const char *where,
     }
 
     return 0;
-}
-
-
-/* PEP 503: case does not count, "-", "_" and "." are one */
-
-static bool
-config_same_plugin(const char *a, const char *b)
-{
-    static const char  separators[] = "-_.";
-
-    while (*a != '\0' && *b != '\0') {
-        if (strchr(separators, *a) != NULL && strchr(separators, *b) != NULL)
-        {
-            a += strspn(a, separators);
-            b += strspn(b, separators);
-
-        } else if (tolower((unsigned char) *a++)
-                   != tolower((unsigned char) *b++))
-        {
-            return false;
-        }
-    }
-
-    return *a == *b;
 }
 
 

@@ -45,7 +45,12 @@ config_store(struct config *config, const struct config_row *row,
     case CONFIG_URL_LIST:
     case CONFIG_ORIGIN_LIST:
     case CONFIG_NETWORK_LIST:
+    case CONFIG_PATH_LIST:
         config_store_list(field, value);
+        break;
+
+    case CONFIG_OBJECT:
+        *(char **) field = json_dumps(value, JSON_COMPACT);
         break;
 
     case CONFIG_PATH:
@@ -104,6 +109,7 @@ config_release(struct config *config, const struct config_row *row)
     case CONFIG_URL_LIST:
     case CONFIG_ORIGIN_LIST:
     case CONFIG_NETWORK_LIST:
+    case CONFIG_PATH_LIST:
         list = field;
 
         for (i = 0; i < list->count; i++) {
@@ -199,7 +205,8 @@ config_type_text(const struct config_row *row, struct strbuf *out)
         [CONFIG_OBJECT] = "object",
         [CONFIG_OBJECT_LIST] = "list of objects",
         [CONFIG_ORIGIN_LIST] = "list of origins",
-        [CONFIG_NETWORK_LIST] = "list of networks"
+        [CONFIG_NETWORK_LIST] = "list of networks",
+        [CONFIG_PATH_LIST] = "list of paths"
     };
 
     strbuf_puts(out, names[row->type]);

@@ -37,7 +37,8 @@ enum config_type {
     CONFIG_OBJECT_LIST = 15,
     CONFIG_ORIGIN_LIST = 16,    /* https://host, nothing behind it */
     CONFIG_NETWORK_LIST = 17,   /* 10.0.0.0/8, 2001:db8::1 */
-    CONFIG_TYPE_COUNT = 18
+    CONFIG_PATH_LIST = 18,      /* each absolute */
+    CONFIG_TYPE_COUNT = 19
 };
 
 
@@ -46,6 +47,8 @@ enum config_type {
 #define CONFIG_LINES      0x4   /* a text of several lines */
 #define CONFIG_PLAIN_ENV  0x8   /* the name without MINT_ is read too */
 #define CONFIG_REMOVED    0x10  /* no longer part of MINT itself */
+#define CONFIG_PER_PLUGIN 0x20  /* may stand in plugins.perPlugin; its field is
+                                   in struct config_limits */
 
 #define CONFIG_NOT_USED   SIZE_MAX
 
@@ -125,6 +128,17 @@ char *config_absolute(const char *folder, const char *path);
 
 /* "integer 1-65535" */
 void config_type_text(const struct config_row *row, struct strbuf *out);
+
+
+/* ---- config_plugin.c ------------------------------------------------- */
+
+/* reads plugins.perPlugin; where: for errors */
+int config_read_plugins(struct config *config, const char *where,
+    struct error *err);
+void config_free_plugins(struct config *config);
+
+/* PEP 503: case does not count, "-", "_" and "." are one */
+bool config_same_plugin(const char *a, const char *b);
 
 
 /* ---- config_finish.c ------------------------------------------------- */

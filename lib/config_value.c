@@ -47,6 +47,8 @@ static bool config_is_origin(const struct config_row *row,
     const json_t *value);
 static bool config_is_network(const struct config_row *row,
     const json_t *value);
+static bool config_is_absolute(const struct config_row *row,
+    const json_t *value);
 static bool config_has_choice(const char *choices, const char *text);
 static void config_expected(const struct config_row *row, struct strbuf *out);
 static void config_show(const struct config_row *row, const json_t *value,
@@ -82,6 +84,8 @@ static const struct {
     [CONFIG_ORIGIN_LIST] = { "a list of origins like "
                              "https://lims.example.org, without a path", true,
                              config_is_origin },
+    [CONFIG_PATH_LIST] = { "a list of absolute paths", true,
+                           config_is_absolute },
     [CONFIG_NETWORK_LIST] = { "a list of addresses and networks like "
                               "10.0.0.0/8", true, config_is_network },
 };
@@ -124,6 +128,7 @@ config_parse(const struct config_row *row, const char *text)
     case CONFIG_URL_LIST:
     case CONFIG_ORIGIN_LIST:
     case CONFIG_NETWORK_LIST:
+    case CONFIG_PATH_LIST:
         value = config_parse_list(text);
         break;
 
@@ -343,6 +348,13 @@ config_is_origin(const struct config_row *row, const json_t *value)
            && mint_origin_parse(json_string_value(value),
                                 json_string_length(value), &origin)
               == 0;
+}
+
+
+static bool
+config_is_absolute(const struct config_row *row, const json_t *value)
+{
+    return config_is_text(row, value) && *json_string_value(value) == '/';
 }
 
 

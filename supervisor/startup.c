@@ -11,6 +11,7 @@
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/strbuf.h"
+#include "process/confinement.h"
 #include "supervisor.h"
 
 
@@ -222,6 +223,7 @@ supervisor_open_admin(struct supervisor *s, struct error *err)
     parts.base = s->base;
     parts.config = s->config;
     parts.layout = &s->layout;
+    parts.facts = keeper_client_facts(s->keeper);
     parts.registry = s->registry;
     parts.installer = s->installer;
     parts.core = s->core;
@@ -243,6 +245,7 @@ supervisor_open_admin(struct supervisor *s, struct error *err)
 void
 supervisor_start(struct supervisor *s)
 {
+    char                           *held;
     size_t                          adopted;
     struct error                    err;
     struct timeval                  second;
@@ -284,6 +287,10 @@ supervisor_start(struct supervisor *s)
 
     log_info("supervisor %d attached to keeper %d, %zu processes adopted",
              (int) getpid(), (int) getppid(), adopted);
+
+    held = confinement_text(keeper_client_facts(s->keeper));
+    log_info("%s", held);
+    free(held);
 
     service_start(platform, MINT_CAUSE_FIRST_START);
     admin_server_set_platform(s->admin, service_pid(platform));

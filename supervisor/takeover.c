@@ -22,8 +22,8 @@ static void supervisor_on_listener(void *ctx,
 static void supervisor_on_child(void *ctx,
     const struct keeper_child_info *info);
 static void supervisor_on_attached(void *ctx);
-static void supervisor_on_exited(void *ctx, uint32_t id, int pid,
-    int wait_status, uint32_t tree_killed);
+static void supervisor_on_exited(void *ctx,
+    const struct keeper_exit_info *end);
 static void supervisor_on_lost(void *ctx, const struct error *why);
 
 
@@ -92,12 +92,7 @@ supervisor_on_child(void *ctx, const struct keeper_child_info *info)
     s = ctx;
     found = mem_alloc(sizeof(struct found));
 
-    found->process.id = info->id;
-    found->process.pid = info->pid;
-    found->process.started_unix_ms = info->started_unix_ms;
-    found->process.log_fd = info->log_fd;
-    found->process.report_fd = info->report_fd;
-    found->process.control_fd = info->control_fd;
+    process_set(&found->process, info);
     found->is_dead = info->exited != 0;
     found->wait_status = info->wait_status;
     snprintf(found->label, sizeof(found->label), "%s", info->label);
@@ -110,26 +105,26 @@ supervisor_on_child(void *ctx, const struct keeper_child_info *info)
 
 
 static void
-supervisor_on_exited(void *ctx, uint32_t id, int pid, int wait_status,
-    uint32_t tree_killed)
+supervisor_on_exited(void *ctx, const struct keeper_exit_info *end)
 {
     struct found       *found;
     struct supervisor  *s;
 
-    (void) pid;
     s = ctx;
 
     /* it died between being told of and being taken */
 
     for (found = s->found; found != NULL; found = found->next) {
-        if (found->process.id == id) {
+        if (found->process.id == end->id) {
             found->is_dead = true;
-            found->wait_status = wait_status;
+            found->wait_status = end->wait_status;
+            found->process.tree_killed = end->tree_killed;
+            found->process.oom_kills = end->oom_kills;
             return;
         }
     }
 
-    process_table_exited(s->table, id, wait_status, tree_killed);
+    process_table_exited(s->table, end);
 }
 
 

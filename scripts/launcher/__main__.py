@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -19,12 +20,6 @@ from system import (Admin, AdminError, Failed, Stopped, System, last_exits,
                     end_leftovers, keeper_of, listen_problem)
 
 ROOT = Path(__file__).resolve().parents[2]
-
-UNPROTECTED = (
-    "Not root, so plugins run as this user and are not kept apart:",
-    "  any plugin can read the run files (with the signing keys), connect to",
-    "  other plugins' sockets, read their environment (tokens) and data, and",
-    "  open the store. Run as root for one uid per plugin.")
 
 
 def say(text):
@@ -180,14 +175,11 @@ def print_summary(system, status, plugins, admin, seconds):
               f"{environment['error']}")
     print(f"  log       {system.log_path}")
     missing = status.get("protection") or []
-    if not state.is_root:
-        print()
-        for line in UNPROTECTED:
-            print(f"  {line}")
-    elif missing:
+    if missing:
         print("\n  Missing protection:")
         for line in missing:
-            print(f"    {line}")
+            print(textwrap.fill(line, 76, initial_indent="    ",
+                                subsequent_indent="      "))
     print("\n  Ctrl-C stops\n", flush=True)
 
 

@@ -2,6 +2,7 @@
 """The running system as the launcher sees it: the keeper as a child, the
 admin socket, and the gateway's health."""
 
+import hashlib
 import http.client
 import json
 import os
@@ -20,7 +21,7 @@ PLUGINS_NOTICE_SEC = 10
 # of the launcher and its scripts; the daemons would refuse them as unknown
 LAUNCHER_VARIABLES = (
     "MINT_VAR", "MINT_PORT", "MINT_EXAMPLES", "MINT_CACHE", "MINT_PYTHON",
-    "MINT_BUILD", "MINT_DEBIAN_MIRROR", "MAKEFLAGS", "MAKELEVEL", "MFLAGS",
+    "MINT_BUILD", "MINT_CGROUP", "MINT_DEBIAN_MIRROR", "MAKEFLAGS", "MAKELEVEL", "MFLAGS",
     "MAKEOVERRIDES", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
 
 
@@ -47,6 +48,12 @@ def last_exits(plugin):
 def is_on_its_way(plugin):
     """Not for one that has crashed: it may do so for a long time."""
     return plugin["state"] in PLUGIN_BUSY_STATES and not last_exits(plugin)
+
+
+def cgroup_name(state_directory):
+    """The same at each start, another for each system of this machine."""
+    path = os.fsencode(state_directory)
+    return "mint-" + hashlib.sha256(path).hexdigest()[:12]
 
 
 class Stopped(Exception):
@@ -191,8 +198,11 @@ class System:
                     int(setting(state.config, "plugins", "uidLast", 61183)))]
         command += ["--tmp-root", str(state.path / "tmp"),
                     "--state-root", str(state.path / "data"),
-                    "--pid-file", str(state.path / "keeper.pid"),
-                    "--", str(program / "mint-supervisor"),
+                    "--pid-file", str(state.path / "keeper.pid")]
+        cgroup = os.environ.get("MINT_CGROUP") or cgroup_name(state.path)
+        if cgroup != "off":
+            command += ["--cgroup", cgroup]
+        command += ["--", str(program / "mint-supervisor"),
                     "--config", str(state.path / "config.json")]
         return command
 

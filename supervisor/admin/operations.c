@@ -11,6 +11,7 @@
 #include "lib/fs.h"
 #include "lib/strbuf.h"
 #include "operations_private.h"
+#include "supervisor/process/confinement.h"
 
 
 static void operation_status(void *ctx, struct admin_call *call,
@@ -233,14 +234,51 @@ operations_protection(const struct operations *o)
 
     list = json_array();
 
-    if (!o->parts.layout->has_uids) {
+    if (o->parts.layout->has_uids) {
+        return list;
+    }
+
+    if (o->parts.facts->landlock_abi == 0) {
         json_array_append_new(list, json_string(
-            "plugins run under the same user as the system: each of them "
-            "can read the run files, the store, other plugins' sockets, "
-            "environment and data (start as root for one user a plugin)"));
+            "plugins run under the same user as the system, and this kernel "
+            "has no Landlock: each of them can read the run files, the "
+            "store, other plugins' sockets, environment and data (start as "
+            "root for one user a plugin)"));
+
+    } else {
+        json_array_append_new(list, json_string(
+            "plugins run under the same user as the system: Landlock keeps "
+            "them from the run files, the store, other plugins' environment "
+            "and data, but each can connect to other plugins' sockets (start "
+            "as root for one user a plugin)"));
+    }
+
+    if (!o->parts.config->plugins.limits.sandbox) {
+        json_array_append_new(list, json_string(
+            "plugins.sandbox is false: without users of their own nothing "
+            "keeps plugins from the files of others"));
     }
 
     return list;
+}
+
+
+/* by what limits are kept on this machine */
+
+static json_t *
+operations_limits(const struct operations *o)
+{
+    const struct keeper_facts  *facts;
+
+    facts = o->parts.facts;
+
+    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:s}",
+                     "memory", confinement_means(facts->memory),
+                     "processes", confinement_means(facts->pids),
+                     "cpu", confinement_means(facts->cpu),
+                     "tree", confinement_means(facts->tree),
+                     "landlock_abi", (json_int_t) facts->landlock_abi,
+                     "cgroup", facts->cgroup);
 }
 
 
@@ -290,7 +328,7 @@ operation_status(void *ctx, struct admin_call *call, json_t *arguments)
 
     result = json_pack(
         "{s:i, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, "
-        "s:o, s:s, s:o}",
+        "s:o, s:o, s:s, s:o}",
         "supervisor_pid", (int) getpid(),
         "keeper_pid", (int) getppid(),
         "started_at", started,
@@ -311,6 +349,7 @@ operation_status(void *ctx, struct admin_call *call, json_t *arguments)
             "users",
             (json_int_t) publisher_user_count(o->parts.publisher)),
         "protection", operations_protection(o),
+        "limits", operations_limits(o),
         "boot_id", o->boot_id,
         "plugins", operations_plugin_totals(o));
 

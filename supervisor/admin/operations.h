@@ -23,6 +23,7 @@ struct operations;
 struct operations_parts {
     struct event_base         *base;
     const struct config       *config;
+    const struct keeper_facts *facts;
     const struct layout       *layout;
     struct registry           *registry;
     struct installer          *installer;

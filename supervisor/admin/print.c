@@ -25,7 +25,7 @@ void
 print_status(json_t *result)
 {
     size_t       i;
-    json_t      *plugins, *identity, *protection, *text;
+    json_t      *plugins, *identity, *protection, *limits, *text;
     const char  *step, *error;
 
     plugins = json_object_get(result, "plugins");
@@ -64,6 +64,11 @@ print_status(json_t *result)
                                                      "users")));
     print_row("state", "%s", print_text(result, "state_directory"));
     print_row("run", "%s", print_text(result, "run_directory"));
+
+    limits = json_object_get(result, "limits");
+    print_row("limits", "memory by %s, processes by %s, CPU by %s",
+              print_text(limits, "memory"), print_text(limits, "processes"),
+              print_text(limits, "cpu"));
 
     json_array_foreach(protection, i, text) {
         print_row(i == 0 ? "missing" : "", "%s",

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -29,6 +30,7 @@ struct keeper_message {
         struct mint_keeper_listener  listener;
         struct mint_keeper_child     child;
         struct mint_keeper_exited    exited;
+        struct mint_keeper_facts     facts;
     };
     const char  *at;                        /* strings not taken yet */
     const char  *end;
@@ -57,6 +59,10 @@ static int keeper_client_listener(struct keeper_message *m,
     struct keeper_listener_info *info);
 static int keeper_client_child(struct keeper_message *m,
     struct keeper_child_info *info);
+static int keeper_client_exited(struct keeper_client *client,
+    struct keeper_message *m);
+static int keeper_client_take_facts(struct keeper_client *client,
+    struct keeper_message *m);
 static const char *keeper_client_string(struct keeper_message *m);
 static void keeper_client_lost(struct keeper_client *client,
     const struct error *why);
@@ -70,7 +76,8 @@ static const size_t  keeper_client_sizes[] = {
     [MINT_KEEPER_EXITED] = sizeof(struct mint_keeper_exited),
     [MINT_KEEPER_ATTACHED] = sizeof(struct mint_keeper_header),
     [MINT_KEEPER_DONE] = sizeof(struct mint_keeper_header),
-    [MINT_KEEPER_STOP] = sizeof(struct mint_keeper_header)
+    [MINT_KEEPER_STOP] = sizeof(struct mint_keeper_header),
+    [MINT_KEEPER_FACTS] = sizeof(struct mint_keeper_facts)
 };
 
 #define KEEPER_CLIENT_TYPES \
@@ -371,10 +378,10 @@ keeper_client_handle(struct keeper_client *client, struct keeper_message *m)
         return 0;
 
     case MINT_KEEPER_EXITED:
-        client->events->on_exited(ctx, m->header.id, m->exited.pid,
-                                  m->exited.wait_status,
-                                  m->exited.tree_killed);
-        return 0;
+        return keeper_client_exited(client, m);
+
+    case MINT_KEEPER_FACTS:
+        return keeper_client_take_facts(client, m);
 
     case MINT_KEEPER_ATTACHED:
         client->events->on_attached(ctx);
@@ -484,7 +491,10 @@ keeper_client_child(struct keeper_message *m, struct keeper_child_info *info)
     info->wait_status = m->child.wait_status;
     info->start_ticks = m->child.start_ticks;
     info->started_unix_ms = m->child.started_unix_ms;
+    info->tree_killed = m->child.tree_killed;
+    info->oom_kills = m->child.oom_kills;
     info->label = keeper_client_string(m);
+    info->memory_group = keeper_client_string(m);
 
     count = 0;
     info->log_fd = m->fds[count++];
@@ -498,8 +508,57 @@ keeper_client_child(struct keeper_message *m, struct keeper_child_info *info)
         count = 0;
     }
 
-    return info->label != NULL && m->at == m->end && m->fd_count == count
-           ? 0 : MINT_ERR_PROTOCOL;
+    return info->memory_group != NULL && m->at == m->end
+           && m->fd_count == count ? 0 : MINT_ERR_PROTOCOL;
+}
+
+
+static int
+keeper_client_exited(struct keeper_client *client, struct keeper_message *m)
+{
+    struct keeper_exit_info  end;
+
+    end.id = m->header.id;
+    end.pid = m->exited.pid;
+    end.wait_status = m->exited.wait_status;
+    end.tree_killed = m->exited.tree_killed;
+    end.oom_kills = m->exited.oom_kills;
+
+    client->events->on_exited(client->ctx, &end);
+
+    return 0;
+}
+
+
+static int
+keeper_client_take_facts(struct keeper_client *client,
+    struct keeper_message *m)
+{
+    const char           *text;
+    struct keeper_facts  *facts;
+
+    text = keeper_client_string(m);
+
+    if (text == NULL || m->at != m->end) {
+        return MINT_ERR_PROTOCOL;
+    }
+
+    facts = &client->facts;
+    facts->memory = m->facts.memory;
+    facts->pids = m->facts.pids;
+    facts->cpu = m->facts.cpu;
+    facts->tree = m->facts.tree;
+    facts->landlock_abi = m->facts.landlock_abi;
+    snprintf(facts->cgroup, sizeof(facts->cgroup), "%s", text);
+
+    return 0;
+}
+
+
+const struct keeper_facts *
+keeper_client_facts(const struct keeper_client *client)
+{
+    return &client->facts;
 }
 
 

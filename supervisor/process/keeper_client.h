@@ -52,6 +52,30 @@ struct keeper_child_info {
     int          report_fd;         /* read */
     int          control_fd;        /* write */
     const char  *label;
+    const char  *memory_group;      /* directory of its memory cgroup, or "" */
+    uint32_t     tree_killed;       /* these two of a dead one */
+    uint32_t     oom_kills;
+};
+
+
+struct keeper_exit_info {
+    uint32_t  id;
+    int       pid;
+    int       wait_status;          /* as of waitpid(2) */
+    uint32_t  tree_killed;          /* descendants the keeper had to kill */
+    uint32_t  oom_kills;            /* processes the kernel killed, for want
+                                       of memory, while it lived */
+};
+
+
+/* what the keeper can do on this machine (enum mint_keeper_means) */
+struct keeper_facts {
+    uint32_t  memory;
+    uint32_t  pids;
+    uint32_t  cpu;
+    uint32_t  tree;
+    uint32_t  landlock_abi;         /* 0 = no Landlock */
+    char      cgroup[256];          /* where, or why there is none */
 };
 
 
@@ -68,8 +92,7 @@ struct keeper_client_events {
 
     /* main process dead and its tree killed; read the pipes to EAGAIN (there
        is no end of file), then keeper_client_drained() frees the id */
-    void  (*on_exited)(void *ctx, uint32_t id, int pid, int wait_status,
-        uint32_t tree_killed);
+    void  (*on_exited)(void *ctx, const struct keeper_exit_info *end);
 
     /* stop everything in order, then keeper_client_goodbye() */
     void  (*on_stop)(void *ctx);
@@ -117,6 +140,11 @@ struct keeper_spawn_request {
     const char *const  *env;        /* NULL-terminated: the whole of it.  Its
                                        MINT_INSTANCE= entry is how the keeper
                                        recognises descendants */
+    const char *const  *allow;      /* NULL-terminated or NULL: what Landlock
+                                       leaves open (mint_keeper.h, allow[]) */
+    uint64_t            memory_bytes;   /* limits; 0 = none */
+    uint32_t            pids;
+    uint32_t            cpu_percent;    /* of one CPU */
 };
 
 
@@ -128,6 +156,10 @@ int keeper_client_fd(struct error *err);
 int keeper_client_open(struct event_base *base, int fd,
     const struct keeper_client_events *events, void *ctx,
     struct keeper_client **client_out, struct error *err);
+
+/* as told at attach; all zero before */
+const struct keeper_facts *keeper_client_facts(
+    const struct keeper_client *client);
 
 /* accepts NULL and nulls; may be called from a callback; done callbacks that
    are outstanding are not called */

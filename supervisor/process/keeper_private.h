@@ -40,6 +40,7 @@ struct keeper_client {
     struct keeper_requests              queued;
     struct keeper_requests              waiting;
     uint32_t                            last_serial;
+    struct keeper_facts                 facts;
     int                                 is_reading;
     int                                 is_closed;  /* freed after reading */
     char                                data[MINT_KEEPER_MESSAGE_MAX];

@@ -59,7 +59,9 @@ keeper_client_spawn(struct keeper_client *client,
         .flags = request->flags, .uid = request->uid, .gid = request->gid,
         .umask = request->umask, .nofile = request->nofile,
         .listener_count = request->listener_count,
-        .extra_gid = request->extra_gid
+        .extra_gid = request->extra_gid,
+        .memory_bytes = request->memory_bytes, .pids = request->pids,
+        .cpu_percent = request->cpu_percent
     };
 
     if (request->listener_count > MINT_KEEPER_LISTENERS_MAX) {
@@ -80,6 +82,10 @@ keeper_client_spawn(struct keeper_client *client,
         m.envc++;
     }
 
+    while (request->allow != NULL && request->allow[m.allow_count] != NULL) {
+        m.allow_count++;
+    }
+
     r = keeper_request_new(&m, sizeof(m), ctx);
     r->answer = MINT_KEEPER_CHILD;
     r->child = done;
@@ -92,6 +98,10 @@ keeper_client_spawn(struct keeper_client *client,
 
     for (i = 0; i < m.envc; i++) {
         keeper_request_add(r, request->env[i]);
+    }
+
+    for (i = 0; i < m.allow_count; i++) {
+        keeper_request_add(r, request->allow[i]);
     }
 
     return keeper_request_post(client, r, err);

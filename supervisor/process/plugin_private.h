@@ -8,6 +8,7 @@
 #ifndef SUPERVISOR_PROCESS_PLUGIN_PRIVATE_H
 #define SUPERVISOR_PROCESS_PLUGIN_PRIVATE_H
 
+#include "confinement.h"
 #include "environment_block.h"
 #include "plugin_process.h"
 
@@ -29,6 +30,7 @@ struct plugin_seat {
     char                     *note;         /* both, for the next supervisor */
     char                     *argv[4];
     struct environment_block  environment;
+    struct confinement        confinement;
 };
 
 

@@ -87,6 +87,7 @@ plugin_seat_clear(struct plugin_seat *seat)
 
     service_free(&seat->service);
     environment_clear(&seat->environment);
+    confinement_clear(&seat->confinement);
 
     for (i = 0; i < 4; i++) {
         free(seat->argv[i]);
@@ -303,6 +304,7 @@ plugin_seat_fill(void *ctx, struct service *service,
     struct plugin            *plugin;
     struct plugin_seat       *seat;
     struct plugin_place       where;
+    struct confinement_place  within;
     struct plugin_processes  *all;
 
     (void) err;
@@ -350,6 +352,13 @@ plugin_seat_fill(void *ctx, struct service *service,
     request->cwd = seat->tmp;
     request->argv = (const char *const *) seat->argv;
     request->env = environment_list(&seat->environment);
+
+    within.name = plugin->name;
+    within.environment = seat->running;
+    within.data = seat->owner->data;
+    within.tmp = seat->tmp;
+    confinement_make(&seat->confinement, all->config, all->layout, &within,
+                     request);
 
     return 0;
 }

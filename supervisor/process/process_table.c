@@ -128,25 +128,46 @@ process_table_remove(struct process_table *table, uint32_t id)
 
 
 void
-process_table_exited(struct process_table *table, uint32_t id,
-    int wait_status, uint32_t tree_killed)
+process_table_exited(struct process_table *table,
+    const struct keeper_exit_info *end)
 {
     size_t      i;
     struct row  row;
 
     for (i = 0; i < table->count; i++) {
 
-        if (table->rows[i].id == id) {
+        if (table->rows[i].id == end->id) {
             row = table->rows[i];
             table->rows[i] = table->rows[--table->count];
 
-            row.on_exit(row.ctx, wait_status, tree_killed);
+            row.on_exit(row.ctx, end);
             return;
         }
     }
 
     /* cancelled or not ours any more: nobody reads its pipes */
-    process_table_forget(table, id);
+    process_table_forget(table, end->id);
+}
+
+
+void
+process_set(struct process *process, const struct keeper_child_info *info)
+{
+    process->id = info->id;
+    process->pid = info->pid;
+    process->started_unix_ms = info->started_unix_ms;
+    process->log_fd = info->log_fd;
+    process->report_fd = info->report_fd;
+    process->control_fd = info->control_fd;
+    process->tree_killed = info->tree_killed;
+    process->oom_kills = info->oom_kills;
+
+    if (snprintf(process->memory_group, sizeof(process->memory_group), "%s",
+                 info->memory_group)
+        >= (int) sizeof(process->memory_group))
+    {
+        process->memory_group[0] = '\0';
+    }
 }
 
 

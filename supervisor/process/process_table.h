@@ -24,12 +24,18 @@ struct process {
     int       log_fd;
     int       report_fd;
     int       control_fd;
+    uint32_t  tree_killed;          /* these two of one found dead */
+    uint32_t  oom_kills;
+    char      memory_group[256];    /* directory of its cgroup, "" = none */
 };
 
 
-/* tree_killed: descendants the keeper had to kill */
-typedef void (*process_exit_fn)(void *ctx, int wait_status,
-    uint32_t tree_killed);
+typedef void (*process_exit_fn)(void *ctx,
+    const struct keeper_exit_info *end);
+
+/* fds are taken over */
+void process_set(struct process *process,
+    const struct keeper_child_info *info);
 
 
 struct process_table *process_table_new(struct event_base *base,
@@ -51,8 +57,8 @@ void process_table_add(struct process_table *table, uint32_t id,
 void process_table_remove(struct process_table *table, uint32_t id);
 
 /* what keeper_client_events.on_exited tells */
-void process_table_exited(struct process_table *table, uint32_t id,
-    int wait_status, uint32_t tree_killed);
+void process_table_exited(struct process_table *table,
+    const struct keeper_exit_info *end);
 
 /* asks the keeper to forget an ended process whose pipes were read */
 void process_table_forget(struct process_table *table, uint32_t id);

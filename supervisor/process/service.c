@@ -238,6 +238,8 @@ void
 service_adopt_dead(struct service *service, const struct process *process,
     uint32_t generation, int wait_status)
 {
+    struct keeper_exit_info  end;
+
     service->is_wanted = true;
     service->generation = generation;
     service->cause = MINT_CAUSE_CRASHED;
@@ -247,7 +249,14 @@ service_adopt_dead(struct service *service, const struct process *process,
     service->since_ms = time_boot_ms();
     service->was_alone = true;
 
-    service_on_exit(service, wait_status, 0);
+    memset(&end, 0, sizeof(end));
+    end.id = process->id;
+    end.pid = process->pid;
+    end.wait_status = wait_status;
+    end.tree_killed = process->tree_killed;
+    end.oom_kills = process->oom_kills;
+
+    service_on_exit(service, &end);
 }
 
 

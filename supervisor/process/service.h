@@ -44,6 +44,7 @@ struct service_exit {
     int                 wait_status;    /* as of waitpid(2) */
     uint32_t            generation;
     uint32_t            tree_killed;    /* of its descendants */
+    uint32_t            oom_kills;      /* of them and it, by the kernel */
     uint64_t            started_unix_ms;
     uint64_t            unix_ms;        /* when this supervisor learnt of it */
     bool                was_alone;      /* it ended without a supervisor */

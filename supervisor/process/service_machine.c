@@ -305,7 +305,9 @@ service_act_spawn(struct service *service)
     service->process.id = request.id;
     service->process.control_fd = -1;
     service->is_spawned = false;
+    service->is_killed = false;
     service->is_reported = false;
+    service->memory_limit_bytes = request.memory_bytes;
 
     process_table_add(service->pool->table, request.id, service_on_exit,
                       service);
@@ -496,6 +498,8 @@ static void
 service_kill(struct service *service)
 {
     struct error  err;
+
+    service->is_killed = true;
 
     if (keeper_client_signal(process_table_keeper(service->pool->table),
                              service->process.id, SIGKILL, NULL, NULL, &err)

@@ -62,6 +62,8 @@ struct service {
     uint64_t                     deaths[SERVICE_DEATHS];
     uint64_t                     since_ms;      /* of the state */
     unsigned                     delay_ms;      /* of the back-off */
+    bool                         is_killed;     /* by us, SIGKILL */
+    uint64_t                     memory_limit_bytes;    /* 0 = none */
     int                          exit_status;
     char                         last_exit[96];
     char                         error[1024];
@@ -88,7 +90,7 @@ void service_watch_process(struct service *service,
     const struct process *process);
 void service_on_spawned(void *ctx, int status,
     const struct keeper_child_info *info);
-void service_on_exit(void *ctx, int wait_status, uint32_t tree_killed);
+void service_on_exit(void *ctx, const struct keeper_exit_info *end);
 void service_on_poll(evutil_socket_t fd, short what, void *arg);
 void service_probe(struct service *service);
 

@@ -5,8 +5,10 @@
  */
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "contract/mint_host.h"
@@ -72,13 +74,7 @@ service_on_spawned(void *ctx, int status, const struct keeper_child_info *info)
         return;
     }
 
-    process.id = info->id;
-    process.pid = info->pid;
-    process.started_unix_ms = info->started_unix_ms;
-    process.log_fd = info->log_fd;
-    process.report_fd = info->report_fd;
-    process.control_fd = info->control_fd;
-
+    process_set(&process, info);
     service_watch_process(service, &process);
     output_note(service->output, "started, pid %d", process.pid);
 
@@ -100,7 +96,8 @@ service_on_spawned(void *ctx, int status, const struct keeper_child_info *info)
 
 
 static void
-service_tell_exit(struct service *service, uint32_t tree_killed)
+service_tell_exit(struct service *service,
+    const struct keeper_exit_info *info)
 {
     size_t                          i;
     struct service_exit             end;
@@ -110,7 +107,8 @@ service_tell_exit(struct service *service, uint32_t tree_killed)
     end.pid = service->process.pid;
     end.wait_status = service->exit_status;
     end.generation = service->generation;
-    end.tree_killed = tree_killed;
+    end.tree_killed = info->tree_killed;
+    end.oom_kills = info->oom_kills;
     end.started_unix_ms = service->process.started_unix_ms;
     end.unix_ms = time_unix_ms();
     end.was_alone = service->was_alone;
@@ -127,8 +125,36 @@ service_tell_exit(struct service *service, uint32_t tree_killed)
 }
 
 
+/* killed by the kernel for want of memory, or why else it ended */
+
+static void
+service_exit_text(struct service *service, const struct keeper_exit_info *end)
+{
+    uint64_t  limit;
+
+    limit = service->memory_limit_bytes;
+
+    if (end->oom_kills == 0 || !WIFSIGNALED(end->wait_status)
+        || WTERMSIG(end->wait_status) != SIGKILL || service->is_killed)
+    {
+        process_exit_text(end->wait_status, service->last_exit,
+                          sizeof(service->last_exit));
+
+    } else if (limit != 0) {
+        snprintf(service->last_exit, sizeof(service->last_exit),
+                 "out of memory: killed at its limit of %llu MiB",
+                 (unsigned long long) (limit >> 20));
+
+    } else {
+        snprintf(service->last_exit, sizeof(service->last_exit),
+                 "out of memory: killed by the kernel, without a limit of "
+                 "its own");
+    }
+}
+
+
 void
-service_on_exit(void *ctx, int wait_status, uint32_t tree_killed)
+service_on_exit(void *ctx, const struct keeper_exit_info *end)
 {
     struct service  *service;
 
@@ -148,15 +174,14 @@ service_on_exit(void *ctx, int wait_status, uint32_t tree_killed)
 
     process_table_forget(service->pool->table, service->process.id);
 
-    service->exit_status = wait_status;
-    process_exit_text(wait_status, service->last_exit,
-                      sizeof(service->last_exit));
+    service->exit_status = end->wait_status;
+    service_exit_text(service, end);
 
     output_note(service->output, "pid %d %s%s", service->process.pid,
                 service->last_exit,
-                tree_killed > 0 ? "; what it had started was killed" : "");
+                end->tree_killed > 0 ? "; what it had started was killed" : "");
 
-    service_tell_exit(service, tree_killed);
+    service_tell_exit(service, end);
     service_event(service, EVENT_EXITED);
 }
 

@@ -59,7 +59,7 @@ struct tool_runner {
 
 static void tool_on_spawned(void *ctx, int status,
     const struct keeper_child_info *info);
-static void tool_on_exit(void *ctx, int wait_status, uint32_t tree_killed);
+static void tool_on_exit(void *ctx, const struct keeper_exit_info *end);
 static void tool_on_timeout(evutil_socket_t fd, short what, void *arg);
 static void tool_job_free(struct runner_job *job);
 
@@ -254,12 +254,11 @@ tool_on_timeout(evutil_socket_t fd, short what, void *arg)
 
 
 static void
-tool_on_exit(void *ctx, int wait_status, uint32_t tree_killed)
+tool_on_exit(void *ctx, const struct keeper_exit_info *end)
 {
     struct runner_job    *job;
     struct runner_result  result;
 
-    (void) tree_killed;
     job = ctx;
 
     if (job->log != NULL) {
@@ -274,7 +273,7 @@ tool_on_exit(void *ctx, int wait_status, uint32_t tree_killed)
 
     memset(&result, 0, sizeof(result));
     result.timed_out = job->is_timed_out;
-    result.wait_status = wait_status;
+    result.wait_status = end->wait_status;
     result.output = strbuf_text(&job->output);
     result.report = strbuf_text(&job->reported);
 

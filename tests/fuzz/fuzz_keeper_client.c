@@ -45,6 +45,7 @@ on_listener(void *ctx, const struct keeper_listener_info *info)
     (void) ctx;
     use(info->address);
     use(info->label);
+    use(info->memory_group);
     shut(info->fd);
 }
 
@@ -54,6 +55,7 @@ on_child(void *ctx, const struct keeper_child_info *info)
 {
     (void) ctx;
     use(info->label);
+    use(info->memory_group);
     shut(info->log_fd);
     shut(info->report_fd);
     shut(info->control_fd);
@@ -77,11 +79,11 @@ on_nothing(void *ctx)
 
 
 static void
-on_exited(void *ctx, uint32_t id, int pid, int wait_status,
-    uint32_t tree_killed)
+on_exited(void *ctx, const struct keeper_exit_info *end)
 {
     (void) ctx;
-    sink += (long) id + pid + wait_status + (long) tree_killed;
+    sink += (long) end->id + end->pid + end->wait_status
+            + (long) end->tree_killed + (long) end->oom_kills;
 }
 
 

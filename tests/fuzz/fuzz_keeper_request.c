@@ -65,7 +65,7 @@ listener_open(const struct mint_keeper_listen *m, const char *address,
 
 int
 child_spawn(const struct mint_keeper_spawn *m, const char *label,
-    const char *cwd, char **argv, char **env)
+    const char *cwd, char **argv, char **env, char **allow)
 {
     uint32_t  i;
 
@@ -81,10 +81,23 @@ child_spawn(const struct mint_keeper_spawn *m, const char *label,
         use(env[i]);
     }
 
+    for (i = 0; i < m->allow_count; i++) {
+        check(sandbox_is_entry(allow[i]));
+        use(allow[i]);
+    }
+
     check(argv[m->argc] == NULL && env[m->envc] == NULL);
+    check(allow[m->allow_count] == NULL);
     answers++;
 
     return 0;
+}
+
+
+int
+sandbox_is_entry(const char *entry)
+{
+    return entry[0] == 'r' && entry[1] == '/';
 }
 
 

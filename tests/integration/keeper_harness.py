@@ -23,8 +23,11 @@ BUILD = pathlib.Path(os.environ.get("MINT_BUILD", ROOT / "build"))
 DEADLINE = 20
 
 LISTEN, UNLISTEN, SPAWN, SIGNAL, DRAINED, WIPE, OWN, GOODBYE = range(1, 9)
-LISTENER, CHILD, EXITED, ATTACHED, DONE, STOP = range(64, 70)
-REPORT, CONTROL, SUBREAPER, NO_NEW_PRIVS, LIGHT_TREE = 1, 2, 4, 8, 16
+LISTENER, CHILD, EXITED, ATTACHED, DONE, STOP, FACTS = range(64, 71)
+REPORT, CONTROL, SUBREAPER, NO_NEW_PRIVS, LIGHT_TREE, SANDBOX = (
+    1, 2, 4, 8, 16, 32)
+NONE, CGROUP2, CGROUP1, RLIMIT, WALK = range(5)
+VERSION = 2
 UNIX, TCP = 1, 2
 SAME = 0xFFFFFFFF
 MESSAGE_MAX = 131072
@@ -64,12 +67,16 @@ class Message:
             self.address, self.label = self.strings(rest[8:], 2)
         elif self.type == CHILD:
             (self.start_ticks, self.started_ms, self.pid, self.flags,
-             self.exited, self.wait_status) = struct.unpack_from(
-                 "=QQiIIi", rest)
-            (self.label,) = self.strings(rest[32:], 1)
+             self.exited, self.wait_status, self.tree_killed,
+             self.oom_kills) = struct.unpack_from("=QQiIIiII", rest)
+            self.label, self.memory_group = self.strings(rest[40:], 2)
         elif self.type == EXITED:
-            self.pid, self.wait_status, self.tree_killed, _ = struct.unpack(
-                "=iiII", rest)
+            (self.pid, self.wait_status, self.tree_killed,
+             self.oom_kills) = struct.unpack("=iiII", rest)
+        elif self.type == FACTS:
+            (self.memory, self.pids, self.cpu, self.tree, self.landlock,
+             _) = struct.unpack_from("=6I", rest)
+            (self.cgroup,) = self.strings(rest[24:], 1)
 
     @staticmethod
     def strings(data, count):
@@ -93,6 +100,7 @@ class Supervisor:
         self.serial = 0
         self.waiting = []
         self.fds = []
+        self.facts = None
 
     def receive(self, deadline=DEADLINE):
         self.socket.settimeout(deadline)
@@ -129,6 +137,9 @@ class Supervisor:
             message = self.receive()
             if message.type == ATTACHED:
                 return listeners, children
+            if message.type == FACTS:
+                self.facts = message
+                continue
             kept = listeners if message.type == LISTENER else children
             kept[message.id] = message
 
@@ -139,7 +150,7 @@ class Supervisor:
     def ask(self, kind, ident, body=b"", status=0):
         self.serial += 1
         serial = self.serial
-        self.send(HEADER.pack(1, kind, serial, status, ident) + body)
+        self.send(HEADER.pack(VERSION, kind, serial, status, ident) + body)
         return self.wait(lambda m: m.serial == serial)
 
     def listen(self, ident, address, family=UNIX, mode=0o600, uid=SAME,
@@ -149,12 +160,13 @@ class Supervisor:
 
     def spawn(self, ident, argv, env=PLAIN_ENV, flags=SUBREAPER, uid=SAME,
               gid=SAME, extra_gid=0, umask=0o22, nofile=0, listeners=(),
-              cwd="/", label="child"):
+              cwd="/", label="child", allow=(), memory=0, pids=0, cpu=0):
         ids = list(listeners) + [0] * (8 - len(listeners))
-        body = struct.pack("=18I", flags, uid, gid, umask, len(argv),
+        body = struct.pack("=18IQII", flags, uid, gid, umask, len(argv),
                            len(env), nofile, len(listeners), *ids, extra_gid,
-                           0)
-        return self.ask(SPAWN, ident, body + text(label, cwd, *argv, *env))
+                           len(allow), memory, pids, cpu)
+        return self.ask(SPAWN, ident,
+                        body + text(label, cwd, *argv, *env, *allow))
 
     def python(self, ident, code, *args, **options):
         return self.spawn(ident, [test_python(), "-c", code, *args],

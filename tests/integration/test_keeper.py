@@ -19,8 +19,8 @@ import pytest
 from keeper_harness import (
     BUILD, CHILD, CONTROL, DONE, DRAINED, EXITED, GOODBYE, HEADER, LIGHT_TREE,
     LISTEN, LISTENER, MESSAGE_MAX, NO_NEW_PRIVS, OWN, PLAIN_ENV, REPORT,
-    SIGNAL, SPAWN, STOP, SUBREAPER, TCP, UNLISTEN, WIPE, Keeper, is_alive,
-    read_line, read_until, until)
+    SANDBOX, SIGNAL, SPAWN, STOP, SUBREAPER, TCP, UNLISTEN, VERSION, WIPE,
+    Keeper, is_alive, read_line, read_until, until)
 
 IS_ROOT = os.geteuid() == 0
 needs_root = pytest.mark.skipif(not IS_ROOT, reason="needs root")
@@ -309,7 +309,7 @@ def test_a_supervisor_that_does_not_read_is_replaced(keeper, supervisor):
     supervisor.socket.settimeout(20)
     with pytest.raises((BrokenPipeError, ConnectionResetError)):
         for serial in range(200000):
-            supervisor.socket.send(HEADER.pack(1, SIGNAL, serial, 0, 999)
+            supervisor.socket.send(HEADER.pack(VERSION, SIGNAL, serial, 0, 999)
                                    + struct.pack("=iI", 10, 0))
     _, children = keeper.supervisor().attach()
     assert children[1].pid == child.pid
@@ -524,7 +524,7 @@ def test_wipe_of_much_does_not_hold_up_others(keeper, supervisor):
         for j in range(100):
             (directory / str(j)).touch()
     body = struct.pack("=4I", 0, 0, 0, 0) + str(top).encode() + b"\0"
-    supervisor.send(HEADER.pack(1, WIPE, 4711, 0, 0) + body)
+    supervisor.send(HEADER.pack(VERSION, WIPE, 4711, 0, 0) + body)
     assert supervisor.spawn(1, ["/bin/true"]).status == 0
     assert supervisor.wait(lambda m: m.serial == 4711).status == 0
     assert list(top.iterdir()) == []
@@ -579,7 +579,7 @@ def test_ordered_stop(keeper, supervisor):
 
 
 def test_goodbye_counts_even_from_one_that_is_gone(keeper, supervisor):
-    supervisor.send(HEADER.pack(1, GOODBYE, 1, 0, 0))
+    supervisor.send(HEADER.pack(VERSION, GOODBYE, 1, 0, 0))
     os.kill(supervisor.pid, signal.SIGKILL)
     assert keeper.process.wait(10) == 0
 
@@ -635,16 +635,17 @@ def test_children_survive_the_keeper(keeper, supervisor):
 # ---- hostile messages ------------------------------------------------
 
 
-def spawn_body(argc=1, envc=0, flags=0, umask=0, listeners=0, reserved=0,
+def spawn_body(argc=1, envc=0, flags=0, umask=0, listeners=0, allow=0, cpu=0,
                strings=b"l\0/\0/bin/true\0"):
-    return struct.pack("=18I", flags, 0xFFFFFFFF, 0xFFFFFFFF, umask, argc,
-                       envc, 0, listeners, *[0] * 8, 0, reserved) + strings
+    return struct.pack("=18IQII", flags, 0xFFFFFFFF, 0xFFFFFFFF, umask, argc,
+                       envc, 0, listeners, *[0] * 8, 0, allow, 0, 0,
+                       cpu) + strings
 
 
 @pytest.mark.parametrize("kind, ident, body", [
     (0, 1, b""), (9, 1, b""), (63, 1, b""), (65535, 1, b""),
     (CHILD, 1, b""), (EXITED, 1, b""),
-    (SPAWN, 1, b""), (SPAWN, 1, b"\0" * 71), (SPAWN, 1, b"\xff" * 72),
+    (SPAWN, 1, b""), (SPAWN, 1, b"\0" * 87), (SPAWN, 1, b"\xff" * 88),
     (SPAWN, 1, spawn_body(strings=b"")),
     (SPAWN, 1, spawn_body(strings=b"l\0/\0/bin/true")),
     (SPAWN, 1, spawn_body(strings=b"l\0/\0/bin/true\0extra\0")),
@@ -658,8 +659,16 @@ def spawn_body(argc=1, envc=0, flags=0, umask=0, listeners=0, reserved=0,
     (SPAWN, 1, spawn_body(argc=131072, envc=131072)),
     (SPAWN, 1, spawn_body(listeners=9)),
     (SPAWN, 1, spawn_body(listeners=0xFFFFFFFF)),
-    (SPAWN, 1, spawn_body(flags=32)), (SPAWN, 1, spawn_body(umask=0o1000)),
-    (SPAWN, 1, spawn_body(reserved=1)),
+    (SPAWN, 1, spawn_body(flags=64)), (SPAWN, 1, spawn_body(umask=0o1000)),
+    (SPAWN, 1, spawn_body(allow=1)), (SPAWN, 1, spawn_body(cpu=100001)),
+    (SPAWN, 1, spawn_body(flags=SANDBOX, allow=1)),
+    (SPAWN, 1, spawn_body(flags=SANDBOX, allow=0xFFFFFFFF)),
+    (SPAWN, 1, spawn_body(flags=SANDBOX, allow=1,
+                          strings=b"l\0/\0/bin/true\0x/usr\0")),
+    (SPAWN, 1, spawn_body(flags=SANDBOX, allow=1,
+                          strings=b"l\0/\0/bin/true\0rusr\0")),
+    (SPAWN, 1, spawn_body(flags=SANDBOX, allow=1,
+                          strings=b"l\0/\0/bin/true\0\0")),
     (LISTEN, 1, b""), (LISTEN, 1, b"\0" * 24),
     (LISTEN, 1, struct.pack("=6I", 1, 0, 0o600, 0xFFFFFFFF, 0xFFFFFFFF, 0)
      + b"/tmp/x"),
@@ -688,13 +697,13 @@ def test_malformed_requests(keeper, supervisor, kind, ident, body):
 def test_hostile_framing(keeper, supervisor):
     before = keeper.fd_count()
     for data in (b"x", b"\1\0", b"\0" * 15,
-                 HEADER.pack(2, SPAWN, 5, 0, 1), b"\xff" * MESSAGE_MAX,
+                 HEADER.pack(VERSION + 1, SPAWN, 5, 0, 1), b"\xff" * MESSAGE_MAX,
                  b"\xff" * (MESSAGE_MAX + 100)):
         supervisor.send(data)
         assert supervisor.wait_type(DONE).status == errno.EINVAL
     # fds sent along are not kept
     with open("/dev/null", "rb") as null:
-        socket.send_fds(supervisor.socket, [HEADER.pack(1, 99, 9, 0, 0)],
+        socket.send_fds(supervisor.socket, [HEADER.pack(VERSION, 99, 9, 0, 0)],
                         [null.fileno()] * 50)
     assert supervisor.wait(lambda m: m.serial == 9).status == errno.EINVAL
     assert keeper.fd_count() == before
@@ -703,8 +712,8 @@ def test_hostile_framing(keeper, supervisor):
 
 def test_random_bytes(keeper, supervisor):
     rng = random.Random(20240607)
-    shapes = [HEADER.pack(1, SPAWN, 0, 0, 1) + spawn_body(),
-              HEADER.pack(1, LISTEN, 0, 0, 1)
+    shapes = [HEADER.pack(VERSION, SPAWN, 0, 0, 1) + spawn_body(),
+              HEADER.pack(VERSION, LISTEN, 0, 0, 1)
               + struct.pack("=6I", 2, 0, 0, 0, 0, 0) + b"127.0.0.1:0\0l\0"]
     for serial in range(1, 3000):
         data = bytearray(rng.choice(shapes))

@@ -158,6 +158,36 @@ END_TEST
 
 /* spelling, type, what wins */
 
+START_TEST(test_one_plugin)
+{
+    struct config               *c;
+    const struct config_limits  *all, *one;
+
+    c = loaded("{\"plugins\":{\"memoryMegabytes\":100,\"cpuPercent\":50,"
+               "\"readPaths\":[\"/a//b/\",\"/c\"],\"perPlugin\":{"
+               "\"Peak_Table\":{\"memoryMegabytes\":7,\"sandbox\":false,"
+               "\"write_paths\":[\"/w\"]}}}}", NULL);
+
+    all = config_limits_of(c, "other");
+    ck_assert_int_eq(all->memory_mb, 100);
+    ck_assert_int_eq(all->processes, 4096);
+    ck_assert(all->sandbox);
+    ck_assert_uint_eq(all->read_paths.count, 2);
+    ck_assert_str_eq(all->read_paths.item[1], "/c");
+
+    one = config_limits_of(c, "peak-table");
+    ck_assert_int_eq(one->memory_mb, 7);
+    ck_assert_int_eq(one->cpu_percent, 50);
+    ck_assert(!one->sandbox);
+    ck_assert_uint_eq(one->read_paths.count, 2);
+    ck_assert_ptr_ne(one->read_paths.item, all->read_paths.item);
+    ck_assert_str_eq(one->write_paths.item[0], "/w");
+    ck_assert_uint_eq(all->write_paths.count, 0);
+    config_free(&c);
+}
+END_TEST
+
+
 START_TEST(test_variables)
 {
     size_t          i;
@@ -545,6 +575,7 @@ main(void)
     tcase_add_checked_fixture(tcase, scratch_enter, scratch_leave);
     tcase_add_test(tcase, test_defaults);
     tcase_add_test(tcase, test_file);
+    tcase_add_test(tcase, test_one_plugin);
     tcase_add_test(tcase, test_variables);
     tcase_add_test(tcase, test_equal_doubles_are_fine);
     tcase_add_test(tcase, test_administrator);

@@ -44,6 +44,21 @@ static const struct {
     { "{\"ADMIN_PASSWORD\": hunter2}", { NULL },
       "config.json: line 1, column 25: invalid token" },
 
+    /* what holds for one plugin */
+    { "{\"plugins\":{\"perPlugin\":{\"a\":7}}}", { NULL },
+      "config.json: plugins.perPlugin.a: expected an object" },
+    { "{\"plugins\":{\"perPlugin\":{\"a\":{\"capacity\":7}}}}", { NULL },
+      "config.json: plugins.perPlugin.a.capacity: no key that can be set for "
+      "one plugin" },
+    { "{\"plugins\":{\"perPlugin\":{\"a\":{\"cpuPercent\":-1}}}}",
+      { NULL }, "config.json: plugins.perPlugin.a.cpuPercent: expected an "
+      "integer from 0 to 100000, got the integer -1" },
+    { "{\"plugins\":{\"perPlugin\":{\"a-b\":{},\"A_b\":{}}}}", { NULL },
+      "config.json: plugins.perPlugin names \"A_b\" twice" },
+    { "{\"plugins\":{\"readPaths\":[\"raw\"]}}", { NULL },
+      "config.json: plugins.readPaths: expected a list of absolute paths, "
+      "got the string \"raw\" as item 1" },
+
     /* keys */
     { "{\"sever\":{}}", { NULL }, "config.json: sever: unknown key; see "
       "docs/configuration.md" },

@@ -36,7 +36,7 @@ static struct {
     char                         label[64];
     char                         address[64];
     int                          listener_fd;
-    uint32_t                     exited_id, tree_killed;
+    uint32_t                     exited_id, tree_killed, oom_kills;
     int                          wait_status;
 } seen;
 
@@ -108,15 +108,15 @@ on_attached(void *ctx)
 
 
 static void
-on_exited(void *ctx, uint32_t id, int pid, int wait_status,
-    uint32_t tree_killed)
+on_exited(void *ctx, const struct keeper_exit_info *end)
 {
     ck_assert_ptr_eq(ctx, &seen);
-    ck_assert_int_eq(pid, 4321);
+    ck_assert_int_eq(end->pid, 4321);
     seen.exited++;
-    seen.exited_id = id;
-    seen.wait_status = wait_status;
-    seen.tree_killed = tree_killed;
+    seen.exited_id = end->id;
+    seen.wait_status = end->wait_status;
+    seen.tree_killed = end->tree_killed;
+    seen.oom_kills = end->oom_kills;
 }
 
 
@@ -331,7 +331,8 @@ START_TEST(attach_lists_all)
 
     before = open_fds();
     say_listener(0, "127.0.0.1:99\0seat", 18, 1);
-    say_child(0, 5, MINT_SPAWN_REPORT | MINT_SPAWN_CONTROL, "shiny", 6, 3);
+    say_child(0, 5, MINT_SPAWN_REPORT | MINT_SPAWN_CONTROL, "shiny\0/c/g", 11,
+              3);
     say_header(MINT_KEEPER_ATTACHED, 0, 0, 0);
     turn();
     ck_assert_int_eq(seen.listeners, 1);
@@ -348,7 +349,7 @@ START_TEST(attach_lists_all)
     ck_assert_int_ne(seen.child.control_fd, -1);
     ck_assert_int_eq(seen.attached, 1);
 
-    say_child(0, 6, MINT_SPAWN_CONTROL, "b", 2, 2);
+    say_child(0, 6, MINT_SPAWN_CONTROL, "b\0", 3, 2);
     turn();
     ck_assert_int_eq(seen.child.report_fd, -1);
     ck_assert_int_ne(seen.child.control_fd, -1);
@@ -362,7 +363,7 @@ START_TEST(exits_and_stop)
 {
     struct mint_keeper_exited  m = {
         .header = { MINT_KEEPER_VERSION, MINT_KEEPER_EXITED, 0, 0, 8 },
-        .pid = 4321, .wait_status = 256, .tree_killed = 3
+        .pid = 4321, .wait_status = 256, .tree_killed = 3, .oom_kills = 2
     };
 
     say(&m, sizeof(m), 0);
@@ -372,6 +373,7 @@ START_TEST(exits_and_stop)
     ck_assert_uint_eq(seen.exited_id, 8);
     ck_assert_int_eq(seen.wait_status, 256);
     ck_assert_uint_eq(seen.tree_killed, 3);
+    ck_assert_uint_eq(seen.oom_kills, 2);
     ck_assert_int_eq(seen.stops, 1);
 }
 END_TEST
@@ -386,12 +388,14 @@ START_TEST(spawn_is_packed_as_agreed)
     struct error               err;
     struct mint_keeper_spawn   m;
     static const char          strings[] = "shiny\0/tmp\0/bin/x\0\0"
-                                           "two words\0A=1";
+                                           "two words\0A=1\0r/usr\0w/d";
+    const char                  *allow[] = { "r/usr", "w/d", NULL };
     struct keeper_spawn_request  request = {
         .id = 3, .flags = MINT_SPAWN_SUBREAPER, .uid = 1, .gid = 2,
         .extra_gid = 4, .umask = 027, .nofile = 99, .listener_count = 2,
         .listeners = { 70, 71 }, .label = "shiny", .cwd = "/tmp",
-        .argv = argv, .env = env
+        .argv = argv, .env = env, .allow = allow,
+        .memory_bytes = 1ULL << 33, .pids = 12, .cpu_percent = 150
     };
 
     ck_assert_int_eq(keeper_client_spawn(client, &request, on_spawned,
@@ -405,14 +409,16 @@ START_TEST(spawn_is_packed_as_agreed)
     ck_assert_int_eq(m.header.status, 0);
     ck_assert_uint_eq(m.flags, MINT_SPAWN_SUBREAPER);
     ck_assert(m.uid == 1 && m.gid == 2 && m.extra_gid == 4);
-    ck_assert(m.umask == 027 && m.nofile == 99 && m.reserved == 0);
+    ck_assert(m.umask == 027 && m.nofile == 99);
+    ck_assert(m.memory_bytes == 1ULL << 33 && m.pids == 12
+              && m.cpu_percent == 150 && m.allow_count == 2);
     ck_assert(m.argc == 3 && m.envc == 1 && m.listener_count == 2);
     ck_assert(m.listener_id[0] == 70 && m.listener_id[1] == 71
               && m.listener_id[2] == 0);
     ck_assert_uint_eq(len, sizeof(m) + sizeof(strings));
     ck_assert_mem_eq(data + sizeof(m), strings, sizeof(strings));
 
-    say_child(m.header.serial, 3, 0, "shiny", 6, 1);
+    say_child(m.header.serial, 3, 0, "shiny\0", 7, 1);
     ck_assert_int_eq(seen.calls, 0);
     turn();
     ck_assert_int_eq(seen.calls, 1);
@@ -527,7 +533,7 @@ START_TEST(fds_nobody_takes_are_closed)
     hear(data, sizeof(data));
     memcpy(&h, data, sizeof(h));
     before = open_fds();
-    say_child(h.serial, 3, MINT_SPAWN_REPORT, "l", 2, 2);
+    say_child(h.serial, 3, MINT_SPAWN_REPORT, "l\0", 3, 2);
     turn();
     ck_assert_uint_eq(open_fds(), before);
     ck_assert_int_eq(seen.lost, 0);
@@ -654,9 +660,10 @@ static const struct {
 } broken[] = {
     { "child: label without end", MINT_KEEPER_CHILD, 1, "abc", 3, 0 },
     { "child: no label", MINT_KEEPER_CHILD, 1, "", 0, 0 },
-    { "child: text after the label", MINT_KEEPER_CHILD, 1, "a\0b", 4, 0 },
-    { "child: too many fds", MINT_KEEPER_CHILD, 2, "a", 2, 0 },
-    { "child: too few fds", MINT_KEEPER_CHILD, 1, "a", 2,
+    { "child: no cgroup", MINT_KEEPER_CHILD, 1, "a", 2, 0 },
+    { "child: text after the cgroup", MINT_KEEPER_CHILD, 1, "a\0b\0c", 6, 0 },
+    { "child: too many fds", MINT_KEEPER_CHILD, 2, "a\0", 3, 0 },
+    { "child: too few fds", MINT_KEEPER_CHILD, 1, "a\0", 3,
       MINT_SPAWN_REPORT },
     { "listener: one string", MINT_KEEPER_LISTENER, 1, "a", 2, 0 },
     { "listener: three strings", MINT_KEEPER_LISTENER, 1, "a\0b\0c", 6, 0 },
@@ -664,6 +671,7 @@ static const struct {
     { "unknown type", 99, 0, "", 0, 0 },
     { "a request", MINT_KEEPER_SPAWN, 0, "", 0, 0 },
     { "exited cut short", MINT_KEEPER_EXITED, 0, "", 0, 0 },
+    { "facts cut short", MINT_KEEPER_FACTS, 0, "", 0, 0 },
     { "done without a serial", MINT_KEEPER_DONE, 0, "", 0, 0 }
 };
 
@@ -709,7 +717,7 @@ START_TEST(stray_answers_end_the_connection)
     } else {
         keeper_client_drained(client, 1, on_done, &seen.calls, NULL);
         hear(&h, sizeof(h));
-        say_child(h.serial, 1, 0, "l", 2, 1);
+        say_child(h.serial, 1, 0, "l\0", 3, 1);
     }
 
     turn();

@@ -103,7 +103,7 @@ play_child(uint32_t serial, uint32_t id)
     strcpy(message + sizeof(*child), "label");
 
     if (played.spawn_status != 0) {
-        play_send(message, sizeof(*child) + 6, NULL, 0);
+        play_send(message, sizeof(*child) + 7, NULL, 0);
         return;
     }
 
@@ -111,7 +111,7 @@ play_child(uint32_t serial, uint32_t id)
     ck_assert_int_eq(pipe2(report, O_CLOEXEC | O_NONBLOCK), 0);
     fds[0] = log[0];
     fds[1] = report[0];
-    play_send(message, sizeof(*child) + 6, fds, 2);
+    play_send(message, sizeof(*child) + 7, fds, 2);
     close(log[0]);
     close(report[0]);
 
@@ -210,13 +210,11 @@ play_on_request(evutil_socket_t fd, short what, void *arg)
 /* ---- fixture ------------------------------------------------------- */
 
 static void
-on_exited(void *ctx, uint32_t id, int pid, int wait_status,
-    uint32_t tree_killed)
+on_exited(void *ctx, const struct keeper_exit_info *end)
 {
     (void) ctx;
-    (void) pid;
 
-    process_table_exited(table, id, wait_status, tree_killed);
+    process_table_exited(table, end);
 }
 
 

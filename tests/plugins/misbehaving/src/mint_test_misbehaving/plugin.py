@@ -7,8 +7,10 @@ import asyncio
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from typing import Any
@@ -19,11 +21,38 @@ from mint_sdk import AnalysisPlugin, PlatformContext, endpoint, mint_plugin
 IMPORT_FAILURE = "MINT_TEST_FAIL_IMPORT"
 START_FAILURE = "MINT_TEST_FAIL_START"
 
+# each third an orphan, each second in a session of its own, each fifth
+# stopped, all deaf to SIGTERM
+CROWD = """
+import os, signal, sys, time
+n = int(sys.argv[1])
+says = os.pipe()
+for i in range(n):
+    if os.fork() == 0:
+        if i % 2:
+            os.setsid()
+        if i % 3 == 0 and os.fork():
+            os._exit(0)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.write(says[1], str(os.getpid()).encode() + b" ")
+        if i % 5 == 0:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        time.sleep(3600)
+        os._exit(0)
+pids = b""
+while pids.count(b" ") < n:
+    pids += os.read(says[0], 65536)
+print(pids.decode(), flush=True)
+time.sleep(3600)
+"""
+
 match os.environ.get(IMPORT_FAILURE):
     case "raise":
         raise RuntimeError("the import was told to fail")
     case "exit":
         sys.exit("the import was told to exit")
+    case "hang":
+        time.sleep(3600)
 
 
 def write_all(data: bytes) -> int:
@@ -176,6 +205,50 @@ class MisbehavingPlugin(AnalysisPlugin):
     async def hoard_memory(self, megabytes: int = 1) -> dict[str, Any]:
         self.hoard.append(os.urandom(1 << 20) * megabytes)
         return {"pieces": len(self.hoard)}
+
+    @endpoint.post("/eat")
+    async def eat_memory(self) -> dict[str, Any]:
+        """Until there is no more, or somebody ends it."""
+        piece = os.urandom(1 << 20)
+        try:
+            while True:
+                self.hoard.append(bytearray(piece * 16))
+        except MemoryError:
+            eaten = len(self.hoard)
+            self.hoard.clear()
+        return {"pieces": eaten}
+
+    @endpoint.post("/multiply")
+    async def multiply(self, count: int = 500) -> dict[str, Any]:
+        """Descendants that do their worst to stay (see CROWD)."""
+        child = subprocess.Popen(
+            [sys.executable, "-c", CROWD, str(count)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+        )
+        assert child.stdout is not None
+        line = await asyncio.to_thread(child.stdout.readline)
+        return {"pids": [int(pid) for pid in line.split()]}
+
+    @endpoint.post("/stop-yourself")
+    async def stop_yourself(self) -> dict[str, Any]:
+        asyncio.get_running_loop().call_later(
+            0.1, os.kill, os.getpid(), signal.SIGSTOP
+        )
+        return {"pid": os.getpid()}
+
+    @endpoint.post("/ignore-sigterm")
+    async def ignore_sigterm(self) -> dict[str, Any]:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        return {"pid": os.getpid()}
+
+    @endpoint.post("/litter")
+    async def litter(self) -> dict[str, Any]:
+        """Leaves a directory in TMPDIR that it may not list itself."""
+        folder = tempfile.mkdtemp(prefix="litter-")
+        with open(os.path.join(folder, "file"), "wb") as stream:
+            stream.write(b"x")
+        os.chmod(folder, 0)
+        return {"folder": folder}
 
     @endpoint.get("/header-bomb")
     async def header_bomb(self, size: int = 100_000) -> Response:

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a plugin's process may have and reach: its limits, and the paths that
+ * Landlock leaves open to it (contract/mint_keeper.h).
+ */
+
+#ifndef SUPERVISOR_PROCESS_CONFINEMENT_H
+#define SUPERVISOR_PROCESS_CONFINEMENT_H
+
+#include "keeper_client.h"
+#include "layout.h"
+#include "supervisor/plugin/text_list.h"
+
+
+struct confinement_place {
+    const char  *name;              /* of the plugin */
+    const char  *environment;       /* its directory */
+    const char  *data;              /* NULL = none; may be changed, as tmp */
+    const char  *tmp;
+};
+
+
+/* zero-initialise; owns what request->allow points to */
+struct confinement {
+    struct text_list  allow;
+};
+
+
+/* sets the request's limits, and with plugins.sandbox its flag and allow[] */
+void confinement_make(struct confinement *c, const struct config *config,
+    const struct layout *layout, const struct confinement_place *place,
+    struct keeper_spawn_request *request);
+void confinement_clear(struct confinement *c);
+
+/* "memory and processes by cgroup v1, CPU not, ..."; to be freed */
+char *confinement_text(const struct keeper_facts *facts);
+
+/* "cgroup v2", "cgroup v1", "resource limits", "/proc", "nothing" */
+const char *confinement_means(uint32_t means);
+
+#endif /* SUPERVISOR_PROCESS_CONFINEMENT_H */
