@@ -15,6 +15,7 @@
 #include "ngx_http_mint_memo.h"
 #include "ngx_http_mint_run.h"
 #include "ngx_http_mint_slots.h"
+#include "ngx_http_mint_target.h"
 #include "ngx_http_mint_text.h"
 #include "ngx_http_mint_view.h"
 

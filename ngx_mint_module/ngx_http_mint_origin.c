@@ -251,10 +251,10 @@ ngx_http_mint_origin_is_reserved(ngx_http_request_t *r)
         word = ngx_http_mint_origin_reserved[i];
 
         if (ngx_http_mint_web_is_under(r->uri.data, r->uri.len, "api", word)
-            || ngx_http_mint_text_has_head(r->unparsed_uri.data,
-                                           r->unparsed_uri.len, head,
-                                           ngx_sprintf(head, "/api/%s", word)
-                                           - head))
+            || ngx_http_mint_target_has_head(r->unparsed_uri.data,
+                                             r->unparsed_uri.len, head,
+                                             ngx_sprintf(head, "/api/%s", word)
+                                             - head))
         {
             return 1;
         }

@@ -26,7 +26,7 @@ ngx_http_mint_path_is_hidden(ngx_http_request_t *r, ngx_uint_t is_plain)
 
     raw = &r->unparsed_uri;
 
-    if (ngx_http_mint_text_hidden(r->uri.data, r->uri.len)) {
+    if (ngx_http_mint_target_hidden(r->uri.data, r->uri.len)) {
         return 1;
     }
 
@@ -34,12 +34,12 @@ ngx_http_mint_path_is_hidden(ngx_http_request_t *r, ngx_uint_t is_plain)
         return 0;
     }
 
-    return ngx_http_mint_text_has_head(raw->data, raw->len,
-                                       (u_char *) "/__mint",
-                                       sizeof("/__mint") - 1)
-           || ngx_http_mint_text_has_head(raw->data, raw->len,
-                                          (u_char *) "/api/internal",
-                                          sizeof("/api/internal") - 1);
+    return ngx_http_mint_target_has_head(raw->data, raw->len,
+                                         (u_char *) "/__mint",
+                                         sizeof("/__mint") - 1)
+           || ngx_http_mint_target_has_head(raw->data, raw->len,
+                                            (u_char *) "/api/internal",
+                                            sizeof("/api/internal") - 1);
 }
 
 
@@ -61,8 +61,8 @@ ngx_http_mint_path_route(ngx_http_request_t *r, ngx_uint_t is_plain,
     /* after a rewrite or a redirect the plugin gets the path that was routed */
 
     if (match->route != NULL && r->valid_unparsed_uri) {
-        *reason = ngx_http_mint_text_ambiguous(r->unparsed_uri.data,
-                                               r->unparsed_uri.len);
+        *reason = ngx_http_mint_target_ambiguous(r->unparsed_uri.data,
+                                                 r->unparsed_uri.len);
     }
 
     return *reason != NULL ? NGX_OK
@@ -104,15 +104,15 @@ ngx_http_mint_path_compare(ngx_http_request_t *r,
     }
 
     if (r->valid_unparsed_uri) {
-        len = ngx_http_mint_text_decode_path(path, r->unparsed_uri.data,
-                                             r->unparsed_uri.len);
+        len = ngx_http_mint_target_decode_path(path, r->unparsed_uri.data,
+                                               r->unparsed_uri.len);
 
         if (!ngx_http_mint_path_is_same(routes, path, len, match)) {
             *reason = "the path is not the one that was routed";
             return NGX_OK;
         }
 
-        len = ngx_http_mint_text_drop_parameters(path, len);
+        len = ngx_http_mint_target_drop_parameters(path, len);
 
         if (!ngx_http_mint_path_is_same(routes, path, len, match)) {
             *reason = "a path parameter in the name of a plugin";
@@ -121,7 +121,7 @@ ngx_http_mint_path_compare(ngx_http_request_t *r,
     }
 
     ngx_memcpy(path, r->uri.data, r->uri.len);
-    len = ngx_http_mint_text_drop_parameters(path, r->uri.len);
+    len = ngx_http_mint_target_drop_parameters(path, r->uri.len);
 
     if (!ngx_http_mint_path_is_same(routes, path, len, match)) {
         *reason = "a path parameter in the name of a plugin";

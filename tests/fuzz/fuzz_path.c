@@ -6,6 +6,7 @@
  * the head of a path ends.
  */
 
+#include "ngx_mint_module/ngx_http_mint_target.c"
 #include "ngx_mint_module/ngx_http_mint_text.c"
 
 #include <stdlib.h>
@@ -183,13 +184,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     raw = data + 1;
     size--;
 
-    path.len = ngx_http_mint_text_decode_path(path.text, raw, size);
+    path.len = ngx_http_mint_target_decode_path(path.text, raw, size);
     fuzz_require(path.len <= size);
 
     /* nginx lets no other target through */
 
     if ((raw[0] == '/' || raw[0] == '?')
-        && ngx_http_mint_text_ambiguous(raw, size) == NULL)
+        && ngx_http_mint_target_ambiguous(raw, size) == NULL)
     {
         fuzz_unambiguous(raw, size, &path);
     }
@@ -198,27 +199,27 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     cut = data[0] % (path.len + 1);
     has = cut == path.len || path.text[cut] == '/';
-    fuzz_require(ngx_http_mint_text_has_head(raw, size, path.text, cut)
+    fuzz_require(ngx_http_mint_target_has_head(raw, size, path.text, cut)
                  == has);
 
     if (cut > 0) {
         path.text[cut - 1] ^= 1;
-        fuzz_require(!ngx_http_mint_text_has_head(raw, size, path.text, cut));
+        fuzz_require(!ngx_http_mint_target_has_head(raw, size, path.text, cut));
         path.text[cut - 1] ^= 1;
     }
 
-    fuzz_require(ngx_http_mint_text_hidden(path.text, path.len)
+    fuzz_require(ngx_http_mint_target_hidden(path.text, path.len)
                  == fuzz_is_hidden(&path));
 
     bare = path;
-    bare.len = ngx_http_mint_text_drop_parameters(bare.text, bare.len);
+    bare.len = ngx_http_mint_target_drop_parameters(bare.text, bare.len);
     fuzz_require(memchr(bare.text, ';', bare.len) == NULL);
 
     again = bare.len;
     fuzz_merge(&bare);
     fuzz_require(again == bare.len);
 
-    len = ngx_http_mint_text_drop_parameters(bare.text, bare.len);
+    len = ngx_http_mint_target_drop_parameters(bare.text, bare.len);
     fuzz_require(len == bare.len);
 
     return 0;

@@ -4,6 +4,7 @@
  * tables go through nginx in the integration tests.
  */
 
+#include "ngx_mint_module/ngx_http_mint_target.c"
 #include "ngx_mint_module/ngx_http_mint_text.c"
 
 #include <stdio.h>
@@ -99,7 +100,7 @@ START_TEST(test_path)
     }
 
     len = expand(raw, json_object_get(row, "target"));
-    said = ngx_http_mint_text_ambiguous(raw, len);
+    said = ngx_http_mint_target_ambiguous(raw, len);
 
     if (reason != NULL && is_about_text(reason)) {
         ck_assert_msg(said != NULL && strcmp(said, reason) == 0,

@@ -4,6 +4,7 @@
  * are included: the module has no archive to link with.
  */
 
+#include "ngx_mint_module/ngx_http_mint_target.c"
 #include "ngx_mint_module/ngx_http_mint_text.c"
 
 #include <stdio.h>
@@ -86,7 +87,7 @@ START_TEST(test_ambiguous)
 {
     const char  *reason;
 
-    reason = ngx_http_mint_text_ambiguous(BYTES(targets[_i].raw));
+    reason = ngx_http_mint_target_ambiguous(BYTES(targets[_i].raw));
 
     if (targets[_i].reason == NULL) {
         ck_assert_msg(reason == NULL, "%s: %s", targets[_i].raw, reason);
@@ -124,8 +125,8 @@ static const struct {
 
 START_TEST(test_has_head)
 {
-    ck_assert_msg(ngx_http_mint_text_has_head(BYTES(heads[_i].raw),
-                                              BYTES(heads[_i].head))
+    ck_assert_msg(ngx_http_mint_target_has_head(BYTES(heads[_i].raw),
+                                                BYTES(heads[_i].head))
                   == heads[_i].has, "%s", heads[_i].raw);
 }
 END_TEST
@@ -153,11 +154,11 @@ START_TEST(test_readings)
     size_t   len;
     uint8_t  text[64];
 
-    len = ngx_http_mint_text_decode_path(text, BYTES(readings[_i].raw));
+    len = ngx_http_mint_target_decode_path(text, BYTES(readings[_i].raw));
     text[len] = '\0';
     ck_assert_str_eq((char *) text, readings[_i].decoded);
 
-    len = ngx_http_mint_text_drop_parameters(text, len);
+    len = ngx_http_mint_target_drop_parameters(text, len);
     text[len] = '\0';
     ck_assert_str_eq((char *) text, readings[_i].bare);
 }
@@ -181,7 +182,7 @@ static const struct {
 
 START_TEST(test_hidden)
 {
-    ck_assert_msg(ngx_http_mint_text_hidden(BYTES(paths[_i].path))
+    ck_assert_msg(ngx_http_mint_target_hidden(BYTES(paths[_i].path))
                   == paths[_i].is_hidden, "%s", paths[_i].path);
 }
 END_TEST
