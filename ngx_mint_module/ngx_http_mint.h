@@ -96,7 +96,6 @@ struct ngx_http_mint_ctx_s {
 
     ngx_str_t                request_id;
     ngx_str_t                trace_id;
-    u_char                   trace_text[NGX_HTTP_MINT_TRACE_LEN];
     ngx_str_t                forwarded_host;    /* empty: none believed */
     ngx_str_t                client;        /* empty: the connection's text */
     ngx_uint_t               http_version;  /* the client's */
@@ -112,14 +111,12 @@ struct ngx_http_mint_ctx_s {
     unsigned                 is_kept:1;
 
     /*
-     * What was decided about it, from "plugin" to the end: forgotten when a
+     * What was decided about it, from "plugin" to "led_by": forgotten when a
      * request that has waited is decided about again.
      */
 
     ngx_str_t                plugin;        /* name; empty: the platform */
-    u_char                   plugin_text[MINT_NAME_MAX];
     ngx_str_t                user;          /* see ngx_http_mint_user() */
-    u_char                   user_digits[NGX_INT64_LEN];
     uint64_t                 user_id;       /* 0: nobody */
     uint32_t                 plugin_id;
     uint32_t                 seat;          /* index, MINT_SEAT_NONE */
@@ -154,6 +151,12 @@ struct ngx_http_mint_ctx_s {
     unsigned                 is_hit:1;      /* met the one it belongs to */
     unsigned                 affinity:2;    /* enum mint_affinity */
     unsigned                 led_by:2;      /* enum ngx_http_mint_led */
+
+    /* texts that the above refers to, never cleared; trace_text is first */
+
+    u_char                   trace_text[NGX_HTTP_MINT_TRACE_LEN];
+    u_char                   plugin_text[MINT_NAME_MAX];
+    u_char                   user_digits[NGX_INT64_LEN];
 };
 
 

@@ -21,6 +21,11 @@ static ngx_int_t ngx_http_mint_access_decide(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_http_mint_refusal_t *refusal);
 static void ngx_http_mint_access_undo(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx);
+static ngx_int_t ngx_http_mint_access_route(ngx_http_request_t *r,
+    ngx_http_mint_ctx_t *ctx, const ngx_http_mint_table_t *routes,
+    ngx_uint_t is_plain, ngx_http_mint_refusal_t *refusal);
+static ngx_int_t ngx_http_mint_access_later(ngx_http_mint_refusal_t *refusal,
+    const char *reason, ngx_uint_t retry_after_sec);
 static ngx_int_t ngx_http_mint_access_plugin(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_http_mint_match_t *match,
     ngx_http_mint_refusal_t *refusal);
@@ -147,8 +152,6 @@ ngx_http_mint_access_decide(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     uint64_t                       generation;
     ngx_uint_t                     is_plain;
     ngx_int_t                      rc;
-    const char                    *reason;
-    ngx_http_mint_match_t          match;
     const ngx_http_mint_table_t   *routes;
 
     is_plain = ngx_http_mint_path_is_plain(r);
@@ -159,10 +162,12 @@ ngx_http_mint_access_decide(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
         return NGX_DECLINED;
     }
 
-    rc = ngx_http_mint_cors_preflight(r, refusal);
+    if (r->method == NGX_HTTP_OPTIONS) {
+        rc = ngx_http_mint_cors_preflight(r, refusal);
 
-    if (rc != NGX_OK) {
-        return rc;
+        if (rc != NGX_OK) {
+            return rc;
+        }
     }
 
     ngx_http_mint_run_check();
@@ -170,12 +175,9 @@ ngx_http_mint_access_decide(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     routes = ngx_http_mint_run_routes();
 
     if (routes == NULL) {
-        refusal->status = NGX_HTTP_SERVICE_UNAVAILABLE;
-        refusal->rejection = MINT_REJECT_NOT_READY;
-        refusal->reason = "no run file \"routes\"";
-        refusal->retry_after_sec = 2;
         ngx_str_set(&refusal->detail, "the system has not started yet");
-        return NGX_DECLINED;
+        return ngx_http_mint_access_later(refusal, "no run file \"routes\"",
+                                          2);
     }
 
     generation = routes->generation;
@@ -183,6 +185,39 @@ ngx_http_mint_access_decide(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     if (ngx_http_mint_headers_upgrade(r, ctx) != NGX_OK) {
         return NGX_ERROR;
     }
+
+    rc = ngx_http_mint_access_route(r, ctx, routes, is_plain, refusal);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    rc = ngx_http_mint_seat_choose(r, ctx, refusal);
+
+    if (rc == NGX_DECLINED) {
+        return ngx_http_mint_park(r, ctx, refusal);
+    }
+
+    if (rc == NGX_OK && ctx->is_plugin
+        && !ngx_http_mint_access_is_same(r, ctx, generation))
+    {
+        return ngx_http_mint_access_later(refusal,
+                                          "the route changed meanwhile", 1);
+    }
+
+    return rc;
+}
+
+
+/* to a plugin or the platform, each with rules of its own */
+
+static ngx_int_t
+ngx_http_mint_access_route(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
+    const ngx_http_mint_table_t *routes, ngx_uint_t is_plain,
+    ngx_http_mint_refusal_t *refusal)
+{
+    const char             *reason;
+    ngx_http_mint_match_t   match;
 
     if (ngx_http_mint_path_route(r, is_plain, routes, &match, &reason)
         != NGX_OK
@@ -200,34 +235,22 @@ ngx_http_mint_access_decide(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
         return NGX_DECLINED;
     }
 
-    if (match.route != NULL) {
-        rc = ngx_http_mint_access_plugin(r, ctx, &match, refusal);
+    return match.route != NULL
+           ? ngx_http_mint_access_plugin(r, ctx, &match, refusal)
+           : ngx_http_mint_access_platform(r, ctx, refusal);
+}
 
-    } else {
-        rc = ngx_http_mint_access_platform(r, ctx, refusal);
-    }
 
-    if (rc != NGX_OK) {
-        return rc;
-    }
+static ngx_int_t
+ngx_http_mint_access_later(ngx_http_mint_refusal_t *refusal,
+    const char *reason, ngx_uint_t retry_after_sec)
+{
+    refusal->status = NGX_HTTP_SERVICE_UNAVAILABLE;
+    refusal->rejection = MINT_REJECT_NOT_READY;
+    refusal->reason = reason;
+    refusal->retry_after_sec = retry_after_sec;
 
-    rc = ngx_http_mint_seat_choose(r, ctx, refusal);
-
-    if (rc == NGX_DECLINED) {
-        return ngx_http_mint_park(r, ctx, refusal);
-    }
-
-    if (rc == NGX_OK && ctx->is_plugin
-        && !ngx_http_mint_access_is_same(r, ctx, generation))
-    {
-        refusal->status = NGX_HTTP_SERVICE_UNAVAILABLE;
-        refusal->rejection = MINT_REJECT_NOT_READY;
-        refusal->reason = "the route changed meanwhile";
-        refusal->retry_after_sec = 1;
-        return NGX_DECLINED;
-    }
-
-    return rc;
+    return NGX_DECLINED;
 }
 
 
@@ -252,13 +275,9 @@ ngx_http_mint_access_plugin(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx,
     }
 
     if (is_maintained && !ctx->is_admin) {
-        refusal->status = NGX_HTTP_SERVICE_UNAVAILABLE;
-        refusal->rejection = MINT_REJECT_NOT_READY;
-        refusal->reason = "maintenance";
         refusal->is_maintained = 1;
-        refusal->retry_after_sec = 30;
         ngx_str_set(&refusal->detail, "the plugin is under maintenance");
-        return NGX_DECLINED;
+        return ngx_http_mint_access_later(refusal, "maintenance", 30);
     }
 
     (void) ngx_http_mint_access_stream(r, 0);

@@ -311,7 +311,7 @@ ngx_http_mint_auth_verify(ngx_http_mint_text_t *token,
 
     /* first: with other keys the memo is empty */
 
-    count = ngx_http_mint_run_keys(&keys);
+    count = ngx_http_mint_keys(&keys);
 
     *session = ngx_http_mint_memo_find(token);
 

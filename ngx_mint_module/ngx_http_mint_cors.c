@@ -47,10 +47,6 @@ ngx_http_mint_cors_preflight(ngx_http_request_t *r,
 
     static ngx_str_t  max_age = ngx_string(NGX_HTTP_MINT_CORS_MAX_AGE);
 
-    if (r->method != NGX_HTTP_OPTIONS) {
-        return NGX_OK;
-    }
-
     (void) ngx_http_mint_cors_find(r, "access-control-request-method",
                                    &count);
 

@@ -65,7 +65,7 @@ ngx_int_t ngx_http_mint_origin_check(ngx_http_request_t *r,
 ngx_int_t ngx_http_mint_origin_check_platform(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx, ngx_http_mint_refusal_t *refusal);
 
-/* ngx_http_mint_cors.c.  The preflight: NGX_OK (it is none), NGX_DONE
+/* ngx_http_mint_cors.c.  Is OPTIONS a preflight: NGX_OK (it is none), NGX_DONE
    (answered), NGX_DECLINED (refused) or NGX_ERROR */
 ngx_int_t ngx_http_mint_cors_preflight(ngx_http_request_t *r,
     ngx_http_mint_refusal_t *refusal);

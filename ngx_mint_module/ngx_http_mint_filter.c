@@ -293,9 +293,13 @@ ngx_http_mint_filter_body(ngx_http_request_t *r, ngx_chain_t *in)
     ngx_int_t             rc;
     ngx_http_mint_ctx_t  *ctx;
 
+    if (r->upstream == NULL || !r->upstream->upgrade) {
+        return ngx_http_mint_next_body_filter(r, in);
+    }
+
     rc = ngx_http_mint_next_body_filter(r, in);
 
-    if (r->upstream == NULL || !r->upstream->upgrade || rc == NGX_ERROR) {
+    if (rc == NGX_ERROR) {
         return rc;
     }
 

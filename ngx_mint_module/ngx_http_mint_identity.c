@@ -59,44 +59,6 @@ ngx_http_mint_identity_user(const ngx_http_mint_view_t *view, uint64_t id,
 
 
 int
-ngx_http_mint_identity_role(const ngx_http_mint_view_t *view, unsigned index,
-    const struct mint_identity_role **role, uint64_t *word)
-{
-    const struct mint_identity_role  *roles;
-
-    roles = ngx_http_mint_identity_table(view, MINT_IDENTITY_SECTION_ROLES);
-
-    if (index >= view->header.capacity[MINT_IDENTITY_CAPACITY_ROLES]) {
-        return 0;
-    }
-
-    *role = &roles[index];
-    *word = mint_run_load_acquire(&roles[index].word);
-
-    return (*word >> 63) != 0;
-}
-
-
-int
-ngx_http_mint_identity_token(const ngx_http_mint_view_t *view,
-    uint32_t plugin_id, const uint64_t **ref)
-{
-    const struct mint_identity_plugin  *plugins;
-
-    plugins = ngx_http_mint_identity_table(view,
-                                           MINT_IDENTITY_SECTION_PLUGINS);
-
-    if (plugin_id >= view->header.capacity[MINT_IDENTITY_CAPACITY_PLUGINS]) {
-        return 0;
-    }
-
-    *ref = &plugins[plugin_id].token;
-
-    return mint_run_load_acquire(*ref) != 0;
-}
-
-
-int
 ngx_http_mint_identity_pat(const ngx_http_mint_view_t *view,
     const uint64_t hash[4], uint64_t *user_id, uint64_t *word)
 {

@@ -226,7 +226,7 @@ ngx_http_mint_make_ctx(ngx_http_request_t *r)
     }
 
     ctx = cln->data;
-    ngx_memzero(ctx, sizeof(ngx_http_mint_ctx_t));
+    ngx_memzero(ctx, offsetof(ngx_http_mint_ctx_t, trace_text));
     ctx->seat = MINT_SEAT_NONE;
     ctx->http_version = r->http_version;
 
@@ -269,7 +269,7 @@ ngx_http_mint_forget_verdict(ngx_http_mint_ctx_t *ctx)
         ngx_http_mint_lines_release(ctx->lines);
     }
 
-    ngx_memzero(&ctx->plugin, sizeof(ngx_http_mint_ctx_t)
+    ngx_memzero(&ctx->plugin, offsetof(ngx_http_mint_ctx_t, trace_text)
                               - offsetof(ngx_http_mint_ctx_t, plugin));
     ctx->seat = MINT_SEAT_NONE;
 }

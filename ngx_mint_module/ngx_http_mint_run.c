@@ -36,8 +36,6 @@ static void ngx_http_mint_run_timer_handler(ngx_event_t *ev);
 static void ngx_http_mint_run_free_table(ngx_http_mint_table_t *table);
 static ngx_int_t ngx_http_mint_run_table(ngx_http_mint_table_t *table,
     ngx_http_mint_view_t *view);
-static void ngx_http_mint_run_read_keys(ngx_http_mint_view_t *view);
-static void ngx_http_mint_run_forget_keys(void);
 
 
 static const char  *ngx_http_mint_names[NGX_HTTP_MINT_KINDS] = {
@@ -56,9 +54,6 @@ static ngx_uint_t               ngx_http_mint_table_at;
 static ngx_uint_t               ngx_http_mint_table_is_old;
 static ngx_msec_t               ngx_http_mint_table_retry_at;
 
-static struct mint_token_key   *ngx_http_mint_keys[MINT_IDENTITY_KEYS];
-static uint64_t                 ngx_http_mint_key_refs[MINT_IDENTITY_KEYS];
-static ngx_uint_t               ngx_http_mint_key_count;
 
 static ngx_event_t              ngx_http_mint_timer;
 static ngx_connection_t         ngx_http_mint_timer_connection;
@@ -104,7 +99,7 @@ ngx_http_mint_run_init(ngx_cycle_t *cycle, ngx_http_mint_main_conf_t *mcf)
 void
 ngx_http_mint_run_done(void)
 {
-    ngx_http_mint_run_forget_keys();
+    ngx_http_mint_keys_forget();
 }
 
 
@@ -315,7 +310,7 @@ ngx_http_mint_run_adopt(enum mint_run_kind kind, ngx_http_mint_file_t *file)
     }
 
     if (kind == MINT_RUN_IDENTITY) {
-        ngx_http_mint_run_forget_keys();
+        ngx_http_mint_keys_forget();
     }
 
     if (kind == MINT_RUN_ROUTES) {
@@ -512,90 +507,4 @@ ngx_http_mint_run_is_generation(uint64_t generation)
     return view != NULL && !ngx_http_mint_table_is_old
            && mint_run_load_acquire(ngx_http_mint_view_word(view, generation))
               == generation;
-}
-
-
-/* the verification keys, made anew when the file names others */
-
-ngx_uint_t
-ngx_http_mint_run_keys(struct mint_token_key ***keys)
-{
-    ngx_uint_t             i;
-    ngx_http_mint_view_t  *view;
-
-    *keys = ngx_http_mint_keys;
-    view = ngx_http_mint_run_view(MINT_RUN_IDENTITY);
-
-    if (view == NULL) {
-        return 0;
-    }
-
-    for (i = 0; i < MINT_IDENTITY_KEYS; i++) {
-
-        if (ngx_http_mint_key_count == 0
-            || ngx_http_mint_key_refs[i]
-               != mint_run_load_acquire(ngx_http_mint_identity_key(view, i)))
-        {
-            ngx_http_mint_run_read_keys(view);
-            break;
-        }
-    }
-
-    return ngx_http_mint_key_count;
-}
-
-
-static void
-ngx_http_mint_run_read_keys(ngx_http_mint_view_t *view)
-{
-    size_t                     id_len;
-    uint64_t                   refs[MINT_IDENTITY_KEYS];
-    ngx_uint_t                 i, n;
-    struct mint_identity_key   key;
-
-    for (i = 0; i < MINT_IDENTITY_KEYS; i++) {
-        refs[i] = mint_run_load_acquire(ngx_http_mint_identity_key(view, i));
-    }
-
-    ngx_http_mint_run_forget_keys();
-
-    n = 0;
-
-    for (i = 0; i < MINT_IDENTITY_KEYS; i++) {
-        if (ngx_http_mint_identity_blob(view,
-                                        ngx_http_mint_identity_key(view, i),
-                                        (uint64_t *) (void *) &key,
-                                        sizeof(key))
-            != sizeof(key)
-            || key.secret_len == 0 || key.secret_len > MINT_KEY_SECRET_MAX)
-        {
-            continue;
-        }
-
-        id_len = strnlen(key.id, MINT_KEY_ID_MAX);
-        ngx_http_mint_keys[n] = mint_token_key_new(key.id, id_len, key.secret,
-                                                   key.secret_len);
-
-        if (ngx_http_mint_keys[n] != NULL) {
-            n++;
-        }
-    }
-
-    ngx_explicit_memzero(&key, sizeof(key));
-    ngx_memcpy(ngx_http_mint_key_refs, refs, sizeof(refs));
-    ngx_http_mint_key_count = n;
-}
-
-
-static void
-ngx_http_mint_run_forget_keys(void)
-{
-    ngx_uint_t  i;
-
-    for (i = 0; i < MINT_IDENTITY_KEYS; i++) {
-        mint_token_key_free(&ngx_http_mint_keys[i]);
-    }
-
-    ngx_http_mint_key_count = 0;
-    ngx_http_mint_memo_clear();
 }

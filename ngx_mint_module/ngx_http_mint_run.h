@@ -67,10 +67,13 @@ void ngx_http_mint_run_check(void);
 ngx_http_mint_record_t *ngx_http_mint_run_record(void);
 const ngx_http_mint_table_t *ngx_http_mint_run_routes(void);
 ngx_uint_t ngx_http_mint_run_is_generation(uint64_t generation);
-ngx_uint_t ngx_http_mint_run_keys(struct mint_token_key ***keys);
 void ngx_http_mint_run_unmap(ngx_http_mint_file_t *file);
 void ngx_http_mint_run_complain(enum mint_run_kind kind, ngx_err_t err,
     const char *what);
+
+/* ngx_http_mint_keys.c: how many there are */
+ngx_uint_t ngx_http_mint_keys(struct mint_token_key ***keys);
+void ngx_http_mint_keys_forget(void);
 
 /* ngx_http_mint_workers.c */
 ngx_http_mint_record_t *ngx_http_mint_workers_claim(

@@ -96,6 +96,46 @@ ngx_http_mint_view_seat(const ngx_http_mint_view_t *view, uint32_t index)
 
 /* ---- identity --------------------------------------------------------- */
 
+/* each returns 0 if there is none; words are loaded with acquire */
+
+static inline int
+ngx_http_mint_identity_role(const ngx_http_mint_view_t *view, unsigned index,
+    const struct mint_identity_role **role, uint64_t *word)
+{
+    const struct mint_identity_role  *roles;
+
+    if (index >= view->header.capacity[MINT_IDENTITY_CAPACITY_ROLES]) {
+        return 0;
+    }
+
+    roles = (const struct mint_identity_role *) (const void *)
+            (view->base + view->header.section[MINT_IDENTITY_SECTION_ROLES]);
+    *role = &roles[index];
+    *word = mint_run_load_acquire(&roles[index].word);
+
+    return (*word >> 63) != 0;
+}
+
+
+static inline int
+ngx_http_mint_identity_token(const ngx_http_mint_view_t *view,
+    uint32_t plugin_id, const uint64_t **ref)
+{
+    const struct mint_identity_plugin  *plugins;
+
+    if (plugin_id >= view->header.capacity[MINT_IDENTITY_CAPACITY_PLUGINS]) {
+        return 0;
+    }
+
+    plugins = (const struct mint_identity_plugin *) (const void *)
+              (view->base
+               + view->header.section[MINT_IDENTITY_SECTION_PLUGINS]);
+    *ref = &plugins[plugin_id].token;
+
+    return mint_run_load_acquire(*ref) != 0;
+}
+
+
 static inline const uint64_t *
 ngx_http_mint_identity_key(const ngx_http_mint_view_t *view, unsigned index)
 {
@@ -108,13 +148,8 @@ ngx_http_mint_identity_key(const ngx_http_mint_view_t *view, unsigned index)
 }
 
 
-/* each returns 0 if there is none; words are loaded with acquire */
 int ngx_http_mint_identity_user(const ngx_http_mint_view_t *view, uint64_t id,
     uint64_t *word, const uint64_t **name_ref);
-int ngx_http_mint_identity_role(const ngx_http_mint_view_t *view,
-    unsigned index, const struct mint_identity_role **role, uint64_t *word);
-int ngx_http_mint_identity_token(const ngx_http_mint_view_t *view,
-    uint32_t plugin_id, const uint64_t **ref);
 int ngx_http_mint_identity_pat(const ngx_http_mint_view_t *view,
     const uint64_t hash[4], uint64_t *user_id, uint64_t *word);
 /* of a token's id, 0 if it has none, which is never denied */
