@@ -106,6 +106,7 @@ struct ngx_http_mint_ctx_s {
     unsigned                 is_https:1;        /* as the client sees it */
     unsigned                 is_trusted:1;      /* sent by a trusted proxy */
     unsigned                 is_forwarded:1;    /* theirs are out */
+    unsigned                 is_late:1;         /* ... but once were not */
     unsigned                 has_upgrade:1;     /* maybe, by its headers */
     unsigned                 is_traced:1;       /* by us, from trace_text on */
     unsigned                 is_kept:1;

@@ -115,15 +115,21 @@ ngx_int_t
 ngx_http_mint_forwarded_replace(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx)
 {
-    ctx->is_forwarded = 1;
-
-    if (ngx_http_mint_forwarded_address(r, ctx, &ctx->client) != NGX_OK) {
+    if (!ctx->is_forwarded
+        && ngx_http_mint_forwarded_address(r, ctx, &ctx->client) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
     ngx_http_mint_compat_forget_forwarded(r);
 
-    return ngx_http_mint_headers_drop_forwarded(r);
+    if (ngx_http_mint_headers_drop_forwarded(r) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ctx->is_forwarded = 1;
+
+    return NGX_OK;
 }
 
 

@@ -49,8 +49,10 @@ static ngx_buf_t *ngx_http_mint_inject_request(ngx_http_request_t *r,
     ngx_http_mint_ctx_t *ctx);
 static u_char *ngx_http_mint_inject_place(ngx_http_request_t *r,
     ngx_buf_t *b);
+static u_char *ngx_http_mint_inject_rest(u_char *p, const u_char *rest,
+    size_t len, ngx_uint_t is_upgrade);
 static u_char *ngx_http_mint_inject_edge(u_char *p, ngx_http_request_t *r,
-    ngx_http_mint_ctx_t *ctx, ngx_uint_t own);
+    ngx_http_mint_ctx_t *ctx, ngx_uint_t own, ngx_uint_t is_upgrade);
 static u_char *ngx_http_mint_inject_value(u_char *p, const ngx_str_t *value);
 
 
@@ -145,6 +147,7 @@ ngx_http_mint_inject(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
     u_char                    *p, *end, *data;
     ngx_buf_t                 *b;
     ngx_str_t                  token;
+    ngx_uint_t                 is_upgrade;
     ngx_http_mint_view_t      *view;
     ngx_http_mint_loc_conf_t  *lcf;
 
@@ -155,6 +158,11 @@ ngx_http_mint_inject(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
     }
 
     end = ngx_http_mint_inject_place(r, b);
+
+    if (end == NULL) {
+        return NGX_ERROR;
+    }
+
     ngx_str_null(&token);
 
     if (ctx->is_plugin) {
@@ -186,15 +194,18 @@ ngx_http_mint_inject(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_mint_module);
 
+    is_upgrade = ctx->is_upgrade && r == r->main
+                 && !(lcf->own_lines & NGX_HTTP_MINT_OWN_UPGRADE);
+
     p = ngx_cpymem(data, b->pos, end - b->pos);
-    p = ngx_http_mint_inject_edge(p, r, ctx, lcf->own_lines);
+    p = ngx_http_mint_inject_edge(p, r, ctx, lcf->own_lines, is_upgrade);
     p = ngx_cpymem(p, token.data, token.len);
 
     if (ctx->lines != NULL) {
         p = ngx_cpymem(p, ctx->lines->text.data, ctx->lines->text.len);
     }
 
-    p = ngx_cpymem(p, end, rest);
+    p = ngx_http_mint_inject_rest(p, end, rest, is_upgrade);
 
     /* nginx goes back to the start if it sends it once more */
 
@@ -210,7 +221,8 @@ ngx_http_mint_inject(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
 /*
  * The buffer that begins with the request line.  An access module that was
  * asked before ours, under "satisfy any", may have kept us from taking the
- * client's forwarding headers out in time: then it is made once more.
+ * client's forwarding headers out in time: then it is made once more, and so
+ * are those of subrequests, which may have copied them.
  */
 
 static ngx_buf_t *
@@ -228,6 +240,10 @@ ngx_http_mint_inject_request(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
     }
 
     if (ctx->told.forwardings != 0 && !ctx->is_forwarded) {
+        ctx->is_late = 1;
+    }
+
+    if (ctx->is_late) {
 
         if (ngx_http_mint_forwarded_replace(r, ctx) != NGX_OK) {
             return NULL;
@@ -246,28 +262,73 @@ ngx_http_mint_inject_request(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
 
 
 /*
- * The end of the request line, whose length is that of the client's unless
- * nginx has changed something: there is no line feed within it.
+ * The end of the request line.  The client's own length says nothing: nginx
+ * may send another method or URI, and what is put behind the last header line
+ * is a body.  NULL (told in the log): nginx has made something else.
  */
 
 static u_char *
 ngx_http_mint_inject_place(ngx_http_request_t *r, ngx_buf_t *b)
 {
-    size_t   len;
-    u_char  *end;
+    size_t      len;
+    u_char     *end;
+    ngx_str_t  *uri;
 
-    len = r->method_name.len + r->unparsed_uri.len
-          + sizeof("  HTTP/1.1" CRLF) - 1;
+    /* in the buffer itself */
 
-    if (r->valid_unparsed_uri && (size_t) (b->last - b->pos) >= len
-        && b->pos[len - 1] == LF && b->pos[len - 2] == CR)
+    uri = &r->upstream->uri;
+    len = uri->len + sizeof(" HTTP/1.1" CRLF) - 1;
+
+    if (uri->data > b->pos && uri->data < b->last
+        && (size_t) (b->last - uri->data) > len)
     {
-        return b->pos + len;
+        end = uri->data + len;
+
+        if (end[-1] == LF) {
+            return end;
+        }
     }
 
-    end = memchr(b->pos, LF, b->last - b->pos);
+    ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0,
+                  "mint: nginx has made a request without a request line");
 
-    return end != NULL ? end + 1 : b->last;
+    return NULL;
+}
+
+
+/*
+ * All that comes after our lines.  Where a location says nothing of Connection
+ * nginx sends "close": not beside the Connection of an upgrade, plugins may
+ * believe the last one.
+ */
+
+static u_char *
+ngx_http_mint_inject_rest(u_char *p, const u_char *rest, size_t len,
+    ngx_uint_t is_upgrade)
+{
+    const u_char       *line, *next, *last;
+    static const char   closing[] = "Connection: close" CRLF;
+
+    last = rest + len;
+
+    for (line = rest; is_upgrade && line < last && *line != CR; line = next) {
+        next = memchr(line, LF, last - line);
+
+        if (next == NULL) {
+            break;
+        }
+
+        next++;
+
+        if (next - line == sizeof(closing) - 1
+            && ngx_memcmp(line, closing, sizeof(closing) - 1) == 0)
+        {
+            p = ngx_cpymem(p, rest, line - rest);
+            return ngx_cpymem(p, next, last - next);
+        }
+    }
+
+    return ngx_cpymem(p, rest, len);
 }
 
 
@@ -275,7 +336,7 @@ ngx_http_mint_inject_place(ngx_http_request_t *r, ngx_buf_t *b)
 
 static u_char *
 ngx_http_mint_inject_edge(u_char *p, ngx_http_request_t *r,
-    ngx_http_mint_ctx_t *ctx, ngx_uint_t own)
+    ngx_http_mint_ctx_t *ctx, ngx_uint_t own, ngx_uint_t is_upgrade)
 {
     ngx_str_t  *client;
 
@@ -315,9 +376,7 @@ ngx_http_mint_inject_edge(u_char *p, ngx_http_request_t *r,
         p = ngx_http_mint_inject_value(p, &ctx->forwarded_host);
     }
 
-    if (ctx->is_upgrade && r == r->main
-        && !(own & NGX_HTTP_MINT_OWN_UPGRADE))
-    {
+    if (is_upgrade) {
         p = ngx_http_mint_inject_text(p, NGX_HTTP_MINT_INJECT_UPGRADE);
     }
 

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""The module's header lines in the request that nginx has made: once, among
+the headers, whatever else nginx does with the request."""
+
+import pytest
+
+from module_harness import (
+    LOCATION, World, bearer, read_response, token)
+
+OURS = ["X-Request-ID", "traceparent", "X-Real-IP", "X-Forwarded-For",
+        "X-Forwarded-Proto", "X-MINT-Internal-Token", "X-MINT-User-Id",
+        "X-MINT-Username", "X-MINT-User-Role", "X-MINT-User-Permissions"]
+
+
+def names(headers):
+    """Of our lines, in their order."""
+    return [name for name, _ in headers
+            if name in OURS or name.startswith("X-MINT")]
+
+
+@pytest.mark.parametrize("changed", [
+    "proxy_pass http://mint/;",
+    "proxy_pass http://mint/; proxy_set_body '$request_uri HTTP/1.1\r\n';",
+    "proxy_pass http://mint; proxy_method GET;",
+    "proxy_pass http://mint; rewrite .* /api/tiny/ break;",
+])
+def test_another_request_line_than_the_clients(changed):
+    """Longer by each number of bytes that lead to the end of a line."""
+    location = LOCATION.replace("proxy_pass http://mint;", changed)
+    with World() as w:
+        w._format["server"] = "".join(
+            f"location /api/tiny/{'x' * n}/ {{ {location} }}"
+            for n in range(1, 60))
+        tiny = w.backend("tiny-a")
+        w.start()
+        for n in range(1, 60):
+            method = "G" * n if "proxy_method" in changed else "GET"
+            with w.connect() as s:
+                s.sendall(f"{method} /api/tiny/{'x' * n}/ HTTP/1.1\r\n"
+                          "Host: mint\r\nConnection: close\r\n\r\n".encode())
+                response = read_response(s)
+            assert names(response.json()["headers"]) == OURS[:6], n
+            assert response.json()["body"] == (
+                f"/api/tiny/{'x' * n}/ HTTP/1.1\r\n"
+                if "set_body" in changed else "")
+            assert len(tiny.requests) == n
+
+
+@pytest.mark.parametrize("lines, connection", [
+    ('proxy_set_header Host $http_host; proxy_set_header Connection "";', []),
+    ("proxy_set_header Host $http_host;", ["close"]),
+    ("", ["close"]),
+])
+def test_upgrade_is_the_only_connection(lines, connection):
+    """Also where nginx would send "close"."""
+    with World(location="proxy_pass http://mint; proxy_http_version 1.1;"
+                        + lines) as w:
+        tiny = w.backend("tiny-a")
+        tiny.on("/api/tiny/ws")(
+            lambda peer, request: peer.answer(b"", "426 Upgrade Required"))
+        w.start()
+        w.fetch("/api/tiny/ws", bearer(token()), ("X-Last", "1"),
+                ("Connection", "Upgrade"), ("Upgrade", "websocket"))
+        (request,) = tiny.requests
+        assert request.all("Connection") == ["upgrade"]
+        assert request.all("Upgrade") == ["websocket"]
+        assert request.all("X-Last") == ["1"]
+        assert names(request.headers) == OURS
+        response = w.fetch("/api/tiny/x", bearer(token()))
+        if response.seen("Connection") != []:   # nginx 1.29.7 ceased to
+            assert response.seen("Connection") == connection
+
+
+def test_retry_says_the_same():
+    with World() as w:
+        tiny = w.backend("tiny-a")
+        w.start()
+        for i in range(3):
+            response = w.fetch("/api/tiny/x", bearer(token()))
+            assert names(response.json()["headers"]) == OURS
+            assert response.json()["connection"] == i + 1
+            tiny.drop_idle()
+
+
+@pytest.mark.parametrize("extra", [
+    "", "proxy_request_buffering off;", "proxy_pass_request_headers off;",
+    "client_body_buffer_size 1k;"])
+def test_bodies_stay_behind(extra):
+    body = b"".join(b"%x\r\n%s\r\n" % (n, b"b" * n) for n in (1, 5000, 70000))
+    with World(location_extra=extra) as w:
+        w.backend("tiny-a")
+        w.backend("platform")
+        w.start()
+        for target in ("/api/tiny/x", "/api/platform"):
+            with w.connect() as s:
+                s.sendall(f"POST {target} HTTP/1.1\r\nHost: mint\r\n"
+                          "Connection: close\r\nTransfer-Encoding: chunked"
+                          "\r\n\r\n".encode() + body + b"0\r\n\r\n")
+                response = read_response(s)
+            assert len(response.json()["body"]) == 75001
+            assert names(response.json()["headers"]) == (
+                OURS[:6] if "tiny" in target else OURS[:5])
