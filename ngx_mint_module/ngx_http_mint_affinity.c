@@ -48,7 +48,7 @@ static const char  *ngx_http_mint_affinity_words[NGX_HTTP_MINT_LED_COUNT] = {
 /* the keyed state, and what it was derived from */
 static struct mint_token_key  *ngx_http_mint_affinity_keyed;
 static uint64_t                ngx_http_mint_affinity_ref;
-static uint64_t                ngx_http_mint_affinity_epoch;
+static uint64_t                ngx_http_mint_affinity_mapping;
 
 
 const char *
@@ -472,13 +472,13 @@ ngx_http_mint_affinity_secret(void)
     word = mint_run_load_acquire(ref);
 
     if (word != ngx_http_mint_affinity_ref
-        || view->header.writer_epoch != ngx_http_mint_affinity_epoch)
+        || view->mapping != ngx_http_mint_affinity_mapping)
     {
         mint_token_key_free(&ngx_http_mint_affinity_keyed);
         ngx_http_mint_affinity_keyed = ngx_http_mint_affinity_derive(view,
                                                                      ref);
         ngx_http_mint_affinity_ref = word;
-        ngx_http_mint_affinity_epoch = view->header.writer_epoch;
+        ngx_http_mint_affinity_mapping = view->mapping;
     }
 
     return ngx_http_mint_affinity_keyed;

@@ -15,7 +15,7 @@
 /* a role's texts, checked: valid as long as the references are the same */
 
 typedef struct {
-    uint64_t                     epoch;
+    uint64_t                     mapping;
     ngx_http_mint_role_texts_t   texts;     /* slug.data: of both, ngx_alloc */
 } ngx_http_mint_grant_role_t;
 
@@ -140,7 +140,7 @@ ngx_http_mint_grant_texts(ngx_http_mint_view_t *view, unsigned index,
     for (i = 0; i < NGX_HTTP_MINT_TRIES; i++) {
 
         if (kept->texts.slug.data != NULL
-            && kept->epoch == view->header.writer_epoch
+            && kept->mapping == view->mapping
             && kept->texts.slug_ref == mint_run_load_acquire(&role->slug)
             && kept->texts.permissions_ref
                == mint_run_load_acquire(&role->permissions))
@@ -171,7 +171,7 @@ ngx_http_mint_grant_read(ngx_http_mint_view_t *view,
     ngx_free(texts->slug.data);
     ngx_memzero(texts, sizeof(ngx_http_mint_role_texts_t));
 
-    kept->epoch = view->header.writer_epoch;
+    kept->mapping = view->mapping;
     texts->slug_ref = mint_run_load_acquire(&role->slug);
     texts->permissions_ref = mint_run_load_acquire(&role->permissions);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What is kept of a user or a plugin is found by its id and used as long as
- * the references in the run file "identity" are those it was made from: a
- * reference names one text for good.
+ * the references in the run file "identity" are those it was made from: in one
+ * mapping of it a reference names one text for good.
  */
 
 #include "ngx_http_mint.h"
@@ -22,7 +22,7 @@
 
 
 typedef struct {
-    uint64_t    epoch;
+    uint64_t    mapping;
     uint64_t    ref;                /* 0: nothing kept */
     uint32_t    plugin_id;
     uint32_t    len;
@@ -58,7 +58,7 @@ ngx_http_mint_lines_user(ngx_http_mint_view_t *view, uint64_t user_id,
 
     if (lines == NULL
         || lines->user_id != user_id
-        || lines->epoch != view->header.writer_epoch
+        || lines->mapping != view->mapping
         || lines->name_ref != mint_run_load_acquire(name_ref)
         || lines->slug_ref != mint_run_load_acquire(&role->slug)
         || lines->permissions_ref != mint_run_load_acquire(&role->permissions))
@@ -120,7 +120,7 @@ ngx_http_mint_lines_make(ngx_http_mint_view_t *view, uint64_t user_id,
     ngx_free(name.data);
 
     if (lines != NULL) {
-        lines->epoch = view->header.writer_epoch;
+        lines->mapping = view->mapping;
         lines->name_ref = ref;
     }
 
@@ -220,9 +220,9 @@ ngx_http_mint_lines_token(ngx_http_mint_view_t *view, uint32_t plugin_id,
     seen = mint_run_load_acquire(ref);
 
     if (kept->ref != seen || kept->plugin_id != plugin_id
-        || kept->epoch != view->header.writer_epoch)
+        || kept->mapping != view->mapping)
     {
-        kept->epoch = view->header.writer_epoch;
+        kept->mapping = view->mapping;
         kept->plugin_id = plugin_id;
         ngx_http_mint_lines_read_token(view, seen, kept);
     }

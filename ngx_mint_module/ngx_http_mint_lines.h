@@ -16,7 +16,7 @@
 typedef struct {
     ngx_uint_t   refs;
     uint64_t     user_id;
-    uint64_t     epoch;             /* of the file that all of it is from */
+    uint64_t     mapping;           /* of the file that all of it is from */
     uint64_t     name_ref;
     uint64_t     slug_ref;
     uint64_t     permissions_ref;

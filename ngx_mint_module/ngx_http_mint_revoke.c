@@ -24,7 +24,7 @@ static void ngx_http_mint_revoke_end(ngx_http_mint_ctx_t *ctx);
 static ngx_queue_t  ngx_http_mint_revoke_queue;
 
 /* the state of the file that the queue was judged by */
-static uint64_t     ngx_http_mint_revoke_epoch;
+static uint64_t     ngx_http_mint_revoke_mapping;
 static uint64_t     ngx_http_mint_revoke_generation;
 
 /* when the first of their personal tokens expires, 0: never */
@@ -95,7 +95,7 @@ ngx_http_mint_revoke_check(void)
     generation = mint_run_load_acquire(ngx_http_mint_view_word(view,
                                                                generation));
 
-    if (view->header.writer_epoch == ngx_http_mint_revoke_epoch
+    if (view->mapping == ngx_http_mint_revoke_mapping
         && generation == ngx_http_mint_revoke_generation
         && !ngx_http_mint_revoke_again
         && (ngx_http_mint_revoke_at == 0
@@ -104,7 +104,7 @@ ngx_http_mint_revoke_check(void)
         return;
     }
 
-    ngx_http_mint_revoke_epoch = view->header.writer_epoch;
+    ngx_http_mint_revoke_mapping = view->mapping;
     ngx_http_mint_revoke_generation = generation;
 
     ngx_http_mint_revoke_judge(view);

@@ -301,9 +301,11 @@ ngx_http_mint_run_adopt(enum mint_run_kind kind, ngx_http_mint_file_t *file)
 {
     ngx_http_mint_file_t    old;
     ngx_http_mint_place_t  *place;
+    static uint64_t         mappings;
 
     place = &ngx_http_mint_places[kind];
     old = place->file;
+    file->view.mapping = ++mappings;
 
     if (kind != MINT_RUN_WORKERS) {
         file->fd = NGX_INVALID_FILE;

@@ -4,6 +4,9 @@
  * and copied out: offsets and capacities are taken from the copy only, so
  * that nothing in the file can lead a reader out of its mapping.  Plain C
  * without nginx types, so that unit tests and fuzzers can call it.
+ *
+ * Who keeps something made from a file keeps the view's mapping beside it: in
+ * a run directory that was emptied epochs, offsets and references begin anew.
  */
 
 #ifndef NGX_HTTP_MINT_VIEW_H
@@ -19,6 +22,7 @@
 typedef struct {
     uint8_t                *base;       /* NULL: no file */
     uint64_t                bytes;
+    uint64_t                mapping;    /* no other of this worker has it */
     struct mint_run_header  header;     /* a checked copy */
 } ngx_http_mint_view_t;
 

@@ -5,7 +5,7 @@ the headers, whatever else nginx does with the request."""
 import pytest
 
 from module_harness import (
-    LOCATION, World, bearer, read_response, token)
+    LOCATION, World, bearer, read_response, token, wait_for)
 
 OURS = ["X-Request-ID", "traceparent", "X-Real-IP", "X-Forwarded-For",
         "X-Forwarded-Proto", "X-MINT-Internal-Token", "X-MINT-User-Id",
@@ -100,3 +100,30 @@ def test_bodies_stay_behind(extra):
             assert len(response.json()["body"]) == 75001
             assert names(response.json()["headers"]) == (
                 OURS[:6] if "tiny" in target else OURS[:5])
+
+
+def test_emptied_run_directory():
+    """Epochs, offsets and references begin anew, with other texts."""
+    with World() as w:
+        w.backend("tiny-a")
+        w.start()
+        response = w.fetch("/api/tiny/x", bearer(token()))
+        assert response.seen("X-MINT-Internal-Token") == ["token-of-tiny"]
+        assert response.seen("X-MINT-Username") == ["al"]
+        assert response.seen("X-MINT-User-Role") == ["member"]
+
+        before = w.log().count('identity" mapped')
+        for path in w.run.iterdir():
+            path.unlink()
+        w.spec["users"][0]["username"] = "bo"
+        w.spec["roles"][0]["slug"] = "kember"
+        for user in w.spec["users"]:
+            user["role"] = user["role"].replace("member", "kember")
+        w.write(plugin_tokens={"3": "token-of-tyni"})
+        wait_for(lambda: w.log().count('identity" mapped') > before,
+                 "mapping the new file")
+
+        response = w.fetch("/api/tiny/x", bearer(token()))
+        assert response.seen("X-MINT-Internal-Token") == ["token-of-tyni"]
+        assert response.seen("X-MINT-Username") == ["bo"]
+        assert response.seen("X-MINT-User-Role") == ["kember"]
