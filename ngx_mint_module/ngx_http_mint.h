@@ -239,6 +239,11 @@ void ngx_http_mint_affinity_done(void);
 char *ngx_http_mint_peer_seats(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
+/* ngx_http_mint_cache.c: of an answer that nginx would keep */
+#if (NGX_HTTP_CACHE)
+void ngx_http_mint_cache_judge(ngx_http_request_t *r);
+#endif
+
 /* ngx_http_mint_config.c */
 ngx_int_t ngx_http_mint_config_check(ngx_conf_t *cf);
 

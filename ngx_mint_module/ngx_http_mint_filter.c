@@ -75,6 +75,14 @@ ngx_http_mint_filter_header(ngx_http_request_t *r)
     ngx_http_mint_ctx_t       *ctx;
     ngx_http_mint_loc_conf_t  *lcf;
 
+#if (NGX_HTTP_CACHE)
+
+    if (r->upstream != NULL && r->upstream->cacheable) {
+        ngx_http_mint_cache_judge(r);
+    }
+
+#endif
+
     if (r != r->main) {
         return ngx_http_mint_next_header_filter(r);
     }

@@ -127,3 +127,59 @@ def test_emptied_run_directory():
         assert response.seen("X-MINT-Internal-Token") == ["token-of-tyni"]
         assert response.seen("X-MINT-Username") == ["bo"]
         assert response.seen("X-MINT-User-Role") == ["kember"]
+
+
+# ---- nginx's cache -----------------------------------------------------
+
+
+@pytest.fixture
+def cached():
+    with World(location_extra="""
+            proxy_cache c; proxy_cache_background_update on;
+            proxy_cache_use_stale updating;""") as w:
+        w._format["http"] = f"proxy_cache_path {w.dir}/cache keys_zone=c:1m;"
+        w.backend("tiny-a")
+        yield w.start()
+
+
+def vary(world, value):
+    @world.backends["tiny-a"].on("/api/tiny/v")
+    def answer(peer, request):
+        peer.answer({"headers": request.headers}, headers=[
+            ("Cache-Control", "max-age=1"), ("Vary", value)])
+
+
+@pytest.mark.parametrize("value", [
+    "X-MINT-User-Id", "Accept,x-mint-user-role", "Accept , X-Forwarded-Proto",
+    "x-real-ip", "Traceparent", "X-Request-ID, Accept"])
+def test_what_varies_by_our_lines_is_not_cached(cached, value):
+    vary(cached, value)
+    for user in (7, 9, 7):
+        response = cached.fetch("/api/tiny/v", bearer(token(user)))
+        assert response.seen("X-MINT-User-Id") == [str(user)]
+
+
+def test_what_varies_by_other_lines_is_cached(cached):
+    """... also in the background, with our lines."""
+    requests = cached.backends["tiny-a"].requests
+    vary(cached, "Accept, My-X-MINT")
+    for user in (7, 9):
+        response = cached.fetch("/api/tiny/v", bearer(token(user)))
+        assert response.seen("X-MINT-User-Id") == ["7"]
+    assert len(requests) == 1
+
+    def is_updated():
+        cached.fetch("/api/tiny/v", bearer(token(9)))
+        return len(requests) > 1
+
+    wait_for(is_updated, "an update")
+    assert names(requests[1].headers) == OURS
+    assert dict(requests[1].headers)["X-MINT-User-Id"] == "9"
+
+    # what is renewed in the background is judged, too
+    vary(cached, "X-MINT-User-Id")
+    before = len(requests)
+    wait_for(lambda: cached.fetch("/api/tiny/v", bearer(token(9)))
+             and len(requests) > before, "an update that is not kept")
+    (stored,) = cached.fetch("/api/tiny/v").seen("X-Request-ID")
+    assert stored in [r.get("X-Request-ID") for r in requests[:before]]
