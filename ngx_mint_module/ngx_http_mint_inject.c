@@ -199,7 +199,10 @@ ngx_http_mint_inject(ngx_http_request_t *r, ngx_http_mint_ctx_t *ctx)
 
     p = ngx_cpymem(data, b->pos, end - b->pos);
     p = ngx_http_mint_inject_edge(p, r, ctx, lcf->own_lines, is_upgrade);
-    p = ngx_cpymem(p, token.data, token.len);
+
+    if (token.len != 0) {
+        p = ngx_cpymem(p, token.data, token.len);
+    }
 
     if (ctx->lines != NULL) {
         p = ngx_cpymem(p, ctx->lines->text.data, ctx->lines->text.len);
