@@ -8,11 +8,11 @@ import re
 import signal
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 import pytest
 from system_harness import MintSystem, wait_for
+from system_kills import is_gone
 from system_load import Load, Outcome, Target
 
 # what a request meets that is sent while the dead process's sockets close
@@ -51,15 +51,6 @@ def assert_named_problem(outcome: Outcome, plugin: str) -> None:
     assert body["plugin"] == plugin
     assert body["request_id"] == outcome.headers["x-request-id"]
     assert body["code"] and body["message"] and plugin in body["detail"]
-
-
-def is_gone(pid: int) -> bool:
-    """Its descriptors are closed: it is a zombie, or not even that."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-    return text.rpartition(")")[2].split()[0] in "ZX"
 
 
 @dataclass(frozen=True)

@@ -4,78 +4,27 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
-import subprocess
 import time
-from pathlib import Path
-from typing import Any
 
 import pytest
-from system_harness import BUILD, MintSystem, wait_for
+from system_harness import MintSystem, wait_for
+from system_kills import (
+    HEALTHY_SEC,
+    core_pids,
+    instances,
+    is_gone,
+    kill_supervisor,
+    starting_supervisor,
+    supervisor_pid,
+    wait_next_supervisor,
+)
 from system_load import Load, Target
 from websockets.sync.client import connect
 
 ROUNDS = 4
 KILLS_A_ROUND = 5
-
-# the keeper starts one that has lived that long again at once, others after a
-# delay that doubles
-HEALTHY_SEC = 1.0
-
-
-def supervisor_pid(system: MintSystem) -> int:
-    """0 while it does not answer."""
-    done = subprocess.run(
-        [str(BUILD / "mintctl"), "status", "--json"],
-        env={**os.environ, "MINT_VAR": str(system.var)},
-        capture_output=True, text=True, timeout=20, check=False,
-    )
-    if done.returncode != 0:
-        return 0
-    status = json.loads(done.stdout)
-    return status["supervisor_pid"] if status["state"] == "running" else 0
-
-
-def kill_supervisor(system: MintSystem) -> int:
-    """The pid of the next one, once that runs."""
-    old = wait_for(lambda: supervisor_pid(system), "a supervisor")
-    os.kill(old, signal.SIGKILL)
-    return wait_next(system, old)
-
-
-def wait_next(system: MintSystem, old: int) -> int:
-    return wait_for(
-        lambda: (new := supervisor_pid(system)) not in (0, old) and new,
-        "the next supervisor",
-    )
-
-
-def kill_starting_supervisor(keeper: int, killed: list[int]) -> int:
-    """Kills the next one, wherever it is in its start; its pid.  One that was
-    killed before may still be there for a moment."""
-
-    def started() -> int:
-        for path in Path(f"/proc/{keeper}/task").glob("*/children"):
-            for pid in map(int, path.read_text().split()):
-                with contextlib.suppress(OSError):
-                    line = Path(f"/proc/{pid}/cmdline").read_bytes()
-                    if b"mint-supervisor\0" in line and pid not in killed:
-                        return pid
-        return 0
-
-    pid = wait_for(started, "the next supervisor")
-    os.kill(pid, signal.SIGKILL)
-    return pid
-
-
-def instances(system: MintSystem) -> dict[str, Any]:
-    return {
-        name: [(i["pid"], i["generation"], i["started_at"])
-               for i in plugin["instances"]]
-        for name, plugin in system.plugins().items()
-    }
 
 
 def test_killed_twenty_times_under_load(
@@ -91,8 +40,8 @@ def test_killed_twenty_times_under_load(
         Target("platform", "/api/experiments", 10, headers=headers),
     ]
     before = instances(system)
-    core = {k: system.status()[k]["pid"] for k in ("nginx", "platform")}
-    keeper = system.status()["keeper_pid"]
+    core = core_pids(system)
+    keeper = core["keeper"]
     url = f"ws://127.0.0.1:{system.port}/api/test-echo/private-ws"
     with (
         connect(url, additional_headers=headers, proxy=None) as socket,
@@ -107,16 +56,16 @@ def test_killed_twenty_times_under_load(
             killed.append(supervisor_pid(system))
             os.kill(killed[-1], signal.SIGKILL)
             for _ in range(KILLS_A_ROUND - 1):
-                killed.append(kill_starting_supervisor(keeper, killed))
-            wait_next(system, killed[-1])
+                killed.append(starting_supervisor(keeper, killed))
+                os.kill(killed[-1], signal.SIGKILL)
+            wait_next_supervisor(system, killed[-1])
             socket.send(f"after round {number}")
             assert socket.recv(timeout=10) == f"after round {number}"
     assert len(set(killed)) == ROUNDS * KILLS_A_ROUND
     assert {str(o) for o in load.outcomes if o.status != 200} == set()
     assert min(len(load.of(t.name)) for t in targets) > 20
     assert instances(system) == before
-    assert {k: system.status()[k]["pid"] for k in core} == core
-    assert system.status()["keeper_pid"] == keeper
+    assert core_pids(system) == core
     assert {p["state"] for p in system.plugins().values()} == {"ready"}
 
 
@@ -156,7 +105,7 @@ def test_death_meanwhile_is_reported(
     os.kill(old, signal.SIGSTOP)
     try:
         os.kill(pid, number)
-        wait_for(lambda: not _runs(pid), "the plugin's death")
+        wait_for(lambda: is_gone(pid), "the plugin's death")
     finally:
         os.kill(old, signal.SIGKILL)
     wait_for(lambda: supervisor_pid(system) not in (0, old), "the next")
@@ -207,12 +156,3 @@ def test_requests_go_on_without_any_supervisor(
     assert len(load.outcomes) > 50
     assert {str(o) for o in load.outcomes if o.status != 200} == set()
     assert wait_for(lambda: supervisor_pid(system), "it again") == old
-
-
-def _runs(pid: int) -> bool:
-    """False also for one that is dead and not reaped."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
