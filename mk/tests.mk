@@ -3,7 +3,8 @@
 # Tests.  tests/unit/<dir>/**/test_*.c: each one program, linked with the
 # archive of its <dir>; other .c files below tests/unit/<dir>/ are linked to
 # all of that <dir>'s tests.  tests/integration/: pytest against the whole
-# system.  tests/fuzz/fuzz_*.c: libFuzzer targets.
+# system.  tests/faults/: scenarios, with the same harnesses.
+# tests/fuzz/fuzz_*.c: libFuzzer targets.
 
 test_dirs := $(notdir $(patsubst %/,%,$(wildcard tests/unit/*/)))
 test_sources :=
@@ -31,14 +32,15 @@ sanitizer_env := $(if $(filter 1,$(SANITIZE)),ASAN_OPTIONS=detect_leaks=1 \
 # compile on all cores, unless whoever called make has decided about that
 parallel = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: test unit unit-programs integration faults abi bench nginx-tests fuzz \
-    fresh tsan
+.PHONY: test unit unit-programs integration faults faults-short abi bench \
+    nginx-tests fuzz fresh tsan
 
-test:  ## every test: unit, then integration
+test:  ## every test: unit, integration, the short form of the fault suite
 	@scripts/setup test
 	@$(MAKE) --no-print-directory $(parallel) programs tools unit-programs
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory integration
+	@$(MAKE) --no-print-directory faults-short
 
 unit-programs: $(test_programs)
 
@@ -60,8 +62,15 @@ tsan-programs: $(addprefix $(B)/tests/,$(tsan_tests))
 integration: programs tools  ## tests of the whole system (pytest)
 	@scripts/run-integration-tests $(B) $(PYTEST_ARGS)
 
-faults: programs tools  ## long runs: 100 reloads and 10 upgrades of nginx
-	@scripts/run-integration-tests $(B) -s $(PYTEST_ARGS) tests/faults
+# half an hour; two scenarios at a time, unless they measure times
+SCALE ?= 1
+
+faults: programs tools  ## the fault suite, docs/faults.md (SCALE=0.1: fewer of each)
+	@scripts/run-integration-tests $(B) -n 2 --dist load \
+	    --maxschedchunk=1 --scale=$(SCALE) $(PYTEST_ARGS) tests/faults
+
+faults-short: programs tools
+	@scripts/run-integration-tests $(B) --short $(PYTEST_ARGS) tests/faults
 
 abi: tools  ## the module's tests with the nginx of each Debian release (root)
 	@scripts/setup abi

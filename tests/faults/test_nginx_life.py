@@ -15,11 +15,14 @@ from nginx_harness import (
     Clients, Daemon, answer_load, is_alive, live_through)
 
 
+@pytest.mark.scenario
 @pytest.mark.timeout(900)
-def test_hundred_reloads_ten_upgrades():
-    figures = live_through(reloads=100, upgrades=10, websockets=200)
+def test_reloads_and_upgrades_of_nginx(scenario):
+    """A hundred reloads and ten upgrades."""
+    figures = live_through(reloads=scenario.count(100),
+                           upgrades=scenario.count(10), websockets=200)
     for name, value in figures.items():
-        print(f"{name}: {value}")
+        scenario.figure(f"{name}: {value}")
     # a kept connection may be closed just when the next request comes: how
     # often that happens is chance, but it has to be the same chance
     ours, plain = figures["mint kept"][1], figures["plain kept"][1]
@@ -47,8 +50,9 @@ def previous_build(tmp_path_factory):
     return build / MODULE.name, commits[1]
 
 
+@pytest.mark.scenario
 @pytest.mark.timeout(600)
-def test_new_build_beside_the_previous_one(previous_build):
+def test_new_build_beside_the_previous_one(scenario, previous_build):
     module, commit = previous_build
     with Daemon(main="worker_processes 2;") as w:
         installed = w.dir / MODULE.name
@@ -91,5 +95,5 @@ def test_new_build_beside_the_previous_one(previous_build):
         for c in clients:
             assert c.answered > 0 and not c.failed, c.failed[:5]
         assert not before & w.worker_pids()
-        print(f"beside {commit[:12]}:",
-              [(c.answered, c.closed) for c in clients])
+        scenario.figure(f"beside {commit[:12]}: "
+                        f"{[(c.answered, c.closed) for c in clients]}")
