@@ -24,7 +24,8 @@
  *       platform: {state, pid}, nginx: {state, pid, managed},
  *       environment: {state, python, path, packages}, identity:
  *       {sequence, users}, protection: [text of each missing one],
- *       boot_id, plugins: {total, ready}}
+ *       boot_id, plugins: {total, ready, starting, waiting, failed,
+ *       stopped}}
  *   plugins                  -> {plugins: [PLUGIN]}
  *       PLUGIN = {id, name, distribution, version, entry_point,
  *       routes_prefix, plugin_type, mode: "shared"|"isolated", state,

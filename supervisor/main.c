@@ -30,6 +30,7 @@ supervisor_free(struct supervisor *s)
     core_processes_free(&s->core);
     plugin_routes_free(&s->routes);
     tool_runner_free(&s->tools);
+    start_progress_free(&s->progress);
     service_pool_free(&s->pool);
     http_client_free(&s->http);
     process_table_free(&s->table);
@@ -110,8 +111,7 @@ supervisor_open(struct supervisor *s, const char *config_path,
     }
 
     s->pool = service_pool_new(s->table, s->http,
-                               (unsigned) s->config->plugins.starts_at_once
-                               + 2);
+                               (unsigned) s->config->plugins.starts_at_once);
     s->tools = tool_runner_new(s->table);
 
     return 0;

@@ -12,6 +12,7 @@
 #include "lib/log.h"
 #include "lib/strbuf.h"
 #include "process/confinement.h"
+#include "process/plugin_order.h"
 #include "supervisor.h"
 
 
@@ -112,6 +113,17 @@ supervisor_on_tick(evutil_socket_t fd, short what, void *arg)
 
 
 static void
+supervisor_on_start_progress(void *ctx, const char *text)
+{
+    struct supervisor  *s;
+
+    s = ctx;
+
+    operations_set_step(s->operations, text);
+}
+
+
+static void
 supervisor_on_prepare_progress(void *ctx, const char *text)
 {
     struct supervisor  *s;
@@ -146,6 +158,7 @@ supervisor_on_prepared(void *ctx, const struct error *err,
 
     if (s->stop_phase == STOP_NOT) {
         plugin_processes_start(s->processes);
+        start_progress_begin(s->progress);
         installer_collect(s->installer, plugin_processes_use, s->processes);
     }
 }
@@ -275,6 +288,10 @@ supervisor_start(struct supervisor *s)
         supervisor_fail(s, &err);
         return;
     }
+
+    service_pool_order(s->pool, plugin_order_waits_for, s->registry);
+    s->progress = start_progress_new(s->pool, s->registry,
+                                     supervisor_on_start_progress, s);
 
     /* before it may be adopted: adoption knows the generation better */
 

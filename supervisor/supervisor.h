@@ -9,6 +9,7 @@
 #define SUPERVISOR_SUPERVISOR_H
 
 #include "admin/operations.h"
+#include "observe/start_progress.h"
 #include "process/tool.h"
 #include "routes/plugin_routes.h"
 
@@ -47,6 +48,7 @@ struct supervisor {
     struct plugin_routes     *routes;
     struct core_processes    *core;
     struct plugin_processes  *processes;
+    struct start_progress    *progress;
     struct operations        *operations;
     struct admin_server      *admin;
     struct output            *own_output;   /* copies of our own log */

@@ -196,7 +196,7 @@ def serve(system, options, address, port, started):
                                      options.python, admin, say)
         except (Failed, AdminError, OSError) as error:
             say(f"The examples are not installed: {error}")
-    plugins = system.wait_for_plugins(deadline_sec=90)
+    plugins = system.wait_for_plugins(quiet_sec=90)
     print_summary(system, system.status() or {}, plugins, admin,
                   time.monotonic() - started)
     while True:

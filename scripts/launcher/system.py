@@ -16,7 +16,8 @@ from state import setting
 POLL_SEC = 0.05
 SOCKET_DEADLINE_SEC = 30
 QUIET_NOTICE_SEC = 30
-PLUGINS_NOTICE_SEC = 10
+PLUGINS_NOTICE_SEC = 1
+PLUGINS_POLL_SEC = 0.1
 
 # of the launcher and its scripts; the daemons would refuse them as unknown
 LAUNCHER_VARIABLES = (
@@ -26,7 +27,8 @@ LAUNCHER_VARIABLES = (
 
 
 PLUGIN_BUSY_STATES = (
-    "registered", "installing", "migrating", "initializing", "upgrading")
+    "registered", "installing", "migrating", "initializing", "upgrading",
+    "waiting")
 
 
 def has_core(status):
@@ -323,11 +325,11 @@ class System:
                 said = now
             self.pause()
 
-    def wait_for_plugins(self, deadline_sec):
-        """Until no plugin is on its way up for the first time; the list as it
-        is then."""
-        said = time.monotonic()
-        deadline = said + deadline_sec
+    def wait_for_plugins(self, quiet_sec):
+        """Until no plugin is on its way up for the first time, or nothing has
+        changed for so long; says how far they have come."""
+        said = changed = time.monotonic()
+        last = step = None
         while True:
             try:
                 plugins = self.admin.call("plugins")["plugins"]
@@ -336,12 +338,18 @@ class System:
             now = time.monotonic()
             if plugins is not None:
                 awaited = [p["name"] for p in plugins if is_on_its_way(p)]
-                if not awaited or now > deadline:
+                if not awaited or now - changed > quiet_sec:
                     return plugins
-                if now - said > PLUGINS_NOTICE_SEC:
+                step = (self.status() or {}).get("step") or step
+                if len(awaited) != last:
+                    last, changed = len(awaited), now
+                if step and now - said > PLUGINS_NOTICE_SEC:
+                    self.say(step[0].upper() + step[1:])
+                    said = now
+                elif now - said > QUIET_NOTICE_SEC:
                     self.say(f"  ...waiting for {', '.join(awaited)}")
                     said = now
-            self.pause()
+            self.pause(PLUGINS_POLL_SEC)
 
     def log_lines(self):
         """What has been written since this start."""

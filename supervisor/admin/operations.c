@@ -11,6 +11,7 @@
 #include "lib/fs.h"
 #include "lib/strbuf.h"
 #include "operations_private.h"
+#include "supervisor/observe/start_progress.h"
 #include "supervisor/process/confinement.h"
 
 
@@ -285,17 +286,17 @@ operations_limits(const struct operations *o)
 static json_t *
 operations_plugin_totals(const struct operations *o)
 {
-    size_t  i, ready;
+    struct start_counts  counts;
 
-    ready = 0;
+    start_counts_take(&counts, o->parts.registry);
 
-    for (i = 0; i < registry_count(o->parts.registry); i++) {
-        ready += registry_at(o->parts.registry, i)->state == PLUGIN_READY;
-    }
-
-    return json_pack("{s:I, s:I}", "total",
-                     (json_int_t) registry_count(o->parts.registry),
-                     "ready", (json_int_t) ready);
+    return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i}",
+                     "total", (int) counts.total,
+                     "ready", (int) counts.ready,
+                     "starting", (int) counts.starting,
+                     "waiting", (int) counts.waiting,
+                     "failed", (int) counts.failed,
+                     "stopped", (int) counts.stopped);
 }
 
 

@@ -114,6 +114,7 @@ core_processes_new(const struct config *config, const struct layout *layout,
     options.probe_url = "http://localhost/api/health";
     options.probe_unix = layout->platform_socket;
     options.waits_report = true;
+    options.needs_no_place = true;
     options.stop_signal = SIGTERM;
     options.ready_deadline_sec = 30;
     options.stop_grace_sec = 8;

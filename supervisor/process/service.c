@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Services: making, wishing, adopting, asking.  The states are in
- * service_machine.c, the process's events in service_watch.c.
+ * service_machine.c, the process's events in service_watch.c, what all share
+ * in service_pool.c.
  */
 
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,54 +21,6 @@ static const char *const  service_state_names[SERVICE_STATE_COUNT] = {
     "down", "queued", "preparing", "starting", "ready", "draining",
     "stopping", "backoff", "failed"
 };
-
-
-struct service_pool *
-service_pool_new(struct process_table *table, struct http_client *http,
-    unsigned starts_at_once)
-{
-    struct service_pool  *pool;
-
-    pool = mem_alloc(sizeof(struct service_pool));
-    pool->table = table;
-    pool->http = http;
-    pool->places = starts_at_once;
-
-    return pool;
-}
-
-
-void
-service_pool_free(struct service_pool **pool)
-{
-    free(*pool);
-    *pool = NULL;
-}
-
-
-void
-service_pool_observe(struct service_pool *pool,
-    const struct service_observer *observer)
-{
-    assert(pool->observers < SERVICE_OBSERVERS);
-    pool->observer[pool->observers++] = *observer;
-}
-
-
-void
-service_pool_each(struct service_pool *pool,
-    bool (*fn)(void *ctx, struct service *service), void *ctx)
-{
-    struct service  *p, *next;
-
-    for (p = pool->services; p != NULL; p = next) {
-        next = p->next;
-
-        if (!fn(ctx, p)) {
-            return;
-        }
-    }
-}
 
 
 static char *

@@ -93,6 +93,7 @@ struct service_options {
     const char  *probe_url;         /* answered by any status < 500 = ready */
     const char  *probe_unix;        /* socket to probe, NULL = TCP */
     bool         waits_report;      /* "ready" must be reported first */
+    bool         needs_no_place;    /* is not one of the few that start */
     int          stop_signal;       /* SIGTERM, SIGQUIT */
     unsigned     ready_deadline_sec;
     unsigned     stop_grace_sec;    /* then SIGKILL */
@@ -113,6 +114,14 @@ void service_pool_free(struct service_pool **pool);
 /* the observer is copied */
 void service_pool_observe(struct service_pool *pool,
     const struct service_observer *observer);
+
+/* what a queued service waits for besides a place, NULL = nothing; asked at
+   each change of any service, valid until the next */
+typedef const char *(*service_wait_fn)(void *ctx,
+    const struct service *service);
+
+void service_pool_order(struct service_pool *pool, service_wait_fn fn,
+    void *ctx);
 
 /* services in no order, until fn returns false */
 void service_pool_each(struct service_pool *pool,
@@ -145,6 +154,7 @@ void service_adopt_dead(struct service *service,
 enum service_state service_state(const struct service *service);
 const char *service_state_name(enum service_state state);
 enum mint_seat_cause service_cause(const struct service *service);
+const char *service_waits_for(const struct service *service);  /* or NULL */
 uint32_t service_generation(const struct service *service);
 void service_set_generation(struct service *service, uint32_t generation);
 int service_pid(const struct service *service);             /* 0 = none */

@@ -160,40 +160,11 @@ service_set_deadline(struct service *service)
 }
 
 
-static void
-service_give_place(struct service *service)
-{
-    struct service  *waiting, *p;
-
-    if (!service->has_place) {
-        return;
-    }
-
-    service->has_place = false;
-    service->pool->places++;
-    waiting = NULL;
-
-    for (p = service->pool->services; p != NULL; p = p->next) {
-        if (p->state == SERVICE_QUEUED
-            && (waiting == NULL || p->since_ms < waiting->since_ms))
-        {
-            waiting = p;
-        }
-    }
-
-    if (waiting != NULL) {
-        service_event(waiting, EVENT_PLACE);
-    }
-}
-
-
 void
 service_set_state(struct service *service, enum service_state state)
 {
-    size_t                          i;
-    enum service_state              from;
-    struct log_fields               fields;
-    const struct service_observer  *observer;
+    enum service_state  from;
+    struct log_fields   fields;
 
     memset(&fields, 0, sizeof(fields));
     fields.plugin = service->options.name;
@@ -215,39 +186,31 @@ service_set_state(struct service *service, enum service_state state)
     service->since_ms = time_boot_ms();
 
     if (state != SERVICE_PREPARING && state != SERVICE_STARTING) {
-        service_give_place(service);
+        service_pool_leave(service);
     }
 
     if (service->hooks->on_state != NULL) {
         service->hooks->on_state(service->ctx, service);
     }
 
-    for (i = 0; i < service->pool->observers; i++) {
-        observer = &service->pool->observer[i];
-
-        if (observer->on_state != NULL) {
-            observer->on_state(observer->ctx, service, from);
-        }
-    }
+    service_pool_tell(service, from);
+    service_pool_look(service->pool);
 }
 
 
 static void
 service_act_start(struct service *service)
 {
-    service_set_state(service, SERVICE_QUEUED);
+    service->turn = service->pool->turns++;
 
-    if (service->pool->places > 0) {
-        service_event(service, EVENT_PLACE);
-    }
+    service_set_state(service, SERVICE_QUEUED);
 }
 
 
 static void
 service_act_place(struct service *service)
 {
-    service->pool->places--;
-    service->has_place = true;
+    service_pool_enter(service);
     service->generation++;
     service->error[0] = '\0';
     service->probe_error[0] = '\0';

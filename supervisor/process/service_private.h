@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A service's fields and events, shared by the three files that make it up:
- * service.c (making, adopting, asking), service_machine.c (states) and
- * service_watch.c (what happens to the process).
+ * A service's fields and events, shared by the files that make it up:
+ * service.c (making, adopting, asking), service_machine.c (states),
+ * service_watch.c (what happens to the process) and service_pool.c (who may
+ * start).
  */
 
 #ifndef SUPERVISOR_PROCESS_SERVICE_PRIVATE_H
@@ -35,6 +36,9 @@ struct service_pool {
     struct process_table  *table;
     struct http_client    *http;
     unsigned               places;      /* free ones */
+    uint64_t               turns;       /* given so far */
+    service_wait_fn        waits_for;
+    void                  *waits_ctx;
     struct service        *services;
     size_t                 observers;
     struct service_observer  observer[SERVICE_OBSERVERS];
@@ -53,6 +57,7 @@ struct service {
     bool                         is_wanted;
     bool                         is_hurried;
     bool                         has_place;
+    uint64_t                     turn;          /* in the queue */
     bool                         is_spawned;    /* the keeper has answered */
     bool                         is_reported;
     bool                         was_alone;     /* see struct service_exit */
@@ -84,6 +89,12 @@ void service_set_state(struct service *service, enum service_state state);
 void service_set_poll(struct service *service, unsigned ms);
 void service_set_deadline(struct service *service);
 void service_on_timer(evutil_socket_t fd, short what, void *arg);
+
+/* service_pool.c: start places, and who gets the next one */
+void service_pool_enter(struct service *service);
+void service_pool_leave(struct service *service);
+void service_pool_look(struct service_pool *pool);
+void service_pool_tell(struct service *service, enum service_state from);
 
 /* service_watch.c */
 void service_watch_process(struct service *service,
