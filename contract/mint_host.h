@@ -21,7 +21,9 @@
  *   {"event": "lag", "ms": N}               event loop late by more than 250
  *   {"event": "drained"}                    answer to the drain command
  *   {"event": "activity", "serial": N, "known": bool, "requests": N,
- *    "websockets": N, "jobs": N, "owners": ["user id", ...]}
+ *    "websockets": N, "jobs": N, "results": N, "sessions": N, "uploads": N,
+ *    "owners": ["user id", ...]}           known false: somebody's work may be
+ *                                          there that is not counted
  *
  * Commands (supervisor to host):
  *   {"command": "drain"}                    finish, then exit 0

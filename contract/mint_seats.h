@@ -36,7 +36,7 @@
 
 
 enum mint_seat_state {
-    MINT_SEAT_EMPTY = 0,        /* nothing there, never has been */
+    MINT_SEAT_EMPTY = 0,        /* nothing there */
     MINT_SEAT_STARTING = 1,
     MINT_SEAT_READY = 2,
     MINT_SEAT_DRAINING = 3,     /* pinned users and open WebSockets only */

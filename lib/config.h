@@ -88,6 +88,7 @@ struct config {
         int64_t   capacity;             /* plugins.capacity, 256 */
         int64_t   ready_deadline_sec;   /* plugins.readyDeadlineSeconds, 60 */
         int64_t   stop_grace_sec;       /* plugins.stopGraceSeconds, 10 */
+        int64_t   job_drain_hours;      /* plugins.jobDrainHours, 24 */
         int64_t   starts_at_once;       /* plugins.startsAtOnce, 4 */
         struct config_list  force_isolated;
         struct config_list  force_shared;

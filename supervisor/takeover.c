@@ -350,5 +350,7 @@ supervisor_adopt_all(struct supervisor *s)
         free(found);
     }
 
+    plugin_processes_resume(s->processes);
+
     return adopted;
 }

@@ -22,6 +22,9 @@ class JobActivity:
     known: bool = True
     unfinished: int = 0         # awaiting input, queued or running
     going_on: int = 0           # will end by themselves: queued or running
+    results: int = 0            # of finished jobs, kept until they expire
+    sessions: int = 0
+    uploads: int = 0
     owners: set[str] = field(default_factory=set)
 
 
@@ -46,7 +49,9 @@ def _read_jobs(runtime: Any, activity: JobActivity) -> None:
         status = str(state.status)
         activity.unfinished += status in UNFINISHED
         activity.going_on += status in GOING_ON
-        if status in UNFINISHED or state.result_status == "available":
+        has_result = state.result_status == "available"
+        activity.results += has_result
+        if status in UNFINISHED or has_result:
             _add_owner(activity, state.owner_user_id)
 
 
@@ -55,16 +60,18 @@ def _read_sessions(runtime: Any, activity: JobActivity) -> None:
     now = datetime.now(UTC)
     for session in tuple(store._sessions.values()):
         if session.active_job_ids or now - session.last_seen_at < store.ttl:
+            activity.sessions += 1
             _add_owner(activity, session.owner_user_id)
 
 
 def _read_uploads(runtime: Any, activity: JobActivity) -> None:
     for upload in tuple(runtime.paths._uploads.values()):
+        activity.uploads += 1
         _add_owner(activity, upload.owner_user_id)
 
 
 def _add_owner(activity: JobActivity, owner: Any) -> None:
-    if owner is not None:
+    if owner is not None and owner != "":
         activity.owners.add(str(owner))
 
 

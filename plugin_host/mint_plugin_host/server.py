@@ -217,6 +217,9 @@ class HostServer(uvicorn.Server):
             "requests": connections.requests,
             "websockets": connections.websockets,
             "jobs": jobs.unfinished,
+            "results": jobs.results,
+            "sessions": jobs.sessions,
+            "uploads": jobs.uploads,
             "owners": sorted(jobs.owners),
         }
         try:

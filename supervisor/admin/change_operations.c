@@ -17,7 +17,7 @@ struct waiter {
     struct admin_call  *call;
     struct waiter      *next;
     uint32_t            plugin_id;
-    uint32_t            generation;     /* a later one must be ready */
+    uint64_t            wish;           /* what has become of it is told */
     json_t             *result;         /* what is answered then, or NULL */
     bool                is_all;         /* then go on with the next plugin */
     size_t              position;
@@ -81,25 +81,53 @@ operations_waiters_free(struct operations *operations)
 }
 
 
-/* a start that is being prepared counts: a restart does not begin it anew */
+/* the outcome of one plugin among several, or of the only one */
 
-static uint32_t
-waiter_generation(const struct service *service)
+static void
+waiter_refuse(struct waiter *waiter, const struct plugin *plugin)
 {
-    return service_generation(service)
-           - (service_state(service) == SERVICE_PREPARING);
+    struct error  err;
+
+    error_set(&err, MINT_ERR_UNAVAILABLE, "plugin \"%s\" did not become "
+              "ready: %s%s", plugin->name,
+              plugin->error != NULL ? plugin->error : "no reason known",
+              plugin->state == PLUGIN_RESISTING ? "; the old process goes on"
+                                                : "");
+    admin_fail(waiter->call, &err);
+}
+
+
+/* {plugin, waits: what for, or null} */
+
+static json_t *
+waiter_answer(const struct plugin *plugin, enum plugin_wish outcome)
+{
+    char    *text;
+    json_t  *answer;
+
+    answer = json_pack("{s:s, s:n}", "plugin", plugin->name, "waits");
+
+    if (outcome == PLUGIN_WISH_WAITS) {
+        text = plugin_process_waits_for(plugin);
+        json_object_set_new(answer, "waits", json_string(text));
+        free(text);
+    }
+
+    return answer;
 }
 
 
 static void
 waiter_finish(struct waiter *waiter, struct plugin *plugin)
 {
-    struct error  err;
+    enum plugin_wish  outcome;
 
     if (waiter->is_all) {
         operations_restart_next(waiter);
         return;
     }
+
+    outcome = plugin_process_wish(plugin, waiter->wish);
 
     if (waiter->result != NULL) {
         json_object_set_new(waiter->result, "state",
@@ -108,61 +136,30 @@ waiter_finish(struct waiter *waiter, struct plugin *plugin)
                             ? json_string(plugin->error) : json_null());
         admin_reply(waiter->call, json_incref(waiter->result));
 
-    } else if (plugin->state == PLUGIN_READY) {
-        admin_reply(waiter->call, json_pack("{s:s}", "plugin", plugin->name));
+    } else if (outcome == PLUGIN_WISH_REFUSED) {
+        waiter_refuse(waiter, plugin);
 
     } else {
-        error_set(&err, MINT_ERR_UNAVAILABLE, "plugin \"%s\" did not become "
-                  "ready: %s", plugin->name,
-                  plugin->error != NULL ? plugin->error : "no reason known");
-        admin_fail(waiter->call, &err);
+        admin_reply(waiter->call, waiter_answer(plugin, outcome));
     }
 
     waiter_free(waiter);
 }
 
 
-/*
- * Ready in a later generation, or failed; a first crash while starting is
- * reported too: whoever waits wants to know, the restarts go on without.
- */
-
-static bool
-waiter_is_over(const struct waiter *waiter, const struct plugin *plugin)
-{
-    struct service  *service;
-
-    service = plugin_process_service(plugin);
-
-    /* failed without a process: it has no socket to start one on */
-
-    if (service == NULL
-        || (int32_t) (service_generation(service) - waiter->generation) <= 0)
-    {
-        return plugin->state == PLUGIN_FAILED
-               && (service == NULL
-                   || service_state(service) == SERVICE_DOWN);
-    }
-
-    return plugin->state == PLUGIN_READY || plugin->state == PLUGIN_FAILED
-           || service_state(service) == SERVICE_BACKOFF;
-}
-
-
 void
-operations_waiters_on_registry(void *ctx, enum registry_event event,
-    struct plugin *plugin)
+operations_waiters_on_change(void *ctx, struct plugin *plugin)
 {
     struct waiter      *waiter;
     struct operations  *operations;
 
-    (void) event;
     operations = ctx;
     waiter = operations->waiters;
 
     while (waiter != NULL) {
         if (waiter->plugin_id != plugin->id
-            || !waiter_is_over(waiter, plugin))
+            || plugin_process_wish(plugin, waiter->wish)
+               == PLUGIN_WISH_PENDING)
         {
             waiter = waiter->next;
             continue;
@@ -199,10 +196,10 @@ operations_refuses(const struct operations *operations,
 void
 operation_restart(void *ctx, struct admin_call *call, json_t *arguments)
 {
-    struct error     err;
-    struct plugin   *plugin;
-    struct waiter   *waiter;
-    struct service  *service;
+    uint64_t        wish;
+    struct error    err;
+    struct plugin  *plugin;
+    struct waiter  *waiter;
 
     if (operations_refuses(ctx, call)) {
         return;
@@ -213,9 +210,10 @@ operation_restart(void *ctx, struct admin_call *call, json_t *arguments)
         return;
     }
 
-    service = plugin_process_service(plugin);
+    wish = plugin_process_restart(plugin, MINT_CAUSE_RESTART,
+               json_is_true(json_object_get(arguments, "now")));
 
-    if (service == NULL) {
+    if (wish == 0) {
         error_set(&err, MINT_ERR_UNAVAILABLE, "plugin \"%s\" has no process "
                   "yet", plugin->name);
         admin_fail(call, &err);
@@ -224,10 +222,10 @@ operation_restart(void *ctx, struct admin_call *call, json_t *arguments)
 
     waiter = waiter_new(ctx, call);
     waiter->plugin_id = plugin->id;
-    waiter->generation = waiter_generation(service);
+    waiter->wish = wish;
 
     admin_progress(call, "restarting");
-    service_restart(service, MINT_CAUSE_RESTART);
+    operations_waiters_on_change(ctx, plugin);
 }
 
 
@@ -235,8 +233,8 @@ static void
 operations_restart_next(struct waiter *waiter)
 {
     char               *text;
+    uint64_t            wish;
     struct plugin      *plugin;
-    struct service     *service;
     struct operations  *o;
 
     o = waiter->operations;
@@ -245,21 +243,22 @@ operations_restart_next(struct waiter *waiter)
     while (waiter->position < registry_count(o->parts.registry)) {
 
         plugin = registry_at(o->parts.registry, waiter->position++);
-        service = plugin_process_service(plugin);
+        wish = plugin_process_restart(plugin, MINT_CAUSE_RESTART, false);
 
-        if (service == NULL) {
+        if (wish == 0) {
             continue;
         }
 
         waiter->plugin_id = plugin->id;
-        waiter->generation = waiter_generation(service);
+        waiter->wish = wish;
 
         text = mem_printf("restarting %s", plugin->name);
         admin_progress(waiter->call, text);
         free(text);
 
-        service_restart(service, MINT_CAUSE_RESTART);
-        return;
+        if (plugin_process_wish(plugin, wish) == PLUGIN_WISH_PENDING) {
+            return;
+        }
     }
 
     fs_random_hex(o->boot_id, 16);
@@ -312,10 +311,8 @@ static void
 install_on_done(void *ctx, const struct error *err, struct plugin *plugin,
     const char *replaced, bool unchanged)
 {
-    bool                  starts;
     json_t               *result;
     struct waiter        *waiter;
-    struct service       *service;
     struct operations    *o;
     struct install_call  *install;
 
@@ -346,27 +343,19 @@ install_on_done(void *ctx, const struct error *err, struct plugin *plugin,
     waiter->plugin_id = plugin->id;
     waiter->result = result;
 
-    service = plugin_process_service(plugin);
-    waiter->generation = service != NULL ? service_generation(service) : 0;
-
-    starts = service != NULL && (service_state(service) == SERVICE_PREPARING
-                                 || service_state(service)
-                                    == SERVICE_STARTING);
+    waiter->wish = plugin_process_last_wish(plugin);
 
     /* finds it as it was, even failed: nothing would come of waiting */
-    if (unchanged && !starts) {
+
+    if (unchanged && !plugin_process_is_starting(plugin)) {
         waiter_finish(waiter, plugin);
         install_free(install);
         return;
     }
 
-    /* the start under way already is the one to wait for */
-    if (starts) {
-        waiter->generation--;
-    }
-
     admin_progress(install->call, "starting");
     install_free(install);
+    operations_waiters_on_change(o, plugin);
 }
 
 

@@ -69,7 +69,8 @@ operations_new(const struct operations_parts *parts, const char *boot_id)
     strncpy(o->boot_id, boot_id, sizeof(o->boot_id) - 1);
     operations_set_environment(o, "building", NULL);
 
-    registry_subscribe(parts->registry, operations_waiters_on_registry, o);
+    plugin_processes_subscribe(parts->processes, operations_waiters_on_change,
+                               o);
     registry_subscribe(parts->registry, operations_roles_on_registry, o);
 
     return o;
@@ -195,7 +196,7 @@ static bool
 operations_is_settled(enum plugin_state state)
 {
     return state == PLUGIN_READY || state == PLUGIN_FAILED
-           || state == PLUGIN_STOPPED;
+           || state == PLUGIN_STOPPED || state == PLUGIN_RESISTING;
 }
 
 
@@ -371,30 +372,16 @@ operations_optional(const char *text)
 json_t *
 operations_plugin_json(struct operations *operations, struct plugin *plugin)
 {
-    char             installed[32];
-    json_t          *json, *instances;
-    struct service  *service;
+    char     installed[32];
+    json_t  *json;
 
     (void) operations;
-
-    instances = json_array();
-    service = plugin_process_service(plugin);
-
-    if (service != NULL) {
-        json_array_append_new(instances, service_json(service));
-    }
-
-    service = plugin_process_other(plugin);
-
-    if (service != NULL) {
-        json_array_append_new(instances, service_json(service));
-    }
 
     time_rfc3339(plugin->installed_unix_ms, installed);
 
     json = json_pack(
         "{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:s, "
-        "s:s, s:b, s:O, s:o}",
+        "s:s, s:b, s:O, s:o, s:o}",
         "id", (json_int_t) plugin->id,
         "name", plugin->name,
         "distribution", plugin->distribution,
@@ -412,7 +399,8 @@ operations_plugin_json(struct operations *operations, struct plugin *plugin)
         "installed_at", installed,
         "has_frontend", plugin->has_frontend,
         "metadata", plugin->probe != NULL ? plugin->probe : json_null(),
-        "instances", instances);
+        "instances", plugin_process_instances(plugin),
+        "move", plugin_process_move(plugin));
 
     return json;
 }

@@ -21,9 +21,9 @@
 
 
 /*
- * From each state, the states that may follow.  READY and RESISTING follow
- * REGISTERED when a new supervisor adopts a process that has been running
- * all the time.
+ * From each state, the states that may follow.  READY, UPGRADING and
+ * RESISTING follow REGISTERED when a new supervisor adopts a process that has
+ * been running all the time.
  */
 
 static const struct {
@@ -33,7 +33,7 @@ static const struct {
 
     [PLUGIN_REGISTERED] =
         { "registered",
-          INST | MIG | INIT | RDY | RES | WAIT | STOP | FAIL | UNIN },
+          INST | MIG | INIT | RDY | UPG | RES | WAIT | STOP | FAIL | UNIN },
 
     [PLUGIN_INSTALLING] =
         { "installing", REG | MIG | INIT | WAIT | STOP | FAIL | UNIN },
@@ -45,7 +45,7 @@ static const struct {
         { "initializing", MIG | RDY | UPG | RES | WAIT | STOP | FAIL | UNIN },
 
     [PLUGIN_READY] =
-        { "ready", INIT | UPG | WAIT | STOP | FAIL | UNIN },
+        { "ready", INIT | UPG | RES | WAIT | STOP | FAIL | UNIN },
 
     [PLUGIN_UPGRADING] =
         { "upgrading", MIG | INIT | RDY | RES | WAIT | STOP | FAIL | UNIN },

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A plugin's processes, shared by the files that make them up:
- * plugin_process.c (all plugins, the registry's news) and plugin_seat.c (one
- * seat: socket, directories, command line).
+ * plugin_process.c (all plugins, the registry's news), plugin_seat.c (one
+ * seat: socket, directories, command line), plugin_move.c and plugin_drain.c
+ * (from one seat to the other), plugin_adopt.c (what an earlier supervisor
+ * left), plugin_question.c (what would be lost now).
  */
 
 #ifndef SUPERVISOR_PROCESS_PLUGIN_PRIVATE_H
@@ -10,10 +12,20 @@
 
 #include "confinement.h"
 #include "environment_block.h"
+#include "plugin_move.h"
 #include "plugin_process.h"
 
 
 #define PLUGIN_SEATS  2             /* a and b, of slot 0 */
+
+
+/* a process that an earlier supervisor has left in the seat */
+struct plugin_found {
+    struct process  process;
+    uint32_t        generation;
+    bool            is_dead;
+    int             wait_status;
+};
 
 
 struct plugin_seat {
@@ -23,6 +35,10 @@ struct plugin_seat {
     char                      place[4];     /* "0a" */
     enum plugin_role          role;
     bool                      is_listening;
+    bool                      is_found;     /* and not taken yet */
+    struct plugin_found       found;
+    uint32_t                  excused;      /* in flight, not waited for */
+    uint64_t                  wish;         /* of the process, see restart */
     char                     *address;
     char                     *tmp;
     char                     *running;      /* environment in use */
@@ -40,6 +56,9 @@ struct plugin_process {
     char                     *data;
     struct plugin_seat        seats[PLUGIN_SEATS];
     struct plugin_seat       *current;      /* serves, or is to serve */
+    struct plugin_move        move;
+    uint64_t                  wish;         /* the last one */
+    uint64_t                  failed_wish;  /* up to here refused */
     struct plugin_process    *next;
 };
 
@@ -53,6 +72,9 @@ struct plugin_processes {
     char                           *platform_url;
     struct plugin_process_listener  listener;
     bool                            is_stopping;
+    uint64_t                        serial;     /* of questions to hosts */
+    plugin_changed_fn               on_changed;
+    void                           *on_changed_ctx;
     struct plugin_process          *first;
 };
 
@@ -71,8 +93,29 @@ void plugin_seat_set_role(struct plugin_seat *seat, enum plugin_role role);
 
 bool plugin_seat_runs(const struct plugin_seat *seat);
 
-/* plugin_process.c: what the seats tell */
+/* requests that workers have in the seat */
+uint32_t plugin_seat_count(const struct plugin_seat *seat);
+void plugin_seat_unpin(struct plugin_seat *seat);
+
+/* plugin_process.c */
+struct plugin_process *plugin_process_get(struct plugin_processes *all,
+    struct plugin *plugin);
+
+/* what the seats tell */
 void plugin_process_on_listening(struct plugin_seat *seat, int status);
 void plugin_process_on_state(struct plugin_seat *seat);
+void plugin_process_on_activity(struct plugin_seat *seat,
+    const json_t *report);
+
+struct plugin_seat *plugin_process_other_seat(struct plugin_process *p,
+    const struct plugin_seat *seat);
+
+void plugin_process_wish_for(struct plugin_process *p,
+    enum mint_seat_cause cause, bool is_now);
+
+/* the plugin's state is set anew, from move and services */
+void plugin_process_tell(struct plugin_process *p);
+
+uint64_t plugin_process_next_serial(struct plugin_processes *all);
 
 #endif /* SUPERVISOR_PROCESS_PLUGIN_PRIVATE_H */

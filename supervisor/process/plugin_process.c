@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/strbuf.h"
 #include "plugin_environment.h"
@@ -50,6 +51,8 @@ plugin_process_free(struct plugin_process *p)
 
     p->plugin->process = NULL;
 
+    plugin_move_clear(p);
+
     for (i = 0; i < PLUGIN_SEATS; i++) {
         plugin_seat_clear(&p->seats[i]);
     }
@@ -79,7 +82,7 @@ plugin_processes_free(struct plugin_processes **processes)
 }
 
 
-static struct plugin_process *
+struct plugin_process *
 plugin_process_get(struct plugin_processes *all, struct plugin *plugin)
 {
     unsigned                i;
@@ -93,8 +96,10 @@ plugin_process_get(struct plugin_processes *all, struct plugin *plugin)
 
     p->all = all;
     p->plugin = plugin;
+    p->wish = 1;
     p->data = mem_printf("%s/plugin-data/%s", all->config->server.data_path,
                          plugin->name);
+    plugin_move_init(p, process_table_base(all->table));
 
     for (i = 0; i < PLUGIN_SEATS; i++) {
         plugin_seat_init(&p->seats[i], p, i);
@@ -113,6 +118,15 @@ plugin_process_get(struct plugin_processes *all, struct plugin *plugin)
 
 /* ---- what the seats tell ------------------------------------------- */
 
+static void
+plugin_process_changed(struct plugin_process *p)
+{
+    if (p->all->on_changed != NULL) {
+        p->all->on_changed(p->all->on_changed_ctx, p->plugin);
+    }
+}
+
+
 void
 plugin_process_on_listening(struct plugin_seat *seat, int status)
 {
@@ -129,6 +143,7 @@ plugin_process_on_listening(struct plugin_seat *seat, int status)
         if (seat == p->current) {
             plugin_set_state(p->all->registry, p->plugin, PLUGIN_FAILED,
                              text);
+            plugin_process_changed(p);
         }
 
         return;
@@ -142,9 +157,11 @@ plugin_process_on_listening(struct plugin_seat *seat, int status)
         seat->running_since = p->plugin->installed_unix_ms;
         service_start(seat->service, MINT_CAUSE_FIRST_START);
 
-    } else if (seat->running_since != p->plugin->installed_unix_ms) {
+    } else if (seat->running_since != p->plugin->installed_unix_ms
+               && p->move.state == PLUGIN_MOVE_NONE)
+    {
         /* adopted, but replaced in the registry just before */
-        service_restart(seat->service, MINT_CAUSE_UPGRADING);
+        plugin_process_wish_for(p, MINT_CAUSE_UPGRADING, false);
     }
 }
 
@@ -165,20 +182,93 @@ static const enum plugin_state  plugin_state_of[SERVICE_STATE_COUNT] = {
 void
 plugin_process_on_state(struct plugin_seat *seat)
 {
-    struct service         *service;
-    struct plugin_process  *p;
+    plugin_process_tell(seat->owner);
+    plugin_move_touch(seat->owner);
+}
 
-    p = seat->owner;
-    service = seat->service;
 
-    if (seat != p->current) {
-        return;
+void
+plugin_process_on_activity(struct plugin_seat *seat, const json_t *report)
+{
+    plugin_move_on_activity(seat->owner, seat, report);
+}
+
+
+/* the state as users see it, and the words to it; to be freed if not NULL */
+
+static enum plugin_state
+plugin_process_state(const struct plugin_process *p, const char **text)
+{
+    const struct plugin_move  *move;
+
+    move = &p->move;
+    *text = service_error(p->current->service)[0] == '\0'
+            ? NULL : service_error(p->current->service);
+
+    switch (move->state) {
+
+    case PLUGIN_MOVE_STARTING:
+    case PLUGIN_MOVE_SWITCHING:
+    case PLUGIN_MOVE_HELD:
+        *text = move->error;
+        return move->cause == MINT_CAUSE_UPGRADING ? PLUGIN_UPGRADING
+                                                   : PLUGIN_READY;
+
+    case PLUGIN_MOVE_RESISTING:
+        if (service_state(p->current->service) == SERVICE_READY) {
+            *text = move->error;
+            return PLUGIN_RESISTING;
+        }
+        break;
+
+    case PLUGIN_MOVE_DRAINING:
+    case PLUGIN_MOVE_EMPTYING:
+    case PLUGIN_MOVE_CLOSING:
+        if (move->fresh == NULL) {
+            *text = "it takes no new work and ends when it has finished what "
+                    "it has";
+            return PLUGIN_STOPPED;
+        }
+        break;
+
+    default:
+        break;
     }
 
-    plugin_set_state(p->all->registry, p->plugin,
-                     plugin_state_of[service_state(service)],
-                     service_error(service)[0] == '\0'
-                     ? NULL : service_error(service));
+    return plugin_state_of[service_state(p->current->service)];
+}
+
+
+void
+plugin_process_tell(struct plugin_process *p)
+{
+    const char         *text;
+    enum plugin_state   state;
+
+    state = plugin_process_state(p, &text);
+    plugin_set_state(p->all->registry, p->plugin, state, text);
+    plugin_process_changed(p);
+}
+
+
+struct plugin_seat *
+plugin_process_other_seat(struct plugin_process *p,
+    const struct plugin_seat *seat)
+{
+    return &p->seats[seat == &p->seats[0]];
+}
+
+
+/* so that an answer to an earlier supervisor's question is no answer */
+
+uint64_t
+plugin_process_next_serial(struct plugin_processes *all)
+{
+    if (all->serial == 0) {
+        all->serial = time_unix_ms();
+    }
+
+    return ++all->serial;
 }
 
 
@@ -211,76 +301,17 @@ plugin_process_on_registry(void *ctx, enum registry_event event,
     p = plugin_process_get(all, plugin);
 
     if (event == REGISTRY_REPLACED && p->current->is_listening) {
-        service_restart(p->current->service, MINT_CAUSE_UPGRADING);
+        plugin_process_wish_for(p, MINT_CAUSE_UPGRADING, false);
         return;
     }
+
+    p->wish++;
 
     plugin_process_listen(p);
 }
 
 
 /* ---- all of them --------------------------------------------------- */
-
-static struct plugin_seat *
-plugin_process_seat(struct plugin_process *p, const char *place)
-{
-    size_t  i;
-
-    for (i = 0; i < PLUGIN_SEATS; i++) {
-        if (strcmp(p->seats[i].place, place) == 0) {
-            return &p->seats[i];
-        }
-    }
-
-    return NULL;
-}
-
-
-bool
-plugin_processes_adopt(struct plugin_processes *processes, const char *name,
-    const char *place, uint32_t generation, const char *note,
-    const struct process *process, bool is_dead, int wait_status)
-{
-    uint64_t             word;
-    struct plugin       *plugin;
-    struct plugin_seat  *seat;
-
-    plugin = registry_find(processes->registry, name);
-
-    if (plugin == NULL) {
-        return false;
-    }
-
-    seat = plugin_process_seat(plugin_process_get(processes, plugin), place);
-
-    if (seat == NULL || plugin_seat_runs(seat)) {
-        return false;               /* two of one seat: keep the first */
-    }
-
-    /* before any word of it: the file may be a new one */
-    processes->listener.on_seat(processes->listener.ctx, plugin, seat->record,
-                                seat->address);
-
-    if (is_dead) {
-        seat->running_since = plugin->installed_unix_ms;
-        service_adopt_dead(seat->service, process, generation, wait_status);
-        return true;
-    }
-
-    free(seat->running);
-    seat->running = plugin_note_read(note, plugin->environment,
-                                     &seat->running_since);
-
-    word = processes->listener.seat_word(processes->listener.ctx,
-                                         seat->record);
-
-    service_adopt(seat->service, process, generation,
-                  mint_seat_state(word) == MINT_SEAT_READY
-                  && mint_seat_generation(word) == generation);
-
-    return true;
-}
-
 
 void
 plugin_processes_start(struct plugin_processes *processes)
@@ -303,6 +334,8 @@ plugin_processes_stop(struct plugin_processes *processes)
     processes->is_stopping = true;
 
     for (p = processes->first; p != NULL; p = p->next) {
+        plugin_move_forget(p);
+
         for (i = 0; i < PLUGIN_SEATS; i++) {
             service_stop(p->seats[i].service, true);
         }
@@ -357,6 +390,15 @@ plugin_process_other(const struct plugin *plugin)
 }
 
 
+void
+plugin_processes_subscribe(struct plugin_processes *processes,
+    plugin_changed_fn fn, void *ctx)
+{
+    processes->on_changed = fn;
+    processes->on_changed_ctx = ctx;
+}
+
+
 bool
 plugin_processes_use(void *processes, const char *environment)
 {
@@ -371,7 +413,12 @@ plugin_processes_use(void *processes, const char *environment)
         for (i = 0; i < PLUGIN_SEATS; i++) {
             seat = &p->seats[i];
 
-            if (service_pid(seat->service) != 0 && seat->running != NULL
+            /* a plugin that resists goes on with what it has */
+
+            if ((service_pid(seat->service) != 0
+                 || (p->move.state == PLUGIN_MOVE_RESISTING
+                     && seat == p->current))
+                && seat->running != NULL
                 && strcmp(seat->running, environment) == 0)
             {
                 return true;

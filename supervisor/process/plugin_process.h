@@ -44,7 +44,23 @@ struct plugin_process_listener {
 
     /* the seat's word as published, 0 = none */
     uint64_t  (*seat_word)(void *ctx, uint32_t seat);
+
+    /* a user who stays on the seat while it is old; MINT_ERR_FULL */
+    int       (*pin)(void *ctx, uint32_t seat, uint64_t user_id,
+        struct error *err);
+    void      (*unpin)(void *ctx, uint32_t seat);       /* all of them */
 };
+
+
+/* what became of a wish for another process */
+enum plugin_wish {
+    PLUGIN_WISH_PENDING = 0,
+    PLUGIN_WISH_GRANTED = 1,    /* such a process is ready and serves */
+    PLUGIN_WISH_WAITS = 2,      /* for the work of users in an older one */
+    PLUGIN_WISH_REFUSED = 3     /* it could not be started */
+};
+
+typedef void (*plugin_changed_fn)(void *ctx, struct plugin *plugin);
 
 
 /* platform_url: "http://127.0.0.1:4711", copied; the rest must outlive it */
@@ -54,12 +70,15 @@ struct plugin_processes *plugin_processes_new(const struct config *config,
     const char *platform_url, const struct plugin_process_listener *listener);
 void plugin_processes_free(struct plugin_processes **processes);
 
-/* adopts a process found at attach; place: "0a"; note: the rest of its label,
+/* notes a process found at attach; place: "0a"; note: the rest of its label,
    may be NULL; false: no such plugin or seat, end it */
 bool plugin_processes_adopt(struct plugin_processes *processes,
     const char *name, const char *place, uint32_t generation,
     const char *note, const struct process *process, bool is_dead,
     int wait_status);
+
+/* after all have been adopted: goes on with each plugin from there */
+void plugin_processes_resume(struct plugin_processes *processes);
 
 /* starts every plugin of the registry that does not run */
 void plugin_processes_start(struct plugin_processes *processes);
@@ -67,11 +86,44 @@ void plugin_processes_start(struct plugin_processes *processes);
 void plugin_processes_stop(struct plugin_processes *processes);
 bool plugin_processes_all_down(const struct plugin_processes *processes);
 
+/* told after each change of a process or a move; one listener */
+void plugin_processes_subscribe(struct plugin_processes *processes,
+    plugin_changed_fn fn, void *ctx);
+
+/*
+ * Wishes for a process that is started from now on.  is_now: the work of users
+ * in the older one is not waited for.  The number is asked about with
+ * plugin_process_wish(); 0: the plugin has no process yet.
+ */
+uint64_t plugin_process_restart(const struct plugin *plugin,
+    enum mint_seat_cause cause, bool is_now);
+uint64_t plugin_process_last_wish(const struct plugin *plugin);
+enum plugin_wish plugin_process_wish(const struct plugin *plugin,
+    uint64_t wish);
+
+/* a process that is to be the current one has not come to an end yet */
+bool plugin_process_is_starting(const struct plugin *plugin);
+
+/* why a wish waits, in words; to be freed */
+char *plugin_process_waits_for(const struct plugin *plugin);
+
+/* no new work; what has begun is finished, then the process is stopped.
+   MINT_ERR_CONFLICT: an older process is not done yet */
+int plugin_process_leave(const struct plugin *plugin, bool is_now,
+    struct error *err);
+
 /* of the current seat, NULL if there is none */
 struct service *plugin_process_service(const struct plugin *plugin);
 
 /* of the other seat, NULL if nothing runs there */
 struct service *plugin_process_other(const struct plugin *plugin);
+
+/* [{... as service_json(), role}], the current one first */
+json_t *plugin_process_instances(const struct plugin *plugin);
+
+/* what is under way between the seats, null if nothing: {state, cause,
+   since, error, traceback, again, activity} */
+json_t *plugin_process_move(const struct plugin *plugin);
 
 /* true while a running process uses the environment */
 bool plugin_processes_use(void *processes, const char *environment);

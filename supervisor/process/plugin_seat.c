@@ -26,13 +26,16 @@ static int plugin_seat_fill(void *ctx, struct service *service,
     struct keeper_spawn_request *request, struct error *err);
 static void plugin_seat_on_state(void *ctx, struct service *service);
 static uint32_t plugin_seat_in_flight(void *ctx, struct service *service);
+static void plugin_seat_on_activity(void *ctx, struct service *service,
+    json_t *report);
 
 
 static const struct service_hooks  plugin_seat_hooks = {
     plugin_seat_prepare,
     plugin_seat_fill,
     plugin_seat_on_state,
-    plugin_seat_in_flight
+    plugin_seat_in_flight,
+    plugin_seat_on_activity
 };
 
 
@@ -167,7 +170,7 @@ plugin_seat_publish(struct plugin_seat *seat)
     all = seat->owner->all;
 
     all->listener.on_state(all->listener.ctx, seat->record, seat->service,
-                           seat->role, MINT_CAUSE_NONE);
+                           seat->role, seat->owner->move.cause);
 }
 
 
@@ -192,14 +195,44 @@ plugin_seat_on_state(void *ctx, struct service *service)
 static uint32_t
 plugin_seat_in_flight(void *ctx, struct service *service)
 {
-    struct plugin_seat       *seat;
-    struct plugin_processes  *all;
+    uint32_t             count;
+    struct plugin_seat  *seat;
 
     (void) service;
     seat = ctx;
+    count = plugin_seat_count(seat);
+
+    return count > seat->excused ? count - seat->excused : 0;
+}
+
+
+static void
+plugin_seat_on_activity(void *ctx, struct service *service, json_t *report)
+{
+    (void) service;
+
+    plugin_process_on_activity(ctx, report);
+}
+
+
+uint32_t
+plugin_seat_count(const struct plugin_seat *seat)
+{
+    struct plugin_processes  *all;
+
     all = seat->owner->all;
 
     return all->listener.in_flight(all->listener.ctx, seat->record);
+}
+
+
+void
+plugin_seat_unpin(struct plugin_seat *seat)
+{
+    struct plugin_processes  *all;
+
+    all = seat->owner->all;
+    all->listener.unpin(all->listener.ctx, seat->record);
 }
 
 
@@ -320,6 +353,7 @@ plugin_seat_fill(void *ctx, struct service *service,
     free(seat->running);
     seat->running = mem_strdup(plugin->environment);
     seat->running_since = plugin->installed_unix_ms;
+    seat->wish = seat->owner->wish;
 
     free(seat->note);
     seat->note = plugin_note(seat->running, seat->running_since);

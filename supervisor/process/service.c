@@ -97,6 +97,7 @@ service_free(struct service **service)
     }
 
     line_reader_free(&s->report);
+    free(s->traceback);
     output_free(&s->output);
     event_free(s->timer);
     event_free(s->poll);
@@ -143,6 +144,13 @@ service_stop(struct service *service, bool is_hurried)
     service->cause = MINT_CAUSE_STOPPED;
 
     service_event(service, EVENT_STOP);
+}
+
+
+void
+service_set_once(struct service *service, bool is_once)
+{
+    service->is_once = is_once;
 }
 
 
@@ -289,6 +297,13 @@ const char *
 service_error(const struct service *service)
 {
     return service->error;
+}
+
+
+const char *
+service_traceback(const struct service *service)
+{
+    return service->traceback != NULL ? service->traceback : "";
 }
 
 

@@ -82,6 +82,10 @@ struct service_hooks {
 
     /* requests in flight, asked while draining; NULL = none */
     uint32_t  (*in_flight)(void *ctx, struct service *service);
+
+    /* "activity" of contract/mint_host.h has been reported; NULL = ignored */
+    void      (*on_activity)(void *ctx, struct service *service,
+        json_t *report);
 };
 
 
@@ -139,6 +143,10 @@ void service_start(struct service *service, enum mint_seat_cause cause);
 void service_restart(struct service *service, enum mint_seat_cause cause);
 void service_stop(struct service *service, bool is_hurried);
 
+/* is_once: its end is not followed by another start but by SERVICE_FAILED,
+   without a next try; for processes that are being moved from or to */
+void service_set_once(struct service *service, bool is_once);
+
 /* answer to hooks.prepare; err NULL or code 0: fine */
 void service_prepared(struct service *service, const struct error *err);
 
@@ -162,6 +170,7 @@ unsigned service_restarts(const struct service *service);
 uint64_t service_started_unix_ms(const struct service *service);
 unsigned service_retry_after_sec(const struct service *service);
 const char *service_error(const struct service *service);   /* "" = none */
+const char *service_traceback(const struct service *service);   /* "" */
 const char *service_last_exit(const struct service *service);
 struct output *service_output(struct service *service);
 const char *service_name(const struct service *service);

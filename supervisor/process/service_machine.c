@@ -7,6 +7,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/fs.h"
@@ -214,6 +215,8 @@ service_act_place(struct service *service)
     service->generation++;
     service->error[0] = '\0';
     service->probe_error[0] = '\0';
+    free(service->traceback);
+    service->traceback = NULL;
 
     service_set_state(service, SERVICE_PREPARING);
 
@@ -297,6 +300,14 @@ service_act_next_try(struct service *service)
 {
     uint64_t  now;
     unsigned  jitter, retry_sec;
+
+    if (service->is_once) {
+        service->is_wanted = false;
+        service->delay_ms = 0;
+        service->cause = MINT_CAUSE_FAILED;
+        service_set_state(service, SERVICE_FAILED);
+        return;
+    }
 
     now = time_boot_ms();
 

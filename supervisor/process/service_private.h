@@ -56,6 +56,7 @@ struct service {
     enum mint_seat_cause         cause;
     bool                         is_wanted;
     bool                         is_hurried;
+    bool                         is_once;
     bool                         has_place;
     uint64_t                     turn;          /* in the queue */
     bool                         is_spawned;    /* the keeper has answered */
@@ -72,6 +73,7 @@ struct service {
     int                          exit_status;
     char                         last_exit[96];
     char                         error[1024];
+    char                        *traceback;     /* reported by the host */
     char                         probe_error[256];  /* of the last probe */
 
     struct process               process;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "contract/mint_host.h"
 #include "lib/fs.h"
 #include "lib/log.h"
+#include "lib/strbuf.h"
 #include "service_private.h"
 
 
@@ -306,6 +308,13 @@ service_on_report(void *ctx, char *line, size_t len)
 
         if (traceback != NULL) {
             output_write(service->output, LOG_LEVEL_ERROR, NULL, traceback);
+            free(service->traceback);
+            service->traceback = mem_strdup(traceback);
+        }
+
+    } else if (strcmp(event, "activity") == 0) {
+        if (service->hooks->on_activity != NULL) {
+            service->hooks->on_activity(service->ctx, service, report);
         }
 
     } else if (strcmp(event, "lag") == 0) {

@@ -168,6 +168,12 @@ plugin_routes_set(struct plugin_routes *routes, uint32_t seat,
     state = service_state(service) == SERVICE_READY
             ? seat_ready_as[role] : seat_state_of[service_state(service)];
 
+    /* of a seat that is for nothing, nothing is said to those refused */
+
+    if (role == PLUGIN_ROLE_IDLE && service_state(service) == SERVICE_DOWN) {
+        state = MINT_SEAT_EMPTY;
+    }
+
     if (service_state(service) == SERVICE_FAILED
         || (role != PLUGIN_ROLE_TRIAL && role != PLUGIN_ROLE_HELD))
     {
@@ -210,6 +216,29 @@ plugin_routes_seat_word(void *ctx, uint32_t seat)
 }
 
 
+static int
+plugin_routes_pin(void *ctx, uint32_t seat, uint64_t user_id,
+    struct error *err)
+{
+    struct plugin_routes  *routes;
+
+    routes = ctx;
+
+    return publisher_pin(routes->publisher, seat, user_id, err);
+}
+
+
+static void
+plugin_routes_unpin(void *ctx, uint32_t seat)
+{
+    struct plugin_routes  *routes;
+
+    routes = ctx;
+
+    publisher_unpin_seat(routes->publisher, seat);
+}
+
+
 struct plugin_process_listener
 plugin_routes_listener(struct plugin_routes *routes)
 {
@@ -220,6 +249,8 @@ plugin_routes_listener(struct plugin_routes *routes)
     listener.on_state = plugin_routes_on_state;
     listener.in_flight = plugin_routes_in_flight;
     listener.seat_word = plugin_routes_seat_word;
+    listener.pin = plugin_routes_pin;
+    listener.unpin = plugin_routes_unpin;
 
     return listener;
 }

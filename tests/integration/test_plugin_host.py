@@ -435,7 +435,8 @@ def test_activity_counts_and_names_owners(host: Starter) -> None:
     process.wait_event("ready")
     assert process.activity(1) == {
         "event": "activity", "serial": 1, "known": True, "requests": 0,
-        "websockets": 0, "jobs": 0, "owners": [],
+        "websockets": 0, "jobs": 0, "results": 0, "sessions": 0,
+        "uploads": 0, "owners": [],
     }
     with unix_connect(process.socket_path, "ws://p/api/test-echo/ws"):
         stream = process.raw(
@@ -455,7 +456,8 @@ def test_activity_counts_and_names_owners(host: Starter) -> None:
     _result(process, job, user_id=41)
     # the result is not fetched for good: it still lives only here
     after = process.activity(3)
-    assert (after["jobs"], after["owners"]) == (0, ["41"])
+    assert (after["jobs"], after["results"]) == (0, 1)
+    assert after["owners"] == ["41"]
 
 
 def test_drain_finishes_what_runs_then_exits(host: Starter) -> None:

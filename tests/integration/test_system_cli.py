@@ -147,9 +147,10 @@ def test_upload_deploy_and_call(
     assert seen() == "1.1.0"
     plugin = system.plugins()["test-deployed"]
     assert plugin["version"] == "1.1.0"
-    assert len(plugin["instances"]) == 1
     assert plugin["instances"][0]["pid"] != first["pid"]
-    assert not os.path.exists(f"/proc/{first['pid']}")
+    wait_for(lambda: not os.path.exists(f"/proc/{first['pid']}"),
+             "the end of the old process")
+    assert len(system.plugins()["test-deployed"]["instances"]) == 1
     assert "1.1.0" in mint("plugin", "list")
 
 

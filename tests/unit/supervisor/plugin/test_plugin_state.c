@@ -18,11 +18,11 @@ static const struct {
     const char  *name;
     const char  *steps;
 } table[PLUGIN_STATE_COUNT] = {
-    { "registered",   "=xxxx.xxxxx" },
+    { "registered",   "=xxxxxxxxxx" },
     { "installing",   "x=xx...xxxx" },
     { "migrating",    "..=x..xxxx." },
     { "initializing", "..x=xxxxxxx" },
-    { "ready",        "...x=x.xxxx" },
+    { "ready",        "...x=xxxxxx" },
     { "upgrading",    "..xxx=xxxxx" },
     { "resisting",    "...xxx=.xxx" },
     { "waiting",      "..xx.x.=xxx" },

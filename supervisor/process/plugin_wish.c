@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What others want of a plugin's processes, and what has become of it: a
+ * restart, an end, the list of what runs.  Leaves how to plugin_move.c.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/fs.h"
+#include "lib/strbuf.h"
+#include "plugin_private.h"
+
+
+static const char *const  plugin_role_names[PLUGIN_ROLE_COUNT] = {
+    [PLUGIN_ROLE_IDLE] = "ending",
+    [PLUGIN_ROLE_CURRENT] = "current",
+    [PLUGIN_ROLE_TRIAL] = "trial",
+    [PLUGIN_ROLE_HELD] = "current",
+    [PLUGIN_ROLE_OLD] = "old"
+};
+
+
+void
+plugin_process_wish_for(struct plugin_process *p, enum mint_seat_cause cause,
+    bool is_now)
+{
+    p->wish++;
+    p->move.again_cause = cause;
+    p->move.is_again_now = is_now;
+
+    plugin_move_event(p, is_now ? PLUGIN_MOVE_HURRY : PLUGIN_MOVE_WISH);
+}
+
+
+uint64_t
+plugin_process_restart(const struct plugin *plugin,
+    enum mint_seat_cause cause, bool is_now)
+{
+    struct plugin_process  *p;
+
+    p = plugin->process;
+
+    if (p == NULL) {
+        return 0;
+    }
+
+    plugin_process_wish_for(p, cause, is_now);
+
+    return p->wish;
+}
+
+
+uint64_t
+plugin_process_last_wish(const struct plugin *plugin)
+{
+    const struct plugin_process  *p;
+
+    p = plugin->process;
+
+    return p != NULL ? p->wish : 0;
+}
+
+
+static bool
+plugin_process_waits(const struct plugin_process *p)
+{
+    return p->move.state == PLUGIN_MOVE_HELD
+           || (p->move.is_again && p->move.state == PLUGIN_MOVE_DRAINING
+               && p->move.activity.owner_count > 0);
+}
+
+
+enum plugin_wish
+plugin_process_wish(const struct plugin *plugin, uint64_t wish)
+{
+    enum service_state            state;
+    const struct plugin_process  *p;
+
+    p = plugin->process;
+
+    /* failed without a process: it has no socket to start one on */
+
+    if (p == NULL) {
+        return plugin->state == PLUGIN_FAILED ? PLUGIN_WISH_REFUSED
+                                              : PLUGIN_WISH_PENDING;
+    }
+
+    state = service_state(p->current->service);
+
+    if (p->current->wish >= wish && state == SERVICE_READY
+        && p->current->role == PLUGIN_ROLE_CURRENT)
+    {
+        return PLUGIN_WISH_GRANTED;
+    }
+
+    /* a first crash while starting is told too, the restarts go on */
+
+    if ((p->current->wish >= wish && (state == SERVICE_BACKOFF
+                                      || state == SERVICE_FAILED))
+        || p->failed_wish >= wish
+        || (plugin->state == PLUGIN_FAILED && state == SERVICE_DOWN))
+    {
+        return PLUGIN_WISH_REFUSED;
+    }
+
+    return plugin_process_waits(p) ? PLUGIN_WISH_WAITS : PLUGIN_WISH_PENDING;
+}
+
+
+static bool
+plugin_process_is_service_starting(const struct service *service)
+{
+    return service_state(service) == SERVICE_QUEUED
+           || service_state(service) == SERVICE_PREPARING
+           || service_state(service) == SERVICE_STARTING;
+}
+
+
+bool
+plugin_process_is_starting(const struct plugin *plugin)
+{
+    const struct plugin_process  *p;
+
+    p = plugin->process;
+
+    return p != NULL
+           && (p->move.state == PLUGIN_MOVE_STARTING
+               || p->move.state == PLUGIN_MOVE_SWITCHING
+               || plugin_process_is_service_starting(p->current->service));
+}
+
+
+char *
+plugin_process_waits_for(const struct plugin *plugin)
+{
+    char                         *text, *lost;
+    const struct plugin_process  *p;
+
+    p = plugin->process;
+
+    if (p->move.error != NULL) {
+        return mem_strdup(p->move.error);
+    }
+
+    lost = plugin_activity_text(&p->move.activity);
+    text = mem_printf("an older process still has %s; \"mintctl restart %s "
+                      "--now\" would end it", lost, plugin->name);
+    free(lost);
+
+    return text;
+}
+
+
+int
+plugin_process_leave(const struct plugin *plugin, bool is_now,
+    struct error *err)
+{
+    struct plugin_process  *p;
+
+    p = plugin->process;
+
+    if (p == NULL) {
+        return error_set(err, MINT_ERR_UNAVAILABLE, "plugin \"%s\" has no "
+                         "process yet", plugin->name);
+    }
+
+    if (p->move.state == PLUGIN_MOVE_SWITCHING
+        || ((p->move.state == PLUGIN_MOVE_DRAINING
+             || p->move.state == PLUGIN_MOVE_EMPTYING
+             || p->move.state == PLUGIN_MOVE_CLOSING)
+            && p->move.fresh != NULL))
+    {
+        return error_set(err, MINT_ERR_CONFLICT, "an older process of plugin "
+                         "\"%s\" is still ending", plugin->name);
+    }
+
+    p->move.is_again_now = is_now;
+    plugin_move_event(p, PLUGIN_MOVE_LEAVE);
+
+    return 0;
+}
+
+
+/* ---- what is shown --------------------------------------------------- */
+
+static void
+plugin_process_show_seat(json_t *list, const struct plugin_seat *seat)
+{
+    json_t  *json;
+
+    json = service_json(seat->service);
+    json_object_set_new(json, "role",
+                        json_string(plugin_role_names[seat->role]));
+    json_array_append_new(list, json);
+}
+
+
+json_t *
+plugin_process_instances(const struct plugin *plugin)
+{
+    json_t                    *list;
+    const struct plugin_seat  *other;
+    struct plugin_process     *p;
+
+    p = plugin->process;
+    list = json_array();
+
+    if (p == NULL) {
+        return list;
+    }
+
+    plugin_process_show_seat(list, p->current);
+    other = plugin_process_other_seat(p, p->current);
+
+    if (plugin_seat_runs(other)) {
+        plugin_process_show_seat(list, other);
+    }
+
+    return list;
+}
+
+
+static json_t *
+plugin_process_optional(const char *text)
+{
+    return text != NULL ? json_string(text) : json_null();
+}
+
+
+json_t *
+plugin_process_move(const struct plugin *plugin)
+{
+    char                          since[32];
+    const struct plugin_move     *move;
+    const struct plugin_process  *p;
+
+    p = plugin->process;
+
+    if (p == NULL || p->move.state == PLUGIN_MOVE_NONE) {
+        return json_null();
+    }
+
+    move = &p->move;
+    time_rfc3339(time_unix_ms() - (time_boot_ms() - move->since_ms), since);
+
+    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:b, s:o}",
+        "state", plugin_move_state_name(move->state),
+        "cause", move->cause == MINT_CAUSE_UPGRADING ? "upgrade"
+                 : move->cause == MINT_CAUSE_STOPPED ? "drain" : "restart",
+        "since", since,
+        "error", plugin_process_optional(move->error),
+        "traceback", plugin_process_optional(move->traceback),
+        "again", move->is_again,
+        "activity", plugin_activity_json(&move->activity));
+}
