@@ -111,8 +111,9 @@ enum mint_keeper_spawn_flag {
     MINT_SPAWN_NO_NEW_PRIVS = 8,
     MINT_SPAWN_LIGHT_TREE = 16,     /* on death do not hunt descendants; it
                                        gets no cgroup */
-    MINT_SPAWN_SANDBOX = 32         /* Landlock: only what is in allow[], and
+    MINT_SPAWN_SANDBOX = 32,        /* Landlock: only what is in allow[], and
                                        no signal to anyone outside */
+    MINT_SPAWN_WARM = 64            /* it forks others: contract/mint_warm.h */
 };
 
 
@@ -130,9 +131,18 @@ enum mint_keeper_spawn_flag {
  * it before it runs, and what is left in it dies with the child.
  * In the child: stdin is /dev/null, stdout and stderr the log pipe, fds 3..
  * the listeners in the order of listener_id[], then the report pipe's write
- * end (if asked for), then the control pipe's read end (if asked for).  The
- * child gets its own session; every other fd is closed.
- * Answer CHILD.  status != 0: nothing runs and the id is free again.
+ * end (if asked for), then the control pipe's read end (if asked for), then
+ * the warm socket (if asked for).  The child gets its own session; every other
+ * fd is closed.
+ *
+ * A warm child keeps CAP_SETUID and CAP_SETGID when the keeper is root, for
+ * the ids of the range alone, and no other capability.  warm_id names one:
+ * then nothing is exec'ed, the warm child forks a process that becomes all of
+ * the above and goes on as argv[] says.  It is the keeper's child like any
+ * other.  What fails is answered (ESRCH: that warm child is dead, ETIMEDOUT:
+ * it does not fork), and asking again without warm_id is the way out.
+ * Answer CHILD, of a forked one when it is ready to load what argv[] says.
+ * status != 0: nothing runs and the id is free again.
  */
 
 struct mint_keeper_spawn {
@@ -151,6 +161,8 @@ struct mint_keeper_spawn {
     uint64_t  memory_bytes;         /* limits: 0 = none */
     uint32_t  pids;                 /* processes and threads together */
     uint32_t  cpu_percent;          /* of one CPU: 150 = one and a half */
+    uint32_t  warm_id;              /* child to fork from, 0 = exec */
+    uint32_t  reserved;
 };
 
 
@@ -233,7 +245,7 @@ struct mint_keeper_path {
 
 _Static_assert(sizeof(struct mint_keeper_header) == 16, "keeper header");
 _Static_assert(sizeof(struct mint_keeper_listen) == 40, "keeper listen");
-_Static_assert(sizeof(struct mint_keeper_spawn) == 104, "keeper spawn");
+_Static_assert(sizeof(struct mint_keeper_spawn) == 112, "keeper spawn");
 _Static_assert(sizeof(struct mint_keeper_child) == 56, "keeper child");
 _Static_assert(sizeof(struct mint_keeper_exited) == 32, "keeper exited");
 _Static_assert(sizeof(struct mint_keeper_facts) == 40, "keeper facts");

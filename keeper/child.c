@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,12 +22,15 @@
 #define CHILD_TREE_POLL_MS   5
 
 
+static struct child *child_new(const struct mint_keeper_spawn *m,
+    const char *label, char **env);
 static int child_make_pipes(struct child *c);
-static int child_plan_fds(const struct child *c,
-    const struct mint_keeper_spawn *m, struct spawn_plan *plan);
+static int child_plan_fds(struct child *c, const struct mint_keeper_spawn *m,
+    struct spawn_plan *plan, int *warm_far);
+static int child_plan_warm(struct child *c, struct spawn_plan *plan,
+    int *warm_far);
 static void child_plan_limits(struct child *c,
     const struct mint_keeper_spawn *m, struct spawn_plan *plan);
-static void child_free(struct child *c);
 static uint32_t child_kill_left(struct child *c);
 static void child_bury(struct child *c, uint64_t now);
 
@@ -44,15 +48,15 @@ child_find(uint32_t id)
 }
 
 
-/* sends the answer when it has started */
+/* the answer is sent when it has started */
 
 int
 child_spawn(const struct mint_keeper_spawn *m, const char *label,
     const char *cwd, char **argv, char **env, char **allow)
 {
-    int                failed;
+    int                failed, warm_far;
+    pid_t              pid;
     struct child      *c;
-    struct timespec    now;
     struct spawn_plan  plan = {
         .argv = argv, .env = env, .cwd = cwd, .flags = m->flags,
         .uid = m->uid, .gid = m->gid, .groups = { m->extra_gid },
@@ -62,37 +66,40 @@ child_spawn(const struct mint_keeper_spawn *m, const char *label,
         .allow_count = m->allow_count
     };
 
-    c = calloc(1, sizeof(*c));
+    c = child_new(m, label, env);
 
     if (c == NULL) {
         return ENOMEM;
     }
 
-    memset(c->fd, -1, sizeof(c->fd));
-    c->id = m->header.id;
-    c->flags = m->flags;
-    c->uid = m->uid;
-    c->label = strdup(label);
-
     if (m->nofile != 0) {
         plan.nofile.rlim_cur = m->nofile;
     }
 
-    for ( /* void */ ; *env != NULL && c->instance == NULL; env++) {
-        if (strncmp(*env, "MINT_INSTANCE=", 14) == 0) {
-            c->instance = strdup(*env);
-        }
-    }
-
-    failed = c->label == NULL ? ENOMEM : child_make_pipes(c);
+    warm_far = -1;
+    failed = child_make_pipes(c);
 
     if (failed == 0) {
-        failed = child_plan_fds(c, m, &plan);
+        failed = child_plan_fds(c, m, &plan, &warm_far);
     }
 
     if (failed == 0) {
         child_plan_limits(c, m, &plan);
-        failed = spawn_run(&plan, &c->pid);
+    }
+
+    if (failed == 0 && m->warm_id != 0) {
+        failed = warm_fork(c, &plan, m->warm_id, m->header.serial);
+
+        if (failed == 0) {
+            return 0;
+        }
+
+    } else if (failed == 0) {
+        failed = spawn_run(&plan, &pid);
+    }
+
+    if (warm_far != -1) {
+        close(warm_far);
     }
 
     if (failed != 0) {
@@ -100,16 +107,61 @@ child_spawn(const struct mint_keeper_spawn *m, const char *label,
         return failed;
     }
 
+    child_started(c, pid, m->header.serial);
+
+    return 0;
+}
+
+
+static struct child *
+child_new(const struct mint_keeper_spawn *m, const char *label, char **env)
+{
+    struct child  *c;
+
+    c = calloc(1, sizeof(*c));
+
+    if (c == NULL) {
+        return NULL;
+    }
+
+    memset(c->fd, -1, sizeof(c->fd));
+    c->warm_fd = -1;
+    c->id = m->header.id;
+    c->flags = m->flags;
+    c->uid = m->uid;
+    c->label = strdup(label);
+
+    for ( /* void */ ; *env != NULL && c->instance == NULL; env++) {
+        if (strncmp(*env, "MINT_INSTANCE=", 14) == 0) {
+            c->instance = strdup(*env);
+        }
+    }
+
+    if (c->label == NULL) {
+        child_free(c);
+        return NULL;
+    }
+
+    return c;
+}
+
+
+/* from here on it is in custody */
+
+void
+child_started(struct child *c, pid_t pid, uint32_t serial)
+{
+    struct timespec  now;
+
     clock_gettime(CLOCK_REALTIME, &now);
     c->started_unix_ms = (uint64_t) now.tv_sec * 1000
                          + (uint64_t) now.tv_nsec / 1000000;
-    c->start_ticks = tree_start_ticks(c->pid);
+    c->pid = pid;
+    c->start_ticks = tree_start_ticks(pid);
     c->next = keeper.children;
     keeper.children = c;
     keeper.held++;
-    child_send(c, m->header.serial);
-
-    return 0;
+    child_send(c, serial);
 }
 
 
@@ -147,8 +199,8 @@ child_make_pipes(struct child *c)
 
 
 static int
-child_plan_fds(const struct child *c, const struct mint_keeper_spawn *m,
-    struct spawn_plan *plan)
+child_plan_fds(struct child *c, const struct mint_keeper_spawn *m,
+    struct spawn_plan *plan, int *warm_far)
 {
     uint32_t          i;
     struct listener  *l;
@@ -175,7 +227,7 @@ child_plan_fds(const struct child *c, const struct mint_keeper_spawn *m,
         plan->fds[plan->fd_count++] = c->fd[CONTROL_READ];
     }
 
-    return 0;
+    return c->flags & MINT_SPAWN_WARM ? child_plan_warm(c, plan, warm_far) : 0;
 }
 
 
@@ -208,12 +260,35 @@ child_plan_limits(struct child *c, const struct mint_keeper_spawn *m,
 }
 
 
-static void
+/* the far end is the child's alone: its death is seen by who asks it */
+
+static int
+child_plan_warm(struct child *c, struct spawn_plan *plan, int *warm_far)
+{
+    int  pair[2];
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1) {
+        return errno;
+    }
+
+    c->warm_fd = pair[0];
+    *warm_far = pair[1];
+    plan->fds[plan->fd_count++] = pair[1];
+
+    return keeper_fds_left(pair[1]) ? 0 : errno;
+}
+
+
+void
 child_free(struct child *c)
 {
     int  i;
 
     cgroup_remove(&c->cgroup);
+
+    if (c->warm_fd != -1) {
+        close(c->warm_fd);
+    }
 
     for (i = 0; i < CHILD_FDS; i++) {
         if (c->fd[i] != -1) {
@@ -301,7 +376,7 @@ child_has_uid_alone(const struct child *c)
         }
     }
 
-    return identity_in_range(c->uid);
+    return identity_in_range(c->uid) && !warm_has_uid(c->uid);
 }
 
 

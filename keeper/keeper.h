@@ -8,6 +8,7 @@
 #ifndef KEEPER_KEEPER_H
 #define KEEPER_KEEPER_H
 
+#include <poll.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/resource.h>
@@ -21,7 +22,8 @@
 #define KEEPER_LIST_MAX  16                 /* groups, identities, roots */
 #define KEEPER_NEVER     UINT64_MAX
 #define KEEPER_GOODBYE_MS  3000             /* for the supervisor to exit */
-#define SPAWN_FDS_MAX    (MINT_KEEPER_FIRST_FD + MINT_KEEPER_LISTENERS_MAX + 2)
+#define SPAWN_FDS_MAX    (MINT_KEEPER_FIRST_FD + MINT_KEEPER_LISTENERS_MAX + 3)
+#define WARM_BIRTHS_MAX  32                 /* forks under way */
 
 
 struct listener {
@@ -57,6 +59,7 @@ struct child {
     uint64_t       start_ticks;
     uint64_t       started_unix_ms;
     int            fd[CHILD_FDS];
+    int            warm_fd;                 /* asks it to fork, -1: no warm */
     char          *label;
     char          *instance;                /* "MINT_INSTANCE=..." or NULL */
     struct cgroup  cgroup;
@@ -148,6 +151,8 @@ void listener_send(const struct listener *l, uint32_t serial);
 struct child *child_find(uint32_t id);
 int child_spawn(const struct mint_keeper_spawn *m, const char *label,
     const char *cwd, char **argv, char **env, char **allow);
+void child_started(struct child *c, pid_t pid, uint32_t serial);
+void child_free(struct child *c);
 int child_signal(uint32_t id, int number);
 int child_forget(uint32_t id);
 int child_died(pid_t pid, int status);      /* false: not a child */
@@ -160,8 +165,22 @@ void child_send(const struct child *c, uint32_t serial);
 pid_t spawn_fork(void);
 int spawn_run(const struct spawn_plan *plan, pid_t *pid_out);
 
+/* warm.c */
+int warm_fork(struct child *c, const struct spawn_plan *plan,
+    uint32_t warm_id, uint32_t serial);     /* 0: c is taken over */
+int warm_is_expected(uint32_t id);
+int warm_has_uid(uid_t uid);
+int warm_poll(struct pollfd *fds);          /* returns how many it has set */
+void warm_io(const struct pollfd *fds, int count);
+uint64_t warm_tick(uint64_t now);
+
+/* warm_rights.c */
+int warm_rights_limit(void);
+int warm_rights_keep(void);
+
 /* tree.c */
 uint64_t tree_start_ticks(pid_t pid);
+int tree_is_ours(pid_t pid);
 uint32_t tree_kill_below(pid_t pid);
 uint32_t tree_kill_orphans(struct child *c);
 void tree_kill_all(pid_t spared);

@@ -84,9 +84,9 @@ static const char  keeper_help[] =
 int
 main(int argc, char **argv)
 {
-    int            signals;
+    int            signals, births;
     uint64_t       now, next, then;
-    struct pollfd  fds[2];
+    struct pollfd  fds[2 + WARM_BIRTHS_MAX];
 
     keeper_options(argc, argv);
     signals = keeper_prepare();
@@ -102,15 +102,22 @@ main(int argc, char **argv)
         next = child_tick(now);
         then = supervisor_tick(now);
         next = then < next ? then : next;
+        then = warm_tick(now);
+        next = then < next ? then : next;
         next = keeper.stop_deadline_ms < next ? keeper.stop_deadline_ms : next;
 
         fds[0] = (struct pollfd) { .fd = signals, .events = POLLIN };
         fds[1].revents = 0;
         fds[1].fd = supervisor_poll(&fds[1].events);
+        births = warm_poll(fds + 2);
 
-        if (poll(fds, 2, next == KEEPER_NEVER ? -1
+        if (poll(fds, (nfds_t) births + 2, next == KEEPER_NEVER ? -1
                          : next > now ? (int) (next - now) : 0) > 0)
         {
+            /* before a newborn's death is heard of */
+
+            warm_io(fds + 2, births);
+
             if (fds[1].revents != 0) {
                 supervisor_io(fds[1].revents);
             }

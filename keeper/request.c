@@ -15,7 +15,8 @@
 
 #define REQUEST_FLAGS  (MINT_SPAWN_REPORT | MINT_SPAWN_CONTROL \
                         | MINT_SPAWN_SUBREAPER | MINT_SPAWN_NO_NEW_PRIVS \
-                        | MINT_SPAWN_LIGHT_TREE | MINT_SPAWN_SANDBOX)
+                        | MINT_SPAWN_LIGHT_TREE | MINT_SPAWN_SANDBOX \
+                        | MINT_SPAWN_WARM)
 #define REQUEST_PERCENT_MAX  100000         /* a thousand CPUs */
 
 
@@ -35,6 +36,7 @@ struct request {
 static int request_listen(struct request *r);
 static int request_unlisten(struct request *r);
 static int request_spawn(struct request *r);
+static int request_spawn_is_sound(const struct mint_keeper_spawn *m);
 static int request_lists(struct request *r, char ***text_out,
     char ***allow_out);
 static int request_signal(struct request *r);
@@ -157,16 +159,7 @@ request_spawn(struct request *r)
     label = request_string(r);
     cwd = request_string(r);
 
-    /* each string has a NUL at least: the message bounds the counts */
-
-    if (cwd == NULL || m->header.id == 0 || m->flags & ~REQUEST_FLAGS
-        || m->umask > 0777 || m->argc == 0
-        || m->allow_count > MINT_KEEPER_MESSAGE_MAX
-        || (m->allow_count != 0 && !(m->flags & MINT_SPAWN_SANDBOX))
-        || m->cpu_percent > REQUEST_PERCENT_MAX
-        || m->argc > MINT_KEEPER_MESSAGE_MAX
-        || m->envc > MINT_KEEPER_MESSAGE_MAX
-        || m->listener_count > MINT_KEEPER_LISTENERS_MAX
+    if (cwd == NULL || !request_spawn_is_sound(m)
         || strlen(label) >= MINT_KEEPER_LABEL_MAX
         || cwd[0] != '/' || r->at == r->end || r->at[0] != '/')
     {
@@ -186,7 +179,9 @@ request_spawn(struct request *r)
         failed = EPERM;
     }
 
-    if (failed == 0 && child_find(m->header.id) != NULL) {
+    if (failed == 0 && (child_find(m->header.id) != NULL
+                        || warm_is_expected(m->header.id)))
+    {
         failed = EEXIST;
     }
 
@@ -235,6 +230,23 @@ request_lists(struct request *r, char ***text_out, char ***allow_out)
     *allow_out = allow;
 
     return failed;
+}
+
+
+/* each string has a NUL at least: the message bounds the counts */
+
+static int
+request_spawn_is_sound(const struct mint_keeper_spawn *m)
+{
+    return m->header.id != 0 && !(m->flags & ~REQUEST_FLAGS)
+           && (m->warm_id == 0 || !(m->flags & MINT_SPAWN_WARM))
+           && m->reserved == 0 && m->allow_count <= MINT_KEEPER_MESSAGE_MAX
+           && (m->allow_count == 0 || m->flags & MINT_SPAWN_SANDBOX)
+           && m->cpu_percent <= REQUEST_PERCENT_MAX
+           && m->umask <= 0777 && m->argc != 0
+           && m->argc <= MINT_KEEPER_MESSAGE_MAX
+           && m->envc <= MINT_KEEPER_MESSAGE_MAX
+           && m->listener_count <= MINT_KEEPER_LISTENERS_MAX;
 }
 
 

@@ -224,12 +224,30 @@ spawn_limit_more(const struct spawn_plan *plan)
 static int
 spawn_become(const struct spawn_plan *plan)
 {
+    int  failed;
+
+    if (plan->flags & MINT_SPAWN_WARM) {
+        failed = warm_rights_limit();
+
+        if (failed != 0) {
+            return failed;
+        }
+    }
+
     if (keeper.is_root
         && (setgroups(plan->group_count, plan->groups) == -1
             || setresgid(plan->gid, plan->gid, plan->gid) == -1
             || setresuid(plan->uid, plan->uid, plan->uid) == -1))
     {
         return errno;
+    }
+
+    if (plan->flags & MINT_SPAWN_WARM) {
+        failed = warm_rights_keep();
+
+        if (failed != 0) {
+            return failed;
+        }
     }
 
     if ((plan->flags & MINT_SPAWN_SUBREAPER

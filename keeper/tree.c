@@ -61,6 +61,15 @@ tree_start_ticks(pid_t pid)
 }
 
 
+int
+tree_is_ours(pid_t pid)
+{
+    struct process  process;
+
+    return tree_look(pid, &process) == 0 && process.parent == getpid();
+}
+
+
 /* pid is a child of ours and not reaped, so the number is still its own */
 
 uint32_t

@@ -12,7 +12,7 @@ import time
 import traceback
 from typing import Any
 
-from mint_plugin_host import lines
+from mint_plugin_host import collector, lines
 from mint_plugin_host import plugin as plugins
 from mint_plugin_host.report import Reporter, failed, one_line, trace
 from mint_plugin_host.settings import (
@@ -60,6 +60,8 @@ def serve() -> int:
         return _fail(reporter, "start", exc)
     forget_variables()
     lines.install()
+    _show_name(os.environ["MINT_PLUGIN_NAME"])
+    collector.pause()
 
     reporter.send({
         "event": "starting",
@@ -76,6 +78,17 @@ def serve() -> int:
 
     import_ms = round((time.monotonic() - begin) * 1000)
     return _run(app, settings, reporter, import_ms)
+
+
+def _show_name(name: str) -> None:
+    """What "top" and "ps -o comm" show: 15 bytes at most."""
+    try:
+        with open("/proc/self/comm", "w", encoding="utf-8") as stream:
+            stream.write(name[:15])
+    except OSError:
+        from mint_plugin_host import libc   # takes a few milliseconds
+
+        libc.set_name(name)
 
 
 def _create_app() -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-from mint_plugin_host import lines
+from mint_plugin_host import collector, lines
 from mint_plugin_host.activity import (
     connection_activity,
     is_idle,
@@ -144,6 +144,7 @@ class HostServer(uvicorn.Server):
         if not self.started or self.should_exit:
             return
 
+        collector.resume()
         self._beat_due = loop.time() + BEAT_SEC
         loop.call_at(self._beat_due, self._beat, loop)
         if self.is_draining:

@@ -56,6 +56,12 @@ def read_report_fd() -> int:
     return fd
 
 
+def read_warm_fd() -> int:
+    fd = _number("MINT_HOST_WARM_FD", None, 0, 65535)
+    _keep_private(fd)
+    return fd
+
+
 def forget_variables() -> None:
     """The plugin's own subprocesses get no numbers of fds they lack."""
     for name in list(os.environ):

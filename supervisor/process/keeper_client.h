@@ -132,6 +132,7 @@ struct keeper_spawn_request {
     uint32_t            extra_gid;  /* 0 = none */
     uint32_t            umask;
     uint32_t            nofile;     /* 0 = as it is */
+    uint32_t            warm_id;    /* child to fork it from, 0 = exec */
     uint32_t            listener_count;
     uint32_t            listeners[MINT_KEEPER_LISTENERS_MAX];   /* ids */
     const char         *label;

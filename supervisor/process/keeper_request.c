@@ -61,7 +61,8 @@ keeper_client_spawn(struct keeper_client *client,
         .listener_count = request->listener_count,
         .extra_gid = request->extra_gid,
         .memory_bytes = request->memory_bytes, .pids = request->pids,
-        .cpu_percent = request->cpu_percent
+        .cpu_percent = request->cpu_percent,
+        .warm_id = request->warm_id
     };
 
     if (request->listener_count > MINT_KEEPER_LISTENERS_MAX) {

@@ -24,8 +24,8 @@ DEADLINE = 20
 
 LISTEN, UNLISTEN, SPAWN, SIGNAL, DRAINED, WIPE, OWN, GOODBYE = range(1, 9)
 LISTENER, CHILD, EXITED, ATTACHED, DONE, STOP, FACTS = range(64, 71)
-REPORT, CONTROL, SUBREAPER, NO_NEW_PRIVS, LIGHT_TREE, SANDBOX = (
-    1, 2, 4, 8, 16, 32)
+REPORT, CONTROL, SUBREAPER, NO_NEW_PRIVS, LIGHT_TREE, SANDBOX, WARM = (
+    1, 2, 4, 8, 16, 32, 64)
 NONE, CGROUP2, CGROUP1, RLIMIT, WALK = range(5)
 VERSION = 2
 UNIX, TCP = 1, 2
@@ -160,11 +160,12 @@ class Supervisor:
 
     def spawn(self, ident, argv, env=PLAIN_ENV, flags=SUBREAPER, uid=SAME,
               gid=SAME, extra_gid=0, umask=0o22, nofile=0, listeners=(),
-              cwd="/", label="child", allow=(), memory=0, pids=0, cpu=0):
+              cwd="/", label="child", allow=(), memory=0, pids=0, cpu=0,
+              warm_id=0):
         ids = list(listeners) + [0] * (8 - len(listeners))
-        body = struct.pack("=18IQII", flags, uid, gid, umask, len(argv),
+        body = struct.pack("=18IQ4I", flags, uid, gid, umask, len(argv),
                            len(env), nofile, len(listeners), *ids, extra_gid,
-                           len(allow), memory, pids, cpu)
+                           len(allow), memory, pids, cpu, warm_id, 0)
         return self.ask(SPAWN, ident,
                         body + text(label, cwd, *argv, *env, *allow))
 

@@ -19,8 +19,8 @@ import pytest
 from keeper_harness import (
     BUILD, CHILD, CONTROL, DONE, DRAINED, EXITED, GOODBYE, HEADER, LIGHT_TREE,
     LISTEN, LISTENER, MESSAGE_MAX, NO_NEW_PRIVS, OWN, PLAIN_ENV, REPORT,
-    SANDBOX, SIGNAL, SPAWN, STOP, SUBREAPER, TCP, UNLISTEN, VERSION, WIPE,
-    Keeper, is_alive, read_line, read_until, until)
+    SANDBOX, SIGNAL, SPAWN, STOP, SUBREAPER, TCP, UNLISTEN, VERSION, WARM,
+    WIPE, Keeper, is_alive, read_line, read_until, until)
 
 IS_ROOT = os.geteuid() == 0
 needs_root = pytest.mark.skipif(not IS_ROOT, reason="needs root")
@@ -636,10 +636,10 @@ def test_children_survive_the_keeper(keeper, supervisor):
 
 
 def spawn_body(argc=1, envc=0, flags=0, umask=0, listeners=0, allow=0, cpu=0,
-               strings=b"l\0/\0/bin/true\0"):
-    return struct.pack("=18IQII", flags, 0xFFFFFFFF, 0xFFFFFFFF, umask, argc,
+               warm_id=0, strings=b"l\0/\0/bin/true\0"):
+    return struct.pack("=18IQ4I", flags, 0xFFFFFFFF, 0xFFFFFFFF, umask, argc,
                        envc, 0, listeners, *[0] * 8, 0, allow, 0, 0,
-                       cpu) + strings
+                       cpu, warm_id, 0) + strings
 
 
 @pytest.mark.parametrize("kind, ident, body", [
@@ -659,7 +659,7 @@ def spawn_body(argc=1, envc=0, flags=0, umask=0, listeners=0, allow=0, cpu=0,
     (SPAWN, 1, spawn_body(argc=131072, envc=131072)),
     (SPAWN, 1, spawn_body(listeners=9)),
     (SPAWN, 1, spawn_body(listeners=0xFFFFFFFF)),
-    (SPAWN, 1, spawn_body(flags=64)), (SPAWN, 1, spawn_body(umask=0o1000)),
+    (SPAWN, 1, spawn_body(flags=128)), (SPAWN, 1, spawn_body(umask=0o1000)),
     (SPAWN, 1, spawn_body(allow=1)), (SPAWN, 1, spawn_body(cpu=100001)),
     (SPAWN, 1, spawn_body(flags=SANDBOX, allow=1)),
     (SPAWN, 1, spawn_body(flags=SANDBOX, allow=0xFFFFFFFF)),
@@ -669,6 +669,7 @@ def spawn_body(argc=1, envc=0, flags=0, umask=0, listeners=0, allow=0, cpu=0,
                           strings=b"l\0/\0/bin/true\0rusr\0")),
     (SPAWN, 1, spawn_body(flags=SANDBOX, allow=1,
                           strings=b"l\0/\0/bin/true\0\0")),
+    (SPAWN, 1, spawn_body(flags=WARM, warm_id=1)),
     (LISTEN, 1, b""), (LISTEN, 1, b"\0" * 24),
     (LISTEN, 1, struct.pack("=6I", 1, 0, 0o600, 0xFFFFFFFF, 0xFFFFFFFF, 0)
      + b"/tmp/x"),

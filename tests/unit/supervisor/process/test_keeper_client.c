@@ -395,7 +395,8 @@ START_TEST(spawn_is_packed_as_agreed)
         .extra_gid = 4, .umask = 027, .nofile = 99, .listener_count = 2,
         .listeners = { 70, 71 }, .label = "shiny", .cwd = "/tmp",
         .argv = argv, .env = env, .allow = allow,
-        .memory_bytes = 1ULL << 33, .pids = 12, .cpu_percent = 150
+        .memory_bytes = 1ULL << 33, .pids = 12, .cpu_percent = 150,
+        .warm_id = 12
     };
 
     ck_assert_int_eq(keeper_client_spawn(client, &request, on_spawned,
@@ -409,7 +410,7 @@ START_TEST(spawn_is_packed_as_agreed)
     ck_assert_int_eq(m.header.status, 0);
     ck_assert_uint_eq(m.flags, MINT_SPAWN_SUBREAPER);
     ck_assert(m.uid == 1 && m.gid == 2 && m.extra_gid == 4);
-    ck_assert(m.umask == 027 && m.nofile == 99);
+    ck_assert(m.umask == 027 && m.nofile == 99 && m.warm_id == 12);
     ck_assert(m.memory_bytes == 1ULL << 33 && m.pids == 12
               && m.cpu_percent == 150 && m.allow_count == 2);
     ck_assert(m.argc == 3 && m.envc == 1 && m.listener_count == 2);
