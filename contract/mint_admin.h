@@ -20,8 +20,8 @@
  *
  *   status                   -> {supervisor_pid, keeper_pid, started_at,
  *       version, state: "starting"|"running"|"stopping", run_directory,
- *       state_directory, address, step: text of what is going on,
- *       platform: {state, pid}, nginx: {state, pid, managed},
+ *       state_directory, data_directory, address, step: text of what is
+ *       going on, platform: {state, pid}, nginx: {state, pid, managed},
  *       environment: {state, python, path, packages}, identity:
  *       {sequence, users}, protection: [text of each missing one],
  *       boot_id, plugins: {total, ready, starting, waiting, failed,

@@ -26,6 +26,7 @@ supervisor_free(struct supervisor *s)
     admin_server_free(&s->admin);
     operations_free(&s->operations);
     installer_free(&s->installer);
+    crash_watch_free(&s->crashes);
     plugin_processes_free(&s->processes);
     core_processes_free(&s->core);
     plugin_routes_free(&s->routes);

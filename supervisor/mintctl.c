@@ -86,6 +86,8 @@ static const struct command  commands[] = {
       "supervisor, or of all" },
     { "trace", "REQUEST", 0, 0, 10, control_trace,
       "everything the edge, plugins and the platform have said of a request" },
+    { "crashes", "[PLUGIN]", 0, 1, 10, control_crashes,
+      "what has died, or all of one report by its number" },
     { "restart", "PLUGIN", MAY_ALL, 0, 300, control_restart,
       "restart a plugin, or with --all one after the other" },
     { "install", "BUNDLE", MAY_FORCE, 0, 3600, control_install,

@@ -204,6 +204,10 @@ supervisor_open_parts(struct supervisor *s, struct error *err)
 {
     struct publisher_options  options;
 
+    s->own_output = output_new(s->base, "supervisor",
+                               s->layout.log_directory);
+    log_copy_to(supervisor_on_log, s);
+
     memset(&options, 0, sizeof(options));
     options.run_directory = s->config->server.run_directory;
     options.plugins = (uint32_t) s->config->plugins.capacity;
@@ -265,15 +269,12 @@ supervisor_start(struct supervisor *s)
     struct service                 *nginx, *platform;
     struct plugin_process_listener  listener;
 
-    s->own_output = output_new(s->base, "supervisor",
-                               s->layout.log_directory);
-    log_copy_to(supervisor_on_log, s);
-
     if (supervisor_open_parts(s, &err) != 0) {
         supervisor_fail(s, &err);
         return;
     }
 
+    s->crashes = crash_watch_new(s->base, s->config, s->registry, s->pool);
     s->routes = plugin_routes_new(s->publisher, s->registry);
     plugin_routes_platform_address(s->routes, s->layout.platform_socket);
 

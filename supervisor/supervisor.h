@@ -9,6 +9,7 @@
 #define SUPERVISOR_SUPERVISOR_H
 
 #include "admin/operations.h"
+#include "observe/crash_watch.h"
 #include "observe/start_progress.h"
 #include "process/tool.h"
 #include "routes/plugin_routes.h"
@@ -51,6 +52,7 @@ struct supervisor {
     struct start_progress    *progress;
     struct operations        *operations;
     struct admin_server      *admin;
+    struct crash_watch       *crashes;
     struct output            *own_output;   /* copies of our own log */
     struct event             *tick;
     struct event             *stop_poll;

@@ -52,6 +52,9 @@ int control_install(const struct control *control);
 int control_logs(const struct control *control);
 int control_trace(const struct control *control);
 
+/* control_crashes.c */
+int control_crashes(const struct control *control);
+
 /* control_wait.c */
 int control_stop(const struct control *control);
 int control_wait(const struct control *control);

@@ -4,10 +4,10 @@
  * supervisor still has in memory when a file could not be written.
  */
 
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "control_private.h"
 #include "lib/fs.h"
@@ -66,35 +66,29 @@ logs_add_memory(struct logs *logs, json_t *lines, struct log_entries *out)
 }
 
 
-/* <run>/supervisor.sock: the files are in <run>/../data/logs, as a rule */
+/* the files are in <state>/data, as a rule */
 
 static int
 logs_open_alone(struct logs *logs, struct error *err)
 {
-    int    rc;
-    char  *socket, *directory, *access_log;
+    int           rc;
+    char         *state, *directory, *access_log;
+    struct stat   st;
 
-    socket = mem_strdup(logs->control->socket);
-    directory = mem_printf("%s/../data/logs", dirname(socket));
-    free(socket);
-    socket = mem_strdup(logs->control->socket);
-    access_log = mem_printf("%s/../data/edge/access.log", dirname(socket));
-
-    /* run may be a link to somewhere else, data is beside the link */
-
-    free(socket);
-    socket = realpath(directory, NULL);
+    state = control_state_directory(logs->control);
+    directory = mem_printf("%s/data/logs", state);
+    access_log = mem_printf("%s/data/edge/access.log", state);
+    free(state);
     rc = MINT_ERR_UNAVAILABLE;
 
-    if (socket != NULL) {
+    if (stat(directory, &st) == 0) {
         fprintf(stderr, "mintctl: the system is not running; from the files "
-                "in %s\n", socket);
+                "in %s\n", directory);
         logs->reader = log_reader_new(directory, access_log, &logs->filter);
         err->code = 0;
         rc = 0;
     }
 
-    free(socket);
     free(directory);
     free(access_log);
 

@@ -42,4 +42,11 @@ void control_print(const struct control *control, json_t *result,
 int control_simple(const struct control *control, const char *operation,
     json_t *arguments, bool only_asks, void (*print)(json_t *result));
 
+/* control_data.c: the directory above that of the socket, and <data> as the
+   supervisor says it or else below that one; to be freed.  status: its
+   answer, NULL if it does not run; may be NULL itself */
+char *control_state_directory(const struct control *control);
+char *control_data_directory(const struct control *control,
+    json_t **status);
+
 #endif /* SUPERVISOR_ADMIN_CONTROL_PRIVATE_H */

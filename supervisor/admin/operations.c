@@ -329,8 +329,8 @@ operation_status(void *ctx, struct admin_call *call, json_t *arguments)
                  ? json_string(o->environment_error) : json_null());
 
     result = json_pack(
-        "{s:i, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, "
-        "s:o, s:o, s:s, s:o}",
+        "{s:i, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, "
+        "s:o, s:o, s:o, s:s, s:o}",
         "supervisor_pid", (int) getpid(),
         "keeper_pid", (int) getppid(),
         "started_at", started,
@@ -339,6 +339,7 @@ operation_status(void *ctx, struct admin_call *call, json_t *arguments)
                  : operations_is_running(o) ? "running" : "starting",
         "run_directory", o->parts.config->server.run_directory,
         "state_directory", o->parts.layout->state_directory,
+        "data_directory", o->parts.config->server.data_path,
         "address", url,
         "step", o->step != NULL ? json_string(o->step) : json_null(),
         "platform", operations_service_json(

@@ -278,9 +278,22 @@ line_reader_finish(struct line_reader *reader)
 
 
 static void
+line_reader_pause(struct line_reader *reader, bool is_slowed)
+{
+    if (reader->on_pause != NULL && !reader->is_dead) {
+        reader->on_pause(reader->ctx, is_slowed);
+    }
+
+    if (is_slowed && !reader->is_dead) {
+        line_reader_rest(reader);
+    }
+}
+
+
+static void
 line_reader_read(struct line_reader *reader, size_t limit, bool is_last)
 {
-    bool     has_budget, is_slowed;
+    bool     has_budget;
     char     data[16384];
     size_t   total, before;
     ssize_t  n;
@@ -325,16 +338,7 @@ line_reader_read(struct line_reader *reader, size_t limit, bool is_last)
         line_reader_finish(reader);
     }
 
-    is_slowed = has_budget && reader->budget <= 0 && !reader->is_dead;
-
-    if (reader->on_pause != NULL && !reader->is_dead) {
-        reader->on_pause(reader->ctx, is_slowed);
-    }
-
-    if (is_slowed && !reader->is_dead) {
-        line_reader_rest(reader);
-    }
-
+    line_reader_pause(reader, has_budget && reader->budget <= 0);
     reader->is_inside = false;
 
     if (reader->is_dead) {

@@ -394,8 +394,8 @@ log_line_write(const struct log_line *line, const char *plugin,
 
 /* control characters would reach the terminal, line ends begin a new line */
 
-static void
-log_line_show_text(struct strbuf *out, const char *text)
+void
+log_text_show(struct strbuf *out, const char *text)
 {
     size_t  n, len;
 
@@ -434,18 +434,18 @@ log_line_show(const struct log_line *line, const char *plugin,
     strbuf_printf(out, "%.23sZ %-5s ", time, log_level_name(line->level));
 
     if (plugin != NULL) {
-        log_line_show_text(out, plugin);
+        log_text_show(out, plugin);
         strbuf_puts(out, ": ");
     }
 
-    log_line_show_text(out, line->text);
+    log_text_show(out, line->text);
 
     json_object_foreach(line->members, name, member) {
         value = json_dumps(member, JSON_COMPACT | JSON_ENCODE_ANY);
         strbuf_puts(out, " ");
-        log_line_show_text(out, name);
+        log_text_show(out, name);
         strbuf_puts(out, "=");
-        log_line_show_text(out, value != NULL ? value : "?");
+        log_text_show(out, value != NULL ? value : "?");
         free(value);
     }
 

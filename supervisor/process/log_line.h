@@ -65,6 +65,9 @@ void log_line_write(const struct log_line *line, const char *plugin,
 void log_line_show(const struct log_line *line, const char *plugin,
     struct strbuf *out);
 
+/* any text on one line, without what a terminal would obey */
+void log_text_show(struct strbuf *out, const char *text);
+
 /* reads back what log_line_write() wrote, without its end; false: it is none;
    plugin (if not NULL) has room for size bytes */
 bool log_line_parse(struct log_line *out, const char *text, size_t len,
