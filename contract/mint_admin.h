@@ -41,6 +41,9 @@
  *       memory; the files in directory and access_log have all.
  *       LINE = {time, level, plugin, instance?, stream: "output"|
  *       "supervisor", message, request_id?, ...members of a JSON line}
+ *   facts                    -> what mintctl doctor goes by: directories,
+ *       programs, users, times (doctor_facts()), and outputs: [{name, place,
+ *       lines, bytes, cut_bytes, dropped_lines, slowed}]
  *   restart {plugin}         -> {plugin}  once it is ready again (progress)
  *   restart_all {}           -> {boot_id} plugins one after the other
  *   install {bundle, force}  -> {name, distribution, version, mode, reason,

@@ -55,6 +55,12 @@ int control_trace(const struct control *control);
 /* control_crashes.c */
 int control_crashes(const struct control *control);
 
+/* control_doctor.c */
+int control_doctor(const struct control *control);
+
+/* control_support.c */
+int control_support(const struct control *control);
+
 /* control_wait.c */
 int control_stop(const struct control *control);
 int control_wait(const struct control *control);

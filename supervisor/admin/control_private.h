@@ -49,4 +49,17 @@ char *control_state_directory(const struct control *control);
 char *control_data_directory(const struct control *control,
     json_t **status);
 
+/* control_doctor.c: what doctor goes by and finds; status and plugins are NULL
+   when nothing runs.  0, or err */
+struct examination {
+    json_t  *facts;
+    json_t  *status;
+    json_t  *plugins;
+    json_t  *findings;
+};
+
+int control_examine(const struct control *control,
+    struct examination *found, struct error *err);
+void examination_clear(struct examination *found);
+
 #endif /* SUPERVISOR_ADMIN_CONTROL_PRIVATE_H */

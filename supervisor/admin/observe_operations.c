@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Operations that show what was observed: logs.
+ * Operations that show what was observed: logs, facts.
  */
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "operations_private.h"
+#include "supervisor/observe/doctor.h"
 #include "supervisor/observe/edge_request.h"
 #include "supervisor/process/access_log.h"
 #include "supervisor/process/log_line.h"
@@ -137,4 +138,42 @@ operation_logs(void *ctx, struct admin_call *call, json_t *arguments)
         "directory", o->parts.layout->log_directory,
         "access_log", access_log));
     free(access_log);
+}
+
+
+static bool
+operations_facts_of(void *ctx, struct service *service)
+{
+    struct output_counts  counts;
+
+    counts = output_counts(service_output(service));
+
+    json_array_append_new(ctx, json_pack(
+        "{s:s, s:s, s:I, s:I, s:I, s:I, s:I}",
+        "name", service_name(service), "place", service_place(service),
+        "lines", (json_int_t) counts.lines,
+        "bytes", (json_int_t) counts.bytes,
+        "cut_bytes", (json_int_t) counts.cut_bytes,
+        "dropped_lines", (json_int_t) counts.dropped_lines,
+        "slowed", (json_int_t) counts.slowed));
+
+    return true;
+}
+
+
+void
+operation_facts(void *ctx, struct admin_call *call, json_t *arguments)
+{
+    json_t             *facts, *outputs;
+    struct operations  *o;
+
+    (void) arguments;
+    o = ctx;
+
+    facts = doctor_facts(o->parts.config, o->parts.layout);
+    outputs = json_array();
+    service_pool_each(o->parts.pool, operations_facts_of, outputs);
+    json_object_set_new(facts, "outputs", outputs);
+
+    admin_reply(call, facts);
 }

@@ -32,6 +32,8 @@ static const struct admin_operation  operations_list[] = {
       "why a plugin is shared or isolated" },
     { "logs", ADMIN_ANYONE, operation_logs,
       "last lines of one or of all, as kept in memory" },
+    { "facts", ADMIN_ANYONE, operation_facts,
+      "directories, users and times, for mintctl doctor" },
     { "restart", ADMIN_ANYONE, operation_restart,
       "restart a plugin, answer when it is ready" },
     { "restart_all", ADMIN_ANYONE, operation_restart_all,

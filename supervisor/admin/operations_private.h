@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Shared by the files that hold the handlers: operations.c (status, plugins),
- * observe_operations.c (logs), change_operations.c (restart, install, stop) and
- * identity_operations.c (what only the platform may ask).
+ * observe_operations.c (logs, facts), change_operations.c (restart, install,
+ * stop) and identity_operations.c (what only the platform may ask).
  */
 
 #ifndef SUPERVISOR_ADMIN_OPERATIONS_PRIVATE_H
@@ -48,6 +48,7 @@ void operations_waiters_on_change(void *ctx, struct plugin *plugin);
 void operations_waiters_free(struct operations *operations);
 
 /* observe_operations.c */
+void operation_facts(void *ctx, struct admin_call *call, json_t *arguments);
 void operation_logs(void *ctx, struct admin_call *call, json_t *arguments);
 
 /* identity_operations.c */

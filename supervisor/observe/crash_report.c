@@ -199,7 +199,7 @@ crash_log(json_t *lines, struct redactor *redactor)
                                     text));
         }
 
-        json_array_append_new(list, redactor_json(redactor, copy));
+        json_array_append_new(list, redactor_json_go_on(redactor, copy));
         json_decref(copy);
     }
 

@@ -292,3 +292,10 @@ redactor_json(struct redactor *redactor, json_t *value)
 
     return redactor_json_below(redactor, value, false, 0);
 }
+
+
+json_t *
+redactor_json_go_on(struct redactor *redactor, json_t *value)
+{
+    return redactor_json_below(redactor, value, false, 0);
+}

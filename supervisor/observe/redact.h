@@ -46,6 +46,9 @@ void redactor_begin(struct redactor *redactor);
 /* a copy without secrets; a new reference */
 json_t *redactor_json(struct redactor *redactor, json_t *value);
 
+/* the same in the middle of a series of texts: see redactor_text() */
+json_t *redactor_json_go_on(struct redactor *redactor, json_t *value);
+
 /* whether what has this name is secret: "adminPassword", "X-Api-Key" */
 bool redact_is_secret_name(const char *name, size_t len);
 

@@ -5,6 +5,7 @@
 
 #include "secrets.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,20 +19,50 @@
 /* MINT_PLUGIN_<NAME>__<FIELD>, ADMIN_PASSWORD and the like, by their names */
 
 static void
+secrets_add_variable(struct redactor *redactor, const char *entry)
+{
+    const char  *value;
+
+    value = strchr(entry, '=');
+
+    if (value != NULL
+        && redact_is_secret_name(entry, (size_t) (value - entry)))
+    {
+        redactor_add(redactor, value + 1);
+    }
+}
+
+
+static void
 secrets_add_environment(struct redactor *redactor)
 {
-    char        **entry;
-    const char   *value;
+    char  **entry;
 
     for (entry = environ; *entry != NULL; entry++) {
-        value = strchr(*entry, '=');
-
-        if (value != NULL
-            && redact_is_secret_name(*entry, (size_t) (value - *entry)))
-        {
-            redactor_add(redactor, value + 1);
-        }
+        secrets_add_variable(redactor, *entry);
     }
+}
+
+
+void
+secrets_add_process(struct redactor *redactor, long pid)
+{
+    char            path[64];
+    size_t          at;
+    struct strbuf   text;
+
+    memset(&text, 0, sizeof(text));
+    snprintf(path, sizeof(path), "/proc/%ld/environ", pid);
+
+    if (pid > 0 && fs_read(path, SECRETS_FILE_MAX, &text, NULL) == 0) {
+        for (at = 0; at < text.len; at += strlen(text.data + at) + 1) {
+            secrets_add_variable(redactor, text.data + at);
+        }
+
+        explicit_bzero(text.data, text.len);
+    }
+
+    strbuf_free(&text);
 }
 
 

@@ -21,4 +21,7 @@ struct redactor *secrets_redactor(const struct config *config,
 void secrets_add_files(struct redactor *redactor, const char *config_path,
     const char *data_path);
 
+/* secret variables of a running process; nothing if it cannot be looked at */
+void secrets_add_process(struct redactor *redactor, long pid);
+
 #endif /* SUPERVISOR_OBSERVE_SECRETS_H */

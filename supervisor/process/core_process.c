@@ -322,14 +322,17 @@ nginx_prepare(void *ctx, struct service *service)
 
 /* "nginx" is looked for where Debian has it, which is not on every PATH */
 
-static char *
-nginx_binary(const char *name)
+char *
+core_process_nginx(const struct config *config)
 {
-    size_t                    i;
-    char                     *path;
-    static const char *const  directories[] = {
+    const char                *name;
+    size_t                     i;
+    char                      *path;
+    static const char *const   directories[] = {
         "/usr/local/sbin", "/usr/sbin", "/usr/local/bin", "/usr/bin"
     };
+
+    name = config->nginx.binary;
 
     if (strchr(name, '/') != NULL) {
         return mem_strdup(name);
@@ -482,7 +485,7 @@ nginx_fill(void *ctx, struct service *service,
         return rc;
     }
 
-    p->argv[0] = nginx_binary(p->core->config->nginx.binary);
+    p->argv[0] = core_process_nginx(p->core->config);
 
     if (p->argv[0] == NULL) {
         return error_set(err, MINT_ERR_NOT_FOUND, "no program \"%s\"; install "

@@ -37,6 +37,9 @@ bool core_process_adopt(struct core_processes *core, const char *name,
 /* now and then: rotates the log of requests */
 void core_process_rotate(struct core_processes *core);
 
+/* path of the nginx program, NULL if there is none; to be freed */
+char *core_process_nginx(const struct config *config);
+
 /* the address people use: "http://127.0.0.1:8001"; to be freed */
 char *core_process_url(const struct config *config);
 

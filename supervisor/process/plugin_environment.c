@@ -11,9 +11,6 @@
 #include "plugin_environment.h"
 
 
-#define PLUGIN_KEEPALIVE_SEC  150   /* >= 2 x nginx's keepalive_timeout */
-
-
 /* settings of this plugin only: MINT_PLUGIN_<NAME>__<FIELD> */
 
 static void

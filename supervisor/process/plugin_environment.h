@@ -13,6 +13,11 @@
 #include "supervisor/plugin/registry.h"
 
 
+/* how long a plugin's server keeps an idle connection: at least twice as long
+   as nginx does (conf/mint-upstream.conf) */
+#define PLUGIN_KEEPALIVE_SEC  150
+
+
 struct plugin_place {
     const char  *seat;              /* "0a" */
     const char  *data;              /* MINT_PLUGIN_DATA_DIR, HOME */

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Runs a program and takes what it prints; for mintctl, which may block.
+ */
+
+#ifndef SUPERVISOR_OBSERVE_CHILD_PROGRAM_H
+#define SUPERVISOR_OBSERVE_CHILD_PROGRAM_H
+
+#include "lib/error.h"
+#include "lib/strbuf.h"
+
+
+/*
+ * argv[0] is a path or looked for on PATH; stdin is /dev/null, stdout and
+ * stderr go to out (at most 64 KiB).  Returns the exit status (0-255), or a
+ * negative enum mint_err: not started, killed, not ended in time.
+ */
+int child_program_run(const char *const *argv, unsigned timeout_sec,
+    struct strbuf *out, struct error *err);
+
+#endif /* SUPERVISOR_OBSERVE_CHILD_PROGRAM_H */
