@@ -189,7 +189,10 @@ def test_wrong_usage(mintctl, arguments, said):
 def test_help(mintctl):
     result = mintctl("--help")
     assert result.returncode == 0 and result.stderr == ""
-    commands = "status plugins explain logs trace restart install stop wait"
+    commands = (
+        "status plugins explain logs trace crashes restart install doctor "
+        "support stop wait"
+    )
     for command in commands.split():
         assert f"\n  {command} " in result.stdout
         about = mintctl(command, "--help")
