@@ -174,8 +174,10 @@ crashes_print(json_t *report)
            print_text(report, "state"),
            json_is_true(json_object_get(report, "without_supervisor"))
            ? ", while no supervisor was there" : "");
-    printf("  memory      killed for want of memory: %s\n",
-           print_text(report, "out_of_memory"));
+    printf("  memory      killed for want of memory: %s%s\n",
+           print_text(report, "out_of_memory"),
+           json_is_true(json_object_get(report, "killed_by_supervisor"))
+           ? " (by the supervisor: see the reason)" : "");
 
     if (print_text(report, "error")[0] != '\0') {
         printf("  error       ");

@@ -207,6 +207,23 @@ crash_log(json_t *lines, struct redactor *redactor)
 }
 
 
+/* the kernel's killer sends nothing but SIGKILL, and so do we and others; only
+   a memory cgroup counts its victims */
+
+static const char *
+crash_memory(const struct service *service, const struct service_exit *end)
+{
+    if (!WIFSIGNALED(end->wait_status)
+        || WTERMSIG(end->wait_status) != SIGKILL || service->is_killed)
+    {
+        return "no";
+    }
+
+    return end->oom_kills > 0 ? "yes"
+           : service->process.memory_group[0] != '\0' ? "no" : "unknown";
+}
+
+
 json_t *
 crash_report_make(const struct service *service,
     const struct service_exit *end, json_t *lines, struct redactor *redactor)
@@ -214,7 +231,6 @@ crash_report_make(const struct service *service,
     char           time[32], instance[256], *traceback;
     json_t        *report, *clean;
     uint64_t       lived_ms;
-    const char    *memory;
 
     time_rfc3339(end->unix_ms, time);
     snprintf(instance, sizeof(instance), "%s.%s.%u", service_name(service),
@@ -223,15 +239,10 @@ crash_report_make(const struct service *service,
                > end->started_unix_ms ? end->unix_ms - end->started_unix_ms
                                       : 0;
 
-    /* the kernel's killer sends nothing but SIGKILL */
-
-    memory = WIFSIGNALED(end->wait_status)
-             && WTERMSIG(end->wait_status) == SIGKILL ? "unknown" : "no";
-
     traceback = crash_traceback(lines, instance);
     report = json_pack(
-        "{s:i, s:s, s:s, s:s, s:s, s:i, s:f, s:s, s:o, s:s, s:i, s:b, s:o, "
-        "s:o, s:n, s:n, s:[]}",
+        "{s:i, s:s, s:s, s:s, s:s, s:i, s:f, s:s, s:o, s:s, s:b, s:i, s:b, "
+        "s:o, s:o, s:n, s:n, s:[]}",
         "format", 1,
         "plugin", service_name(service),
         "kind", service_kind(service),
@@ -241,7 +252,8 @@ crash_report_make(const struct service *service,
         "uptime_seconds", (double) lived_ms / 1000,
         "state", service_state_name(end->state),
         "exit", crash_exit(end, service_last_exit(service)),
-        "out_of_memory", memory,
+        "out_of_memory", crash_memory(service, end),
+        "killed_by_supervisor", service->is_killed,
         "descendants_killed", (int) end->tree_killed,
         "without_supervisor", end->was_alone,
         "error", service_error(service)[0] != '\0'

@@ -245,26 +245,46 @@ doctor_check_files(struct doctor *doctor, const char *name)
 }
 
 
+/* what the keeper has found: by what each limit of plugins is kept */
+
 static const char *
-doctor_groups(void)
+doctor_means(const struct doctor *doctor, const char *what)
 {
-    const char     *found;
-    struct strbuf   text = { 0 };
+    const char  *means;
 
-    found = "none: rlimits only";
+    means = json_string_value(json_object_get(json_object_get(doctor->status,
+                                                              "limits"),
+                                              what));
 
-    if (fs_read("/sys/fs/cgroup/cgroup.controllers", 4096, &text, NULL) == 0
-        && strstr(strbuf_text(&text), "memory") != NULL)
-    {
-        found = "cgroup v2";
+    return means != NULL ? means : "not known";
+}
 
-    } else if (access("/sys/fs/cgroup/memory/cgroup.procs", F_OK) == 0) {
-        found = "cgroup v1";
+
+static void
+doctor_check_means(struct doctor *doctor)
+{
+    size_t  i;
+
+    static const struct {
+        const char  *what;
+        const char  *effect;
+    }  means[] = {
+        { "memory", "a plugin can take all of it, and it is not known which "
+          "was killed for want of it" },
+        { "processes", "a plugin can fork until nothing else can" },
+    };
+
+    for (i = 0; i < sizeof(means) / sizeof(means[0]); i++) {
+        if (doctor->status != NULL
+            && strncmp(doctor_means(doctor, means[i].what), "cgroup", 6) != 0)
+        {
+            doctor_say(doctor, DOCTOR_WARN, "start as root, or with "
+                       "Delegate=yes in the unit, on a machine with cgroups",
+                       "no cgroup limits the %s of plugins (%s): %s",
+                       means[i].what, doctor_means(doctor, means[i].what),
+                       means[i].effect);
+        }
     }
-
-    strbuf_free(&text);
-
-    return found;
 }
 
 
@@ -277,6 +297,8 @@ doctor_check_limits(struct doctor *doctor)
     before = json_array_size(doctor->findings);
     doctor_check_files(doctor, "supervisor_pid");
     doctor_check_files(doctor, "keeper_pid");
+
+    doctor_check_means(doctor);
 
     if (doctor_number(doctor, "backlog") < 511) {
         doctor_say(doctor, DOCTOR_WARN, "sysctl -w net.core.somaxconn=4096",
@@ -292,9 +314,10 @@ doctor_check_limits(struct doctor *doctor)
     }
 
     if (json_array_size(doctor->findings) == before) {
-        doctor_say(doctor, DOCTOR_OK, NULL, "resources of plugins by %s, "
-                   "Landlock ABI %ld, %ld connections may wait",
-                   doctor_groups(), landlock, doctor_number(doctor,
-                                                            "backlog"));
+        doctor_say(doctor, DOCTOR_OK, NULL, "memory of plugins by %s, "
+                   "processes by %s, Landlock ABI %ld, %ld connections may "
+                   "wait", doctor_means(doctor, "memory"),
+                   doctor_means(doctor, "processes"), landlock,
+                   doctor_number(doctor, "backlog"));
     }
 }

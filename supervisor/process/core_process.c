@@ -51,6 +51,7 @@ static int platform_fill(void *ctx, struct service *service,
 static void nginx_prepare(void *ctx, struct service *service);
 static int nginx_fill(void *ctx, struct service *service,
     struct keeper_spawn_request *request, struct error *err);
+static const char *nginx_access_log(const struct core_processes *core);
 static void core_process_on_state(void *ctx, struct service *service);
 
 
@@ -124,6 +125,7 @@ core_processes_new(const struct config *config, const struct layout *layout,
                                          &core->platform);
 
     if (!config->nginx.managed) {
+        (void) nginx_access_log(core);      /* where conf/mint.conf may log */
         return core;
     }
 

@@ -66,6 +66,8 @@ def test_killed_with_requests_in_its_hands(
     assert report["exit"]["signal"] == 9
     assert report["exit"]["signal_name"] == "SIGKILL"
     assert report["exit"]["code"] is None
+    assert report["killed_by_supervisor"] is False
+    assert report["out_of_memory"] in ("no", "unknown")
     assert report["plugin"] == NAME and report["state"] == "ready"
     assert report["instance"].startswith(NAME + ".0a.")
     assert 0 < report["uptime_seconds"] < 60
@@ -140,6 +142,17 @@ def test_death_while_no_supervisor_was_there(
     # of its life under the supervisor before, too
     assert any(x["message"] == f"started, pid {victim}"
                for x in report["log"])
+
+
+@pytest.mark.parametrize("name", ["platform", "nginx"])
+def test_what_everything_needs(system: MintSystem, name: str) -> None:
+    pid = system.status()[name]["pid"]
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: [r for r in reports(system, name)
+                      if r["pid"] == pid and r["next"]
+                      and r["next"][-1]["state"] == "ready"], "its report")
+    report = reports(system, name)[0]
+    assert (report["kind"], report["exit"]["signal"]) == ("core", 9)
 
 
 def test_asked_for_is_not_reported(system: MintSystem, victim: int) -> None:

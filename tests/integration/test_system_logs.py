@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -76,6 +77,35 @@ def test_trace_joins_edge_plugin_and_platform(
     found = trace("trace-2")
     assert {name for name, _ in found} == {"edge", "platform"}
     assert ("platform", "POST /api/auth/login 401") in found
+
+
+def test_the_log_of_requests_is_rotated(
+    system: MintSystem, member: httpx.Client
+) -> None:
+    """By the supervisor, which nginx hears of; no request gets lost."""
+    path = system.data / "edge" / "access.log"
+    inode = path.stat().st_ino
+    os.truncate(path, 51 * 1024 * 1024)         # sparse
+    wait_for(lambda: path.stat().st_ino != inode, "a new file")
+    old = path.with_name("access.log.1")
+    assert old.stat().st_ino == inode
+    sent = 0
+
+    def ids(where: Path) -> set[str]:
+        data = where.read_bytes()
+        return {f"rotated-{i}" for i in range(sent)
+                if f'"rotated-{i}"'.encode() in data}
+
+    def is_in_new() -> bool:
+        nonlocal sent
+        member.get(PATH + "/alive",
+                   headers={"x-request-id": f"rotated-{sent}"})
+        sent += 1
+        return bool(ids(path))
+
+    wait_for(is_in_new, "a request in the new file")
+    wait_for(lambda: len(ids(path) | ids(old)) == sent, "all requests")
+    assert system.ctl("trace", f"rotated-{sent - 1}").stdout
 
 
 def test_any_bytes(system: MintSystem, member: httpx.Client) -> None:
