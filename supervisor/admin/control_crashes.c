@@ -81,9 +81,10 @@ crashes_print_list(json_t *list)
 static void
 crashes_print_requests(json_t *report)
 {
-    size_t       i;
-    json_t      *requests, *request;
-    const char  *note;
+    size_t         i;
+    json_t        *requests, *request;
+    const char    *note;
+    struct strbuf  text = { 0 };
 
     requests = json_object_get(report, "requests");
     note = print_text(report, "requests_note");
@@ -98,16 +99,25 @@ crashes_print_requests(json_t *report)
            note[0] != '\0' ? "; " : "", note);
 
     json_array_foreach(requests, i, request) {
-        printf("              %s ", print_text(request, "method"));
-        printf("%s, %s, age %.3f s%s, its client got %lld\n",
-               print_text(request, "route"),
-               print_text(request, "request_id"),
+        /* clients choose these: nothing that a terminal would obey */
+
+        strbuf_clear(&text);
+        log_text_show(&text, print_text(request, "method"));
+        strbuf_puts(&text, " ");
+        log_text_show(&text, print_text(request, "route"));
+        strbuf_puts(&text, ", ");
+        log_text_show(&text, print_text(request, "request_id"));
+
+        printf("              %s, age %.3f s%s, its client got %lld\n",
+               strbuf_text(&text),
                json_number_value(json_object_get(request, "age_seconds")),
                json_is_true(json_object_get(request, "websocket"))
                ? ", WebSocket" : "",
                (long long) json_integer_value(json_object_get(request,
                                                               "status")));
     }
+
+    strbuf_free(&text);
 }
 
 

@@ -7,11 +7,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,22 +23,72 @@
 #define CHILD_OUTPUT_MAX  (64 * 1024)
 
 
+/* in the child; why: where an errno goes if the program cannot be run */
+
+static void
+child_program_become(const char *const *argv, int output, int why)
+{
+    int  fd, number;
+
+    static const char *const  environment[] = {
+        "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME=/",
+        "LANG=C.UTF-8", NULL
+    };
+
+    fd = open("/dev/null", O_RDONLY);
+
+    if (fd != -1 && dup2(fd, 0) != -1 && dup2(output, 1) != -1
+        && dup2(output, 2) != -1
+        && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+        && (geteuid() != 0
+            || (setgroups(0, NULL) == 0
+                && setresgid(CHILD_PROGRAM_UID, CHILD_PROGRAM_UID,
+                             CHILD_PROGRAM_UID) == 0
+                && setresuid(CHILD_PROGRAM_UID, CHILD_PROGRAM_UID,
+                             CHILD_PROGRAM_UID) == 0)))
+    {
+        execvpe(argv[0], (char *const *) (uintptr_t) argv,
+                (char *const *) (uintptr_t) environment);
+    }
+
+    number = errno;
+    (void) !write(why, &number, sizeof(number));
+    _exit(127);
+}
+
+
+/* 0, or the errno */
+
 static int
 child_program_start(const char *const *argv, int output, pid_t *pid)
 {
-    int                         rc;
-    posix_spawn_file_actions_t  actions;
+    int      number, fds[2];
+    ssize_t  n;
 
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, output, 1);
-    posix_spawn_file_actions_adddup2(&actions, output, 2);
+    if (pipe2(fds, O_CLOEXEC) == -1) {
+        return errno;
+    }
 
-    rc = posix_spawnp(pid, argv[0], &actions, NULL,
-                      (char *const *) (uintptr_t) argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
+    *pid = fork();
 
-    return rc;
+    if (*pid == 0) {
+        child_program_become(argv, output, fds[1]);
+    }
+
+    number = *pid == -1 ? errno : 0;
+    close(fds[1]);
+
+    do {
+        n = read(fds[0], &number, sizeof(number));
+    } while (n == -1 && errno == EINTR);
+
+    close(fds[0]);
+
+    if (n == (ssize_t) sizeof(number) && *pid != -1) {
+        (void) waitpid(*pid, NULL, 0);
+    }
+
+    return number;
 }
 
 
@@ -89,6 +141,7 @@ child_program_run(const char *const *argv, unsigned timeout_sec,
         return error_set_errno(err, "pipe() failed");
     }
 
+    pid = -1;
     rc = child_program_start(argv, fds[1], &pid);
     close(fds[1]);
 

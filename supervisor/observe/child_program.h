@@ -11,10 +11,15 @@
 
 
 /*
+ * As root it runs as nobody, with nothing of our environment: which program it
+ * is is said by others (configuration, supervisor) that are not root.
+ *
  * argv[0] is a path or looked for on PATH; stdin is /dev/null, stdout and
  * stderr go to out (at most 64 KiB).  Returns the exit status (0-255), or a
  * negative enum mint_err: not started, killed, not ended in time.
  */
+#define CHILD_PROGRAM_UID  65534            /* nobody; as root only */
+
 int child_program_run(const char *const *argv, unsigned timeout_sec,
     struct strbuf *out, struct error *err);
 

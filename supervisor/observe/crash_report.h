@@ -27,7 +27,7 @@
 
 
 #define CRASH_LOG_LINES  200
-#define CRASH_LINE_MAX   4096           /* bytes of a line's text */
+#define CRASH_LINE_MAX   2048           /* bytes of a line's text */
 
 
 /* an end that nobody asked for: not of a process that was told to stop and

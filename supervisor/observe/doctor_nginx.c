@@ -51,7 +51,13 @@ doctor_nginx_load(const char *binary, const char *module,
     strbuf_printf(&conf, "load_module \"%s\";\npid \"%s/nginx.pid\";\n"
                   "error_log stderr;\nevents { }\n", module, directory);
 
-    rc = fs_write_atomic(path, conf.data, conf.len, 0600, err);
+    rc = fs_write_atomic(path, conf.data, conf.len, 0644, err);
+
+    if (rc == 0 && geteuid() == 0
+        && chown(directory, CHILD_PROGRAM_UID, CHILD_PROGRAM_UID) == -1)
+    {
+        rc = error_set_errno(err, "chown of \"%s\" failed", directory);
+    }
 
     if (rc == 0) {
         argv[0] = binary;

@@ -17,6 +17,7 @@ struct redactor {
     char    **secret;
     size_t    count;
     size_t    size;
+    bool      is_first[256];        /* bytes that a secret begins with */
     bool      is_in_key;            /* between BEGIN and END of a PEM block */
 };
 
@@ -67,6 +68,7 @@ redactor_add(struct redactor *redactor, const char *secret)
     }
 
     redactor->secret[redactor->count++] = mem_strdup(secret);
+    redactor->is_first[(unsigned char) secret[0]] = true;
 }
 
 
@@ -113,6 +115,10 @@ redactor_known(const struct redactor *redactor, const char *text)
     size_t  i, len, longest;
 
     longest = 0;
+
+    if (!redactor->is_first[(unsigned char) text[0]]) {
+        return 0;
+    }
 
     for (i = 0; i < redactor->count; i++) {
         if (redactor->secret[i][0] != text[0]) {

@@ -265,6 +265,21 @@ output_note(struct output *output, const char *format, ...)
 
 /* ---- the pipe -------------------------------------------------------- */
 
+/* our own programs name themselves in their lines; the name is there already */
+
+static void
+output_drop_program(const struct output *output, struct log_line *line)
+{
+    const char  *program;
+
+    program = json_string_value(json_object_get(line->members, "program"));
+
+    if (program != NULL && strcmp(program, output->name) == 0) {
+        json_object_del(line->members, "program");
+    }
+}
+
+
 static void
 output_on_line(void *ctx, char *text, size_t len)
 {
@@ -285,6 +300,7 @@ output_on_line(void *ctx, char *text, size_t len)
         output->counts.lines++;
         output->counts.bytes += len + 1;
         log_line_read(&line, &output->context, text, len);
+        output_drop_program(output, &line);
     }
 
     output_add(output, &line, true);
