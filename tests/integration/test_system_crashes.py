@@ -69,7 +69,7 @@ def test_killed_with_requests_in_its_hands(
     assert report["killed_by_supervisor"] is False
     assert report["out_of_memory"] in ("no", "unknown")
     assert report["plugin"] == NAME and report["state"] == "ready"
-    assert report["instance"].startswith(NAME + ".0a.")
+    assert report["instance"].startswith(NAME + ".0")
     assert 0 < report["uptime_seconds"] < 60
     assert sorted(r["request_id"] for r in report["requests"]) \
         == ["held-0", "held-1", "held-2"]
