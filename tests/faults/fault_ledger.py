@@ -131,6 +131,10 @@ class Report:
         return [f for f in self.findings
                 if f.verdict is not Verdict.LEFT and f.attempt.is_late]
 
+    def about(self, plugins: Iterable[str]) -> Report:
+        names = set(plugins)
+        return Report([f for f in self.findings if f.attempt.plugin in names])
+
     def check(self, *allowed: Verdict) -> None:
         """Only what was done, or left, or is allowed; nobody waited long."""
         fine = {Verdict.DONE, Verdict.LEFT, *allowed}

@@ -32,12 +32,12 @@ class Scenario:
     def __init__(self, record: Callable[[str, object], None],
                  scale: float) -> None:
         self._record = record
-        self._scale = scale
+        self.scale = scale
         self.report: Report | None = None
 
     def count(self, full: int) -> int:
         """How often, with --scale."""
-        return max(1, round(full * self._scale))
+        return max(1, round(full * self.scale))
 
     def figure(self, text: str) -> None:
         self._record("figure", text)
@@ -161,3 +161,24 @@ def field_of(count: int, **settings: str) -> Iterator[Field]:
         assert not run_directory.exists()
 
 
+
+
+# ---- moves ------------------------------------------------------------------
+
+
+def is_settled(field: Field, name: str) -> bool:
+    """It is ready, with one process, and no move is under way."""
+    plugin = field.system.plugins()[name]
+    return (plugin["state"] == "ready" and len(plugin["instances"]) == 1
+            and plugin["move"] is None)
+
+
+def need_moves(field: Field, scenario: Scenario) -> None:
+    """A planned restart that stays on its seat interrupts everybody."""
+    name = field.names[0]
+    seat = field.system.instance(name)["seat"]
+    field.system.ctl("restart", name)
+    if field.system.instance(name)["seat"] == seat:
+        scenario.not_built("moves to the other seat: a restart stops the "
+                           "plugin before it starts it")
+    wait_for(lambda: is_settled(field, name), "the end of the move", 60)

@@ -45,7 +45,8 @@ class LedgerPlugin(AnalysisPlugin):
     async def look(self, id: str, ms: int = 0) -> dict[str, Any]:
         """May be asked again by the edge, so it is not written down."""
         await asyncio.sleep(ms / 1000)
-        return {"id": id, "pid": os.getpid()}
+        return {"id": id, "pid": os.getpid(),
+                "version": os.environ.get("MINT_PLUGIN_VERSION")}
 
     @endpoint.get("/whoami", auth=True)
     async def whoami(
@@ -60,10 +61,9 @@ class LedgerPlugin(AnalysisPlugin):
         return {"pid": os.getpid()}
 
     @job
-    def analyse(self, id: str, seconds: float = 0.0) -> dict[str, Any]:
-        Journal().write(id)
+    def analyse(self, seconds: float = 0.0) -> dict[str, Any]:
         time.sleep(seconds)
-        return {"id": id, "version": os.environ["MINT_PLUGIN_VERSION"]}
+        return {"version": os.environ["MINT_PLUGIN_VERSION"]}
 
     def get_routers(self) -> list[Any]:
         router = APIRouter()
