@@ -45,6 +45,11 @@
  *       programs, users, times (doctor_facts()), and outputs: [{name, place,
  *       lines, bytes, cut_bytes, dropped_lines, slowed}]
  *   restart {plugin}         -> {plugin}  once it is ready again (progress)
+ *   start {plugin}           -> {plugin, waits: null}  once it is ready; what
+ *       has made it fail or wait before is forgotten
+ *   halt {plugin, now}       -> {plugin, waits: text|null}  once it has ended,
+ *       or waits for the work of users; it stays stopped until "start" or
+ *       "restart"; now: does not wait for them
  *   restart_all {}           -> {boot_id} plugins one after the other
  *   install {bundle, force}  -> {name, distribution, version, mode, reason,
  *       replaced: version|null}; bundle = absolute path of a .mint or .whl

@@ -33,6 +33,7 @@ struct config_limits {
     int64_t             memory_mb;      /* plugins.memoryMegabytes, 0 = none */
     int64_t             processes;      /* plugins.maxProcesses, 4096 */
     int64_t             cpu_percent;    /* plugins.cpuPercent, 0 = none */
+    int64_t             idle_stop_minutes;      /* plugins.idleStopMinutes */
     bool                sandbox;        /* plugins.sandbox, true */
     struct config_list  read_paths;     /* plugins.readPaths, absolute */
     struct config_list  write_paths;    /* plugins.writePaths */

@@ -156,6 +156,10 @@ const struct config_row  config_rows[] = {
     { "plugins.cpuPercent", CONFIG_INTEGER, "0", 0, 100000, NULL,
       AT(plugins.limits.cpu_percent), CONFIG_PER_PLUGIN,
       "share of one CPU, 150 = one and a half; 0 = no limit" },
+    { "plugins.idleStopMinutes", CONFIG_INTEGER, "0", 0, 525600, NULL,
+      AT(plugins.limits.idle_stop_minutes), CONFIG_PER_PLUGIN,
+      "a plugin that nobody has used for so long is stopped until the next "
+      "request; 0 = never" },
     { "plugins.sandbox", CONFIG_BOOLEAN, "true", 0, 0, NULL,
       AT(plugins.limits.sandbox), CONFIG_PER_PLUGIN,
       "Landlock: a plugin reaches its own files and the system's only" },

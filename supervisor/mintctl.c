@@ -23,7 +23,8 @@ enum {
     MAY_FOLLOW = 0x2,
     MAY_ALL = 0x4,
     MAY_FORCE = 0x8,
-    MAY_FILTER = 0x10
+    MAY_FILTER = 0x10,
+    MAY_NOW = 0x20
 };
 
 
@@ -96,8 +97,10 @@ static const struct command  commands[] = {
       "what is wrong with this system and machine, and how to mend it" },
     { "support", "[FILE]", 0, 0, 10, control_support,
       "make a .tar.gz of what helps to find a fault, without secrets" },
-    { "stop", NULL, 0, 0, 120, control_stop,
-      "stop the whole system in order" },
+    { "start", "PLUGIN", 0, 0, 300, control_start,
+      "start a plugin that does not run" },
+    { "stop", "[PLUGIN]", MAY_NOW, 0, 120, control_stop,
+      "stop a plugin until it is started again, or the whole system" },
     { "wait", NULL, 0, 0, 120, control_wait,
       "wait until the system runs and all plugins are ready" },
     { "table", "dump|diff", 0, 2, 10, control_table,
@@ -121,6 +124,8 @@ static const struct option_row  options[] = {
       "lines of this request" },
     { "all", 0, OPTION_FLAG, MAY_ALL, AT(all), 0, NULL,
       "every plugin, one after the other" },
+    { "now", 0, OPTION_FLAG, MAY_NOW, AT(now), 0, NULL,
+      "do not wait for the work of users" },
     { "force", 0, OPTION_FLAG, MAY_FORCE, AT(force), 0, NULL,
       "the same version again, and without the check of what it\n"
       "requires of the platform" },

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Operations that change something: restart, install, stop.  A waiter holds a
+ * Operations that change something: start, restart, install, stop.  A waiter holds a
  * call until its plugin has become ready or has failed.
  */
 
@@ -20,6 +20,7 @@ struct waiter {
     uint64_t            wish;           /* what has become of it is told */
     json_t             *result;         /* what is answered then, or NULL */
     bool                is_all;         /* then go on with the next plugin */
+    bool                is_halt;        /* until it has ended */
     size_t              position;
 };
 
@@ -89,11 +90,19 @@ waiter_refuse(struct waiter *waiter, const struct plugin *plugin)
     struct error  err;
 
     error_set(&err, MINT_ERR_UNAVAILABLE, "plugin \"%s\" did not become "
-              "ready: %s%s", plugin->name,
+              "%s: %s%s", plugin->name, waiter->is_halt ? "stopped" : "ready",
               plugin->error != NULL ? plugin->error : "no reason known",
               plugin->state == PLUGIN_RESISTING ? "; the old process goes on"
                                                 : "");
     admin_fail(waiter->call, &err);
+}
+
+
+static enum plugin_wish
+waiter_outcome(const struct waiter *waiter, const struct plugin *plugin)
+{
+    return waiter->is_halt ? plugin_process_halted(plugin)
+                           : plugin_process_wish(plugin, waiter->wish);
 }
 
 
@@ -127,7 +136,7 @@ waiter_finish(struct waiter *waiter, struct plugin *plugin)
         return;
     }
 
-    outcome = plugin_process_wish(plugin, waiter->wish);
+    outcome = waiter_outcome(waiter, plugin);
 
     if (waiter->result != NULL) {
         json_object_set_new(waiter->result, "state",
@@ -158,7 +167,7 @@ operations_waiters_on_change(void *ctx, struct plugin *plugin)
 
     while (waiter != NULL) {
         if (waiter->plugin_id != plugin->id
-            || plugin_process_wish(plugin, waiter->wish)
+            || waiter_outcome(waiter, plugin)
                == PLUGIN_WISH_PENDING)
         {
             waiter = waiter->next;
@@ -229,6 +238,73 @@ operation_restart(void *ctx, struct admin_call *call, json_t *arguments)
 }
 
 
+/* ---- start and stop of one plugin ---------------------------------- */
+
+void
+operation_start(void *ctx, struct admin_call *call, json_t *arguments)
+{
+    uint64_t        wish;
+    struct error    err;
+    struct plugin  *plugin;
+    struct waiter  *waiter;
+
+    if (operations_refuses(ctx, call)) {
+        return;
+    }
+
+    plugin = operations_plugin(ctx, call, arguments);
+    if (plugin == NULL) {
+        return;
+    }
+
+    if (plugin_process_begin(plugin, &wish, &err) != 0) {
+        admin_fail(call, &err);
+        return;
+    }
+
+    waiter = waiter_new(ctx, call);
+    waiter->plugin_id = plugin->id;
+    waiter->wish = wish;
+
+    operations_waiters_on_change(ctx, plugin);
+}
+
+
+void
+operation_halt(void *ctx, struct admin_call *call, json_t *arguments)
+{
+    struct error    err;
+    struct plugin  *plugin;
+    struct waiter  *waiter;
+
+    if (operations_refuses(ctx, call)) {
+        return;
+    }
+
+    plugin = operations_plugin(ctx, call, arguments);
+    if (plugin == NULL) {
+        return;
+    }
+
+    if (plugin_process_halt(plugin, json_is_true(json_object_get(arguments,
+                                                             "now")), &err)
+        != 0)
+    {
+        admin_fail(call, &err);
+        return;
+    }
+
+    waiter = waiter_new(ctx, call);
+    waiter->plugin_id = plugin->id;
+    waiter->is_halt = true;
+
+    admin_progress(call, "stopping");
+    operations_waiters_on_change(ctx, plugin);
+}
+
+
+/* ---- restart of all ------------------------------------------------- */
+
 static void
 operations_restart_next(struct waiter *waiter)
 {
@@ -243,7 +319,8 @@ operations_restart_next(struct waiter *waiter)
     while (waiter->position < registry_count(o->parts.registry)) {
 
         plugin = registry_at(o->parts.registry, waiter->position++);
-        wish = plugin_process_restart(plugin, MINT_CAUSE_RESTART, false);
+        wish = plugin_process_rests(plugin) ? 0
+               : plugin_process_restart(plugin, MINT_CAUSE_RESTART, false);
 
         if (wish == 0) {
             continue;

@@ -49,6 +49,15 @@ control_restart(const struct control *control)
 
 
 int
+control_start(const struct control *control)
+{
+    return control_simple(control, "start",
+                      json_pack("{s:s}", "plugin", control->argument), false,
+                      print_start);
+}
+
+
+int
 control_install(const struct control *control)
 {
     char           path[PATH_MAX];

@@ -28,6 +28,7 @@ struct control {
     bool         follow;
     bool         all;
     bool         force;
+    bool         now;
     bool         help;
     bool         version;
     const char  *plugin;
@@ -46,6 +47,7 @@ int control_status(const struct control *control);
 int control_plugins(const struct control *control);
 int control_explain(const struct control *control);
 int control_restart(const struct control *control);
+int control_start(const struct control *control);
 int control_install(const struct control *control);
 
 /* control_logs.c */

@@ -17,7 +17,8 @@
 #define CONTROL_RETRY_MS   100
 
 
-/* done when nobody listens any more: the keeper is the last to go */
+/* one plugin, or everything: done when nobody listens any more, because the
+   keeper is the last to go */
 
 int
 control_stop(const struct control *control)
@@ -28,6 +29,12 @@ control_stop(const struct control *control)
     uint64_t              deadline_ms;
     struct error          err;
     struct admin_client  *client;
+
+    if (control->argument != NULL) {
+        return control_simple(control, "halt",
+                          json_pack("{s:s,s:b}", "plugin", control->argument,
+                                    "now", control->now), false, print_halt);
+    }
 
     deadline_ms = control_deadline(control);
     rc = control_call(control, "stop", NULL, deadline_ms, false, &result,
@@ -94,7 +101,7 @@ control_unready(const struct control *control, uint64_t deadline_ms)
     json_array_foreach(json_object_get(result, "plugins"), i, plugin) {
         state = print_text(plugin, "state");
         why = print_text(plugin, "error");
-        if (strcmp(state, "ready") != 0) {
+        if (strcmp(state, "ready") != 0 && strcmp(state, "stopped") != 0) {
             strbuf_printf(&text, "%s%s is %s%s%s", text.len > 0 ? "; " : "",
                           print_text(plugin, "name"), state,
                           why[0] != '\0' ? ": " : "", why);
@@ -142,6 +149,7 @@ control_look(const struct control *control, uint64_t deadline_ms, char **step,
 
     plugins = json_object_get(*result, "plugins");
     if (json_integer_value(json_object_get(plugins, "ready"))
+        + json_integer_value(json_object_get(plugins, "stopped"))
         == json_integer_value(json_object_get(plugins, "total")))
     {
         return 0;

@@ -40,6 +40,8 @@ json_t *operations_plugin_json(struct operations *operations,
 
 /* change_operations.c */
 void operation_restart(void *ctx, struct admin_call *call, json_t *arguments);
+void operation_start(void *ctx, struct admin_call *call, json_t *arguments);
+void operation_halt(void *ctx, struct admin_call *call, json_t *arguments);
 void operation_restart_all(void *ctx, struct admin_call *call,
     json_t *arguments);
 void operation_install(void *ctx, struct admin_call *call, json_t *arguments);

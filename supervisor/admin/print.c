@@ -152,6 +152,32 @@ print_restart(json_t *result)
 
 
 void
+print_start(json_t *result)
+{
+    printf("%s is ready\n", print_text(result, "plugin"));
+}
+
+
+void
+print_halt(json_t *result)
+{
+    const char  *plugin, *waits;
+
+    plugin = print_text(result, "plugin");
+    waits = print_text(result, "waits");
+
+    if (waits[0] == '\0') {
+        printf("%s is stopped; \"mintctl start %s\" starts it\n", plugin,
+               plugin);
+        return;
+    }
+
+    printf("%s takes no new work and is stopped once it has finished what it "
+           "has: %s\n", plugin, waits);
+}
+
+
+void
 print_restart_all(json_t *result)
 {
     (void) result;

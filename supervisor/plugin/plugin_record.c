@@ -89,6 +89,7 @@ plugin_record_encode(const struct plugin *plugin, const char *environment)
                         json_integer((json_int_t) plugin->installed_unix_ms));
     json_object_set_new(record, "has_frontend",
                         json_boolean(plugin->has_frontend));
+    json_object_set_new(record, "stopped", json_boolean(plugin->is_stopped));
     json_object_set(record, "details", plugin->details);
     json_object_set(record, "probe", plugin->probe);
 
@@ -183,6 +184,7 @@ plugin_record_numbers(const json_t *record, struct plugin *out,
     out->mode = strcmp(mode, "shared") == 0 ? PLUGIN_SHARED
                                             : PLUGIN_ISOLATED;
     out->has_frontend = json_is_true(json_object_get(record, "has_frontend"));
+    out->is_stopped = json_is_true(json_object_get(record, "stopped"));
     out->details = json_incref(json_object_get(record, "details"));
     out->probe = json_incref(json_object_get(record, "probe"));
 

@@ -58,6 +58,7 @@ struct plugin {
     uint32_t           uid;             /* UINT32_MAX: no uid of its own */
     uint64_t           installed_unix_ms;
     bool               has_frontend;
+    bool               is_stopped;      /* by hand, until started by hand */
 
     /* not kept on disk */
     enum plugin_state  state;
@@ -125,6 +126,11 @@ int registry_put_shared(struct registry *registry, struct plugin *fresh,
    lock; one save */
 int registry_move(struct registry *registry, struct plugin *const *plugins,
     size_t count, const char *environment, struct error *err);
+
+/* keeps, durably, whether the plugin is to run; err may be NULL.  On failure
+   nothing has changed */
+int registry_set_stopped(struct registry *registry, struct plugin *plugin,
+    bool is_stopped, struct error *err);
 
 /* the id and uid that name has or would get; uid may be NULL.  An error when
    the range of uids is used up */

@@ -135,6 +135,30 @@ registry_put(struct registry *registry, struct plugin *fresh,
 
 
 int
+registry_set_stopped(struct registry *registry, struct plugin *plugin,
+    bool is_stopped, struct error *err)
+{
+    int                     rc;
+    struct registry_change  change;
+
+    if (plugin->is_stopped == is_stopped) {
+        return 0;
+    }
+
+    memset(&change, 0, sizeof(change));
+    change.next_id = registry->next_id;
+    plugin->is_stopped = is_stopped;
+    rc = registry_save(registry, &change, err);
+
+    if (rc != 0) {
+        plugin->is_stopped = !is_stopped;
+    }
+
+    return rc;
+}
+
+
+int
 registry_put_all(struct registry *registry, struct plugin **fresh,
     size_t count, struct error *err)
 {
@@ -281,6 +305,7 @@ registry_prepare(struct registry *registry, struct registry_change *change,
 
     if (old != NULL) {
         fresh->uid = old->uid;
+        fresh->is_stopped = old->is_stopped;
         snprintf(token, sizeof(token), "%s", old->token);
 
     } else {

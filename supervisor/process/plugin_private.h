@@ -4,7 +4,7 @@
  * plugin_process.c (all plugins, the registry's news), plugin_seat.c (one
  * seat: socket, directories, command line), plugin_move.c and plugin_drain.c
  * (from one seat to the other), plugin_adopt.c (what an earlier supervisor
- * left), plugin_question.c (what would be lost now).
+ * left), plugin_rest.c (idle ones), plugin_wish.c (what others want).
  */
 
 #ifndef SUPERVISOR_PROCESS_PLUGIN_PRIVATE_H
@@ -14,6 +14,7 @@
 #include "environment_block.h"
 #include "plugin_move.h"
 #include "plugin_process.h"
+#include "plugin_rest.h"
 
 
 #define PLUGIN_SEATS  2             /* a and b, of slot 0 */
@@ -57,6 +58,7 @@ struct plugin_process {
     struct plugin_seat        seats[PLUGIN_SEATS];
     struct plugin_seat       *current;      /* serves, or is to serve */
     struct plugin_move        move;
+    struct plugin_rest        rest;
     uint64_t                  wish;         /* the last one */
     uint64_t                  failed_wish;  /* up to here refused */
     struct plugin_process    *next;
@@ -75,6 +77,7 @@ struct plugin_processes {
     uint64_t                        serial;     /* of questions to hosts */
     plugin_changed_fn               on_changed;
     void                           *on_changed_ctx;
+    struct event                   *rest_timer;
     struct plugin_process          *first;
 };
 
@@ -86,6 +89,10 @@ void plugin_seat_clear(struct plugin_seat *seat);
 
 /* the keeper answers with the socket it already holds, if it does */
 void plugin_seat_listen(struct plugin_seat *seat);
+
+/* answers with the socket's fd, which is the caller's then */
+int plugin_seat_ask_socket(struct plugin_seat *seat,
+    keeper_listener_pt done, void *ctx, struct error *err);
 
 /* says what the edge has to know of the seat now */
 void plugin_seat_publish(struct plugin_seat *seat);

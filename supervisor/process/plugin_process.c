@@ -52,6 +52,7 @@ plugin_process_free(struct plugin_process *p)
     p->plugin->process = NULL;
 
     plugin_move_clear(p);
+    plugin_rest_clear(p);
 
     for (i = 0; i < PLUGIN_SEATS; i++) {
         plugin_seat_clear(&p->seats[i]);
@@ -70,6 +71,8 @@ plugin_processes_free(struct plugin_processes **processes)
     if (*processes == NULL) {
         return;
     }
+
+    plugin_rest_end(*processes);
 
     while ((p = (*processes)->first) != NULL) {
         (*processes)->first = p->next;
@@ -100,6 +103,7 @@ plugin_process_get(struct plugin_processes *all, struct plugin *plugin)
     p->data = mem_printf("%s/plugin-data/%s", all->config->server.data_path,
                          plugin->name);
     plugin_move_init(p, process_table_base(all->table));
+    plugin_rest_init(p);
 
     for (i = 0; i < PLUGIN_SEATS; i++) {
         plugin_seat_init(&p->seats[i], p, i);
@@ -153,6 +157,12 @@ plugin_process_on_listening(struct plugin_seat *seat, int status)
         return;
     }
 
+    if (service_state(seat->service) == SERVICE_DOWN
+        && plugin_rest_keeps_down(p))
+    {
+        return;
+    }
+
     if (service_state(seat->service) == SERVICE_DOWN) {
         seat->running_since = p->plugin->installed_unix_ms;
         service_start(seat->service, MINT_CAUSE_FIRST_START);
@@ -182,6 +192,7 @@ static const enum plugin_state  plugin_state_of[SERVICE_STATE_COUNT] = {
 void
 plugin_process_on_state(struct plugin_seat *seat)
 {
+    plugin_rest_on_state(seat->owner);
     plugin_process_tell(seat->owner);
     plugin_move_touch(seat->owner);
 }
@@ -190,7 +201,9 @@ plugin_process_on_state(struct plugin_seat *seat)
 void
 plugin_process_on_activity(struct plugin_seat *seat, const json_t *report)
 {
-    plugin_move_on_activity(seat->owner, seat, report);
+    if (!plugin_rest_on_activity(seat->owner, seat, report)) {
+        plugin_move_on_activity(seat->owner, seat, report);
+    }
 }
 
 
@@ -233,6 +246,16 @@ plugin_process_state(const struct plugin_process *p, const char **text)
 
     default:
         break;
+    }
+
+    if (service_state(p->current->service) == SERVICE_DOWN) {
+        *text = plugin_rest_text(p);
+
+    } else if (service_state(p->current->service) == SERVICE_QUEUED
+               && service_waits_for(p->current->service) != NULL)
+    {
+        *text = service_waits_for(p->current->service);
+        return PLUGIN_WAITING;
     }
 
     return plugin_state_of[service_state(p->current->service)];
@@ -300,6 +323,10 @@ plugin_process_on_registry(void *ctx, enum registry_event event,
 
     p = plugin_process_get(all, plugin);
 
+    if (event == REGISTRY_REPLACED && plugin->is_stopped) {
+        return;
+    }
+
     if (event == REGISTRY_REPLACED && p->current->is_listening) {
         plugin_process_wish_for(p, MINT_CAUSE_UPGRADING, false);
         return;
@@ -322,6 +349,8 @@ plugin_processes_start(struct plugin_processes *processes)
         plugin_process_listen(plugin_process_get(processes,
                                   registry_at(processes->registry, i)));
     }
+
+    plugin_rest_begin(processes);
 }
 
 
@@ -332,6 +361,7 @@ plugin_processes_stop(struct plugin_processes *processes)
     struct plugin_process  *p;
 
     processes->is_stopping = true;
+    plugin_rest_end(processes);
 
     for (p = processes->first; p != NULL; p = p->next) {
         plugin_move_forget(p);

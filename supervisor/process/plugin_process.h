@@ -23,7 +23,8 @@ enum plugin_role {
     PLUGIN_ROLE_TRIAL = 2,      /* the next one, no request sees it yet */
     PLUGIN_ROLE_HELD = 3,       /* current; new requests wait for the switch */
     PLUGIN_ROLE_OLD = 4,        /* pinned users and open WebSockets only */
-    PLUGIN_ROLE_COUNT = 5
+    PLUGIN_ROLE_ASLEEP = 5,     /* current; requests wait and have it started */
+    PLUGIN_ROLE_COUNT = 6
 };
 
 
@@ -49,6 +50,14 @@ struct plugin_process_listener {
     int       (*pin)(void *ctx, uint32_t seat, uint64_t user_id,
         struct error *err);
     void      (*unpin)(void *ctx, uint32_t seat);       /* all of them */
+
+    /* answered so far, for the plugin; a change means that it is used */
+    uint64_t  (*requests)(void *ctx, uint32_t plugin_id);
+
+    /* counts the requests that wait for a seat, for all plugins at once;
+       parked() says what was found then */
+    void      (*look_parked)(void *ctx);
+    uint64_t  (*parked)(void *ctx, uint32_t plugin_id);
 };
 
 
@@ -111,6 +120,24 @@ char *plugin_process_waits_for(const struct plugin *plugin);
    MINT_ERR_CONFLICT: an older process is not done yet */
 int plugin_process_leave(const struct plugin *plugin, bool is_now,
     struct error *err);
+
+/*
+ * Not to run until plugin_process_begin(): kept in the registry, so it lasts.
+ * is_now as above.  MINT_ERR_CONFLICT: an older process is not done yet.
+ */
+int plugin_process_halt(struct plugin *plugin, bool is_now,
+    struct error *err);
+
+/* to run, and at once: back-off and give-up are forgotten.  The wish's number
+   as of plugin_process_restart() */
+int plugin_process_begin(struct plugin *plugin, uint64_t *wish_out,
+    struct error *err);
+
+/* what became of plugin_process_halt(); granted: it has ended */
+enum plugin_wish plugin_process_halted(const struct plugin *plugin);
+
+/* it does not run and is not to: stopped by hand, or idle */
+bool plugin_process_rests(const struct plugin *plugin);
 
 /* of the current seat, NULL if there is none */
 struct service *plugin_process_service(const struct plugin *plugin);

@@ -133,10 +133,10 @@ plugin_seat_on_listening(void *ctx, int status,
 }
 
 
-void
-plugin_seat_listen(struct plugin_seat *seat)
+int
+plugin_seat_ask_socket(struct plugin_seat *seat, keeper_listener_pt done,
+    void *ctx, struct error *err)
 {
-    struct error                  err;
     struct plugin_processes      *all;
     struct keeper_listen_request  request;
 
@@ -151,8 +151,17 @@ plugin_seat_listen(struct plugin_seat *seat)
     request.address = seat->address;
     request.label = seat->owner->plugin->name;
 
-    if (keeper_client_listen(process_table_keeper(all->table), &request,
-                             plugin_seat_on_listening, seat, &err)
+    return keeper_client_listen(process_table_keeper(all->table), &request,
+                                done, ctx, err);
+}
+
+
+void
+plugin_seat_listen(struct plugin_seat *seat)
+{
+    struct error  err;
+
+    if (plugin_seat_ask_socket(seat, plugin_seat_on_listening, seat, &err)
         != 0)
     {
         log_error("plugin \"%s\": %s", seat->owner->plugin->name, err.text);

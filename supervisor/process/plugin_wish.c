@@ -17,7 +17,8 @@ static const char *const  plugin_role_names[PLUGIN_ROLE_COUNT] = {
     [PLUGIN_ROLE_CURRENT] = "current",
     [PLUGIN_ROLE_TRIAL] = "trial",
     [PLUGIN_ROLE_HELD] = "current",
-    [PLUGIN_ROLE_OLD] = "old"
+    [PLUGIN_ROLE_OLD] = "old",
+    [PLUGIN_ROLE_ASLEEP] = "current"
 };
 
 
@@ -25,6 +26,7 @@ void
 plugin_process_wish_for(struct plugin_process *p, enum mint_seat_cause cause,
     bool is_now)
 {
+    plugin_rest_cancel(p);
     p->wish++;
     p->move.again_cause = cause;
     p->move.is_again_now = is_now;
@@ -98,7 +100,7 @@ plugin_process_wish(const struct plugin *plugin, uint64_t wish)
 
     if ((p->current->wish >= wish && (state == SERVICE_BACKOFF
                                       || state == SERVICE_FAILED))
-        || p->failed_wish >= wish
+        || p->failed_wish >= wish || p->rest.state == PLUGIN_REST_BY_HAND
         || (plugin->state == PLUGIN_FAILED && state == SERVICE_DOWN))
     {
         return PLUGIN_WISH_REFUSED;
@@ -144,8 +146,11 @@ plugin_process_waits_for(const struct plugin *plugin)
     }
 
     lost = plugin_activity_text(&p->move.activity);
-    text = mem_printf("an older process still has %s; \"mintctl restart %s "
-                      "--now\" would end it", lost, plugin->name);
+    text = p->rest.state == PLUGIN_REST_BY_HAND
+           ? mem_printf("it still has %s; \"mintctl stop %s --now\" would end "
+                        "it", lost, plugin->name)
+           : mem_printf("an older process still has %s; \"mintctl restart %s "
+                        "--now\" would end it", lost, plugin->name);
     free(lost);
 
     return text;
@@ -175,10 +180,125 @@ plugin_process_leave(const struct plugin *plugin, bool is_now,
                          "\"%s\" is still ending", plugin->name);
     }
 
+    plugin_rest_cancel(p);
     p->move.is_again_now = is_now;
     plugin_move_event(p, PLUGIN_MOVE_LEAVE);
 
     return 0;
+}
+
+
+int
+plugin_process_halt(struct plugin *plugin, bool is_now, struct error *err)
+{
+    int                     rc;
+    struct plugin_process  *p;
+
+    p = plugin->process;
+
+    if (p == NULL) {
+        return error_set(err, MINT_ERR_UNAVAILABLE, "plugin \"%s\" has no "
+                         "process yet", plugin->name);
+    }
+
+    rc = registry_set_stopped(p->all->registry, plugin, true, err);
+    if (rc != 0) {
+        return rc;
+    }
+
+    rc = plugin_process_leave(plugin, is_now, err);
+
+    if (rc != 0) {
+        registry_set_stopped(p->all->registry, plugin, false, NULL);
+        return rc;
+    }
+
+    plugin_rest_by_hand(p);
+    plugin_process_tell(p);
+
+    return 0;
+}
+
+
+enum plugin_wish
+plugin_process_halted(const struct plugin *plugin)
+{
+    const struct plugin_process  *p;
+
+    p = plugin->process;
+
+    if (p == NULL || p->rest.state != PLUGIN_REST_BY_HAND) {
+        return PLUGIN_WISH_REFUSED;         /* started meanwhile */
+    }
+
+    if (service_state(p->seats[0].service) == SERVICE_DOWN
+        && service_state(p->seats[1].service) == SERVICE_DOWN)
+    {
+        return PLUGIN_WISH_GRANTED;
+    }
+
+    return p->move.state == PLUGIN_MOVE_HELD
+           || (p->move.state == PLUGIN_MOVE_DRAINING
+               && p->move.activity.owner_count > 0)
+           ? PLUGIN_WISH_WAITS : PLUGIN_WISH_PENDING;
+}
+
+
+static bool
+plugin_process_is_up(const struct plugin_process *p)
+{
+    enum service_state  state;
+
+    state = service_state(p->current->service);
+
+    return p->current->role == PLUGIN_ROLE_CURRENT
+           && p->move.state != PLUGIN_MOVE_SWITCHING
+           && (state == SERVICE_READY || state == SERVICE_QUEUED
+               || state == SERVICE_PREPARING || state == SERVICE_STARTING);
+}
+
+
+int
+plugin_process_begin(struct plugin *plugin, uint64_t *wish_out,
+    struct error *err)
+{
+    int                     rc;
+    struct plugin_process  *p;
+
+    p = plugin->process;
+
+    if (p == NULL) {
+        return error_set(err, MINT_ERR_UNAVAILABLE, "plugin \"%s\" has no "
+                         "process yet", plugin->name);
+    }
+
+    rc = registry_set_stopped(p->all->registry, plugin, false, err);
+    if (rc != 0) {
+        return rc;
+    }
+
+    if (plugin_process_is_up(p)) {
+        *wish_out = p->current->wish;
+        return 0;
+    }
+
+    plugin_process_wish_for(p, MINT_CAUSE_FIRST_START, false);
+    *wish_out = p->wish;
+
+    return 0;
+}
+
+
+bool
+plugin_process_rests(const struct plugin *plugin)
+{
+    const struct plugin_process  *p;
+
+    p = plugin->process;
+
+    return p != NULL && (p->rest.state == PLUGIN_REST_ASLEEP
+                         || p->rest.state == PLUGIN_REST_FALLING
+                         || p->rest.state == PLUGIN_REST_BY_HAND);
 }
 
 

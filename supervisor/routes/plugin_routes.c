@@ -15,6 +15,8 @@
 struct plugin_routes {
     struct publisher  *publisher;
     struct registry   *registry;
+    uint64_t          *parked;          /* by plugin id, as looked at last */
+    uint32_t           parked_count;
 };
 
 
@@ -40,7 +42,8 @@ static const enum mint_seat_state  seat_ready_as[PLUGIN_ROLE_COUNT] = {
     [PLUGIN_ROLE_CURRENT] = MINT_SEAT_READY,
     [PLUGIN_ROLE_TRIAL] = MINT_SEAT_STARTING,
     [PLUGIN_ROLE_HELD] = MINT_SEAT_CLOSED,
-    [PLUGIN_ROLE_OLD] = MINT_SEAT_DRAINING
+    [PLUGIN_ROLE_OLD] = MINT_SEAT_DRAINING,
+    [PLUGIN_ROLE_ASLEEP] = MINT_SEAT_STARTING
 };
 
 
@@ -131,8 +134,11 @@ plugin_routes_new(struct publisher *publisher, struct registry *registry)
 void
 plugin_routes_free(struct plugin_routes **routes)
 {
-    free(*routes);
-    *routes = NULL;
+    if (*routes != NULL) {
+        free((*routes)->parked);
+        free(*routes);
+        *routes = NULL;
+    }
 }
 
 
@@ -178,6 +184,13 @@ plugin_routes_set(struct plugin_routes *routes, uint32_t seat,
         || (role != PLUGIN_ROLE_TRIAL && role != PLUGIN_ROLE_HELD))
     {
         cause = service_cause(service);
+    }
+
+    /* whatever its process is doing: who comes now waits for the next one */
+
+    if (role == PLUGIN_ROLE_ASLEEP) {
+        state = MINT_SEAT_STARTING;
+        cause = MINT_CAUSE_STOPPED;
     }
 
     publisher_set_seat(routes->publisher, seat, service_generation(service),
@@ -239,6 +252,48 @@ plugin_routes_unpin(void *ctx, uint32_t seat)
 }
 
 
+static uint64_t
+plugin_routes_requests(void *ctx, uint32_t plugin_id)
+{
+    struct plugin_routes  *routes;
+
+    routes = ctx;
+
+    return publisher_plugin_requests(routes->publisher, plugin_id);
+}
+
+
+static void
+plugin_routes_look_parked(void *ctx)
+{
+    size_t                 count;
+    uint32_t               needed;
+    struct plugin_routes  *routes;
+
+    routes = ctx;
+    count = registry_count(routes->registry);
+    needed = count > 0 ? registry_at(routes->registry, count - 1)->id + 1 : 0;
+
+    if (needed > routes->parked_count) {
+        routes->parked = mem_grow(routes->parked, needed, sizeof(uint64_t));
+        routes->parked_count = needed;
+    }
+
+    publisher_parked(routes->publisher, routes->parked, routes->parked_count);
+}
+
+
+static uint64_t
+plugin_routes_parked(void *ctx, uint32_t plugin_id)
+{
+    struct plugin_routes  *routes;
+
+    routes = ctx;
+
+    return plugin_id < routes->parked_count ? routes->parked[plugin_id] : 0;
+}
+
+
 struct plugin_process_listener
 plugin_routes_listener(struct plugin_routes *routes)
 {
@@ -251,6 +306,9 @@ plugin_routes_listener(struct plugin_routes *routes)
     listener.seat_word = plugin_routes_seat_word;
     listener.pin = plugin_routes_pin;
     listener.unpin = plugin_routes_unpin;
+    listener.requests = plugin_routes_requests;
+    listener.look_parked = plugin_routes_look_parked;
+    listener.parked = plugin_routes_parked;
 
     return listener;
 }

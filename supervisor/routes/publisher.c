@@ -252,6 +252,34 @@ publisher_seat_in_flight(struct publisher *publisher, uint32_t index)
 }
 
 
+uint64_t
+publisher_plugin_requests(const struct publisher *publisher,
+    uint32_t plugin_id)
+{
+    size_t                     i;
+    uint64_t                   sum;
+    struct mint_worker_plugin  total;
+
+    sum = 0;
+
+    if (worker_file_total(publisher->workers.line.current, plugin_id, &total)) {
+        for (i = 0; i < sizeof(total.requests) / sizeof(uint64_t); i++) {
+            sum += total.requests[i];
+        }
+    }
+
+    return sum;
+}
+
+
+void
+publisher_parked(const struct publisher *publisher, uint64_t *parked,
+    uint32_t count)
+{
+    worker_records_parked(&publisher->workers, parked, count);
+}
+
+
 uint32_t
 publisher_live_workers(struct publisher *publisher)
 {

@@ -92,6 +92,14 @@ uint32_t publisher_pins_of(const struct publisher *publisher, uint32_t seat);
 uint32_t publisher_seat_in_flight(struct publisher *publisher,
     uint32_t index);
 
+/* requests answered for the plugin since the file "workers" was made */
+uint64_t publisher_plugin_requests(const struct publisher *publisher,
+    uint32_t plugin_id);
+
+/* parked[i]: requests that wait for a seat of plugin i, in live workers */
+void publisher_parked(const struct publisher *publisher, uint64_t *parked,
+    uint32_t count);
+
 /* live workers and the smallest epoch of "identity" among them */
 uint32_t publisher_live_workers(struct publisher *publisher);
 

@@ -119,6 +119,55 @@ worker_records_in_flight(const struct worker_records *records, uint32_t seat)
 }
 
 
+/* what a dead worker has left counts for nothing: only then its lock is
+   looked at, so that looking costs no system call a worker */
+
+static void
+worker_file_parked(const struct run_file *file, uint64_t *parked,
+    uint32_t count)
+{
+    uint32_t                          i;
+    uint64_t                          n;
+    unsigned                          record;
+    const struct mint_worker_plugin  *plugins;
+
+    if (count > file->header->capacity[MINT_WORKERS_CAPACITY_PLUGINS]) {
+        count = file->header->capacity[MINT_WORKERS_CAPACITY_PLUGINS];
+    }
+
+    for (record = 0; record < MINT_WORKERS_MAX; record++) {
+        if (!worker_file_has(file, record)) {
+            continue;
+        }
+
+        plugins = worker_file_plugins(file, worker_file_at(file, record));
+
+        for (i = 0; i < count; i++) {
+            n = mint_run_load(&plugins[i].parked);
+
+            if (n > 0 && worker_file_record(file, record) != NULL) {
+                parked[i] += n;
+            }
+        }
+    }
+}
+
+
+void
+worker_records_parked(const struct worker_records *records, uint64_t *parked,
+    uint32_t count)
+{
+    const struct run_file  *file;
+
+    memset(parked, 0, count * sizeof(uint64_t));
+    worker_file_parked(records->line.current, parked, count);
+
+    for (file = records->line.retired; file != NULL; file = file->next) {
+        worker_file_parked(file, parked, count);
+    }
+}
+
+
 uint32_t
 worker_records_live(const struct worker_records *records)
 {

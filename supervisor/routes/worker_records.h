@@ -30,6 +30,11 @@ int worker_records_grow(struct worker_records *records, uint32_t seats,
 uint32_t worker_records_in_flight(const struct worker_records *records,
     uint32_t seat);
 
+/* parked[i]: requests that wait for a seat of plugin i, in the live records of
+   the current and of each retired file */
+void worker_records_parked(const struct worker_records *records,
+    uint64_t *parked, uint32_t count);
+
 /* live workers of the current file and of retired ones */
 uint32_t worker_records_live(const struct worker_records *records);
 

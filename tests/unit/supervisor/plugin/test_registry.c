@@ -402,6 +402,44 @@ START_TEST(test_spoiled_record)
 END_TEST
 
 
+START_TEST(test_stopped_by_hand_is_kept)
+{
+    char            path[512];
+    struct plugin   fresh, *plugin;
+
+    plugin = put("peak-table", PLUGIN_SHARED);
+    ck_assert(!plugin->is_stopped);
+    heard.count = 0;
+
+    ck_assert_int_eq(registry_set_stopped(registry, plugin, true, &err), 0);
+    ck_assert_uint_eq(heard.count, 0);
+
+    registry_free(&registry);
+    open_registry(60706, 61183);
+    plugin = registry_find(registry, "peak-table");
+    ck_assert(plugin->is_stopped);
+
+    /* another version is stopped as well, a new plugin is not */
+
+    fixture_plugin(&fresh, "peak-table", PLUGIN_ISOLATED);
+    ck_assert_int_eq(registry_put(registry, &fresh, &plugin, &err), 0);
+    ck_assert(plugin->is_stopped);
+    ck_assert(!put("blank", PLUGIN_SHARED)->is_stopped);
+
+    /* what cannot be kept has not happened */
+
+    snprintf(path, sizeof(path), "%s/registry.json", directory);
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    ck_assert_int_ne(registry_set_stopped(registry, plugin, false, &err), 0);
+    ck_assert(plugin->is_stopped);
+    ck_assert_int_eq(rmdir(path), 0);
+    ck_assert_int_eq(registry_set_stopped(registry, plugin, false, &err), 0);
+    ck_assert(!plugin->is_stopped);
+}
+END_TEST
+
+
 static Suite *
 registry_suite(void)
 {
@@ -413,6 +451,7 @@ registry_suite(void)
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_put_and_reload);
+    tcase_add_test(tcase, test_stopped_by_hand_is_kept);
     tcase_add_test(tcase, test_file_mode);
     tcase_add_test(tcase, test_replace_keeps_identity);
     tcase_add_test(tcase, test_shared_move_together);
