@@ -199,6 +199,20 @@ supervisor_boot_id(struct supervisor *s, char boot_id[33])
 }
 
 
+/* the services' memory: of supervisors under this keeper only */
+
+static void
+supervisor_remember(struct supervisor *s)
+{
+    char  *path, mark[32];
+
+    path = mem_printf("%s/services.json", s->config->server.run_directory);
+    snprintf(mark, sizeof(mark), "keeper %d", (int) getppid());
+    service_pool_remember(s->pool, path, mark);
+    free(path);
+}
+
+
 static int
 supervisor_open_parts(struct supervisor *s, struct error *err)
 {
@@ -275,6 +289,8 @@ supervisor_start(struct supervisor *s)
     }
 
     s->crashes = crash_watch_new(s->base, s->config, s->registry, s->pool);
+    supervisor_remember(s);
+
     s->routes = plugin_routes_new(s->publisher, s->registry);
     plugin_routes_platform_address(s->routes, s->layout.platform_socket);
 

@@ -58,6 +58,8 @@ service_new(struct service_pool *pool, const struct service_options *options,
     service->timer = evtimer_new(base, service_on_timer, service);
     service->poll = evtimer_new(base, service_on_poll, service);
 
+    service_memory_restore(service);
+
     service->next = pool->services;
     pool->services = service;
 
@@ -129,8 +131,7 @@ service_restart(struct service *service, enum mint_seat_cause cause)
 {
     service->is_wanted = true;
     service->cause = cause;
-    service->backoff = 0;
-    memset(service->deaths, 0, sizeof(service->deaths));
+    service_memory_forgive(service);
 
     service_event(service, EVENT_RESTART);
 }
@@ -181,7 +182,8 @@ service_adopt(struct service *service, const struct process *process,
 
     if (is_ready) {
         service->cause = MINT_CAUSE_NONE;
-        service_set_state(service, SERVICE_READY);
+        service->error[0] = '\0';
+        service_be_ready(service);
         return;
     }
 

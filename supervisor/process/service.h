@@ -113,6 +113,11 @@ struct service_pool *service_pool_new(struct process_table *table,
     struct http_client *http, unsigned starts_at_once);
 void service_pool_free(struct service_pool **pool);
 
+/* keeps deaths, back-off and give-up in a file; what is in it with the same
+   mark is gone on with by services made from now on */
+void service_pool_remember(struct service_pool *pool, const char *path,
+    const char *mark);
+
 #define SERVICE_OBSERVERS  4
 
 /* the observer is copied */

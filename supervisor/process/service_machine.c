@@ -15,16 +15,12 @@
 #include "service_private.h"
 
 
-#define SERVICE_DEATHS_MS       60000
-#define SERVICE_BACKOFF_MAX_MS  60000
-#define SERVICE_RETRY_SEC       300
 #define SERVICE_HURRIED_SEC     3           /* grace when all is stopped */
 #define SERVICE_DRAIN_POLL_MS   10
 
 
 typedef void (*service_action_fn)(struct service *service);
 
-static void service_act_start(struct service *service);
 static void service_act_place(struct service *service);
 static void service_act_spawn(struct service *service);
 static void service_act_unprepared(struct service *service);
@@ -46,8 +42,8 @@ static const service_action_fn  service_table[SERVICE_STATE_COUNT]
                                              [EVENT_COUNT] =
 {
     [SERVICE_DOWN] = {
-        [EVENT_START] = service_act_start,
-        [EVENT_RESTART] = service_act_start,
+        [EVENT_START] = service_retry_first,
+        [EVENT_RESTART] = service_queue,
     },
 
     [SERVICE_QUEUED] = {
@@ -74,6 +70,7 @@ static const service_action_fn  service_table[SERVICE_STATE_COUNT]
         [EVENT_STOP] = service_act_drain,
         [EVENT_RESTART] = service_act_drain,
         [EVENT_EXITED] = service_act_died,
+        [EVENT_TIMER] = service_retry_proven,
     },
 
     [SERVICE_DRAINING] = {
@@ -92,18 +89,28 @@ static const service_action_fn  service_table[SERVICE_STATE_COUNT]
     },
 
     [SERVICE_BACKOFF] = {
-        [EVENT_START] = service_act_start,
-        [EVENT_RESTART] = service_act_start,
+        [EVENT_START] = service_queue,
+        [EVENT_RESTART] = service_queue,
         [EVENT_STOP] = service_act_down,
-        [EVENT_TIMER] = service_act_start,
+        [EVENT_TIMER] = service_queue,
     },
 
     [SERVICE_FAILED] = {
-        [EVENT_START] = service_act_start,
-        [EVENT_RESTART] = service_act_start,
+        [EVENT_START] = service_queue,
+        [EVENT_RESTART] = service_queue,
         [EVENT_STOP] = service_act_down,
-        [EVENT_TIMER] = service_act_start,
+        [EVENT_TIMER] = service_queue,
     }
+};
+
+
+/* in which nothing is under way: worth to be written down */
+
+static const bool  service_state_lasts[SERVICE_STATE_COUNT] = {
+    [SERVICE_DOWN] = true,
+    [SERVICE_READY] = true,
+    [SERVICE_BACKOFF] = true,
+    [SERVICE_FAILED] = true
 };
 
 
@@ -130,7 +137,7 @@ service_on_timer(evutil_socket_t fd, short what, void *arg)
 }
 
 
-static void
+void
 service_set_timer(struct service *service, unsigned ms)
 {
     struct timeval  tv;
@@ -195,12 +202,17 @@ service_set_state(struct service *service, enum service_state state)
     }
 
     service_pool_tell(service, from);
+
+    if (service_state_lasts[state]) {
+        service_memory_save(service->pool);
+    }
+
     service_pool_look(service->pool);
 }
 
 
-static void
-service_act_start(struct service *service)
+void
+service_queue(struct service *service)
 {
     service->turn = service->pool->turns++;
 
@@ -293,77 +305,6 @@ service_act_spawn(struct service *service)
 }
 
 
-/* a death or a failed start: when is the next try? */
-
-static void
-service_act_next_try(struct service *service)
-{
-    uint64_t  now;
-    unsigned  jitter, retry_sec;
-
-    if (service->is_once) {
-        service->is_wanted = false;
-        service->delay_ms = 0;
-        service->cause = MINT_CAUSE_FAILED;
-        service_set_state(service, SERVICE_FAILED);
-        return;
-    }
-
-    now = time_boot_ms();
-
-    memmove(&service->deaths[1], &service->deaths[0],
-            sizeof(uint64_t) * (SERVICE_DEATHS - 1));
-    service->deaths[0] = now;
-
-    /* still FAILED: the try after a long wait has not made it ready */
-
-    if (service->cause == MINT_CAUSE_FAILED
-        || (service->deaths[SERVICE_DEATHS - 1] != 0
-            && now - service->deaths[SERVICE_DEATHS - 1] < SERVICE_DEATHS_MS))
-    {
-        retry_sec = service->options.failed_retry_sec != 0
-                    ? service->options.failed_retry_sec : SERVICE_RETRY_SEC;
-
-        log_error("\"%s\" %s and is given up for %u seconds: %s",
-                  service->options.name, service->cause == MINT_CAUSE_FAILED
-                  ? "failed again" : "died 5 times in a minute", retry_sec,
-                  service->error[0] != '\0' ? service->error
-                                            : service->last_exit);
-
-        service->cause = MINT_CAUSE_FAILED;
-        service->delay_ms = retry_sec * 1000;
-
-        service_set_state(service, SERVICE_FAILED);
-        service_set_timer(service, service->delay_ms);
-        return;
-    }
-
-    service->delay_ms = 0;
-
-    if (service->backoff > 0) {
-        service->delay_ms = service->backoff > 6
-                            ? SERVICE_BACKOFF_MAX_MS
-                            : 1000U << (service->backoff - 1);
-        jitter = service->delay_ms / 5;
-        service->delay_ms += (unsigned) (now % (jitter + 1)) - jitter / 2;
-    }
-
-    service->backoff++;
-
-    if (service->cause != MINT_CAUSE_FIRST_START) {
-        service->cause = MINT_CAUSE_CRASHED;
-    }
-
-    if (service->delay_ms == 0) {
-        service_act_start(service);
-        return;
-    }
-
-    service_set_state(service, SERVICE_BACKOFF);
-    service_set_timer(service, service->delay_ms);
-}
-
-
 static void
 service_act_unprepared(struct service *service)
 {
@@ -380,7 +321,7 @@ service_act_unprepared(struct service *service)
         service->backoff = 1;       /* trying again at once would not help */
     }
 
-    service_act_next_try(service);
+    service_retry(service);
 }
 
 
@@ -392,7 +333,18 @@ service_act_up(struct service *service)
 
     service->error[0] = '\0';
     service->cause = MINT_CAUSE_NONE;
+    service_be_ready(service);
+}
+
+
+void
+service_be_ready(struct service *service)
+{
     service_set_state(service, SERVICE_READY);
+
+    if (service_memory_has_deaths(service)) {
+        service_set_timer(service, SERVICE_PROVEN_MS);
+    }
 }
 
 
@@ -528,12 +480,6 @@ service_act_overdue(struct service *service)
 static void
 service_act_died(struct service *service)
 {
-    if (time_boot_ms() - service->since_ms > SERVICE_DEATHS_MS
-        && service->state == SERVICE_READY)
-    {
-        service->backoff = 0;
-    }
-
     if (service->state == SERVICE_READY) {
         service->cause = MINT_CAUSE_CRASHED;
     }
@@ -549,7 +495,7 @@ service_act_died(struct service *service)
 
     service->process.pid = 0;
     service->restarts++;
-    service_act_next_try(service);
+    service_retry(service);
 }
 
 
@@ -560,7 +506,7 @@ service_act_ended(struct service *service)
 
     if (service->is_wanted) {
         service->restarts++;
-        service_act_start(service);
+        service_queue(service);
         return;
     }
 

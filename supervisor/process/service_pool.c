@@ -29,8 +29,11 @@ service_pool_new(struct process_table *table, struct http_client *http,
 void
 service_pool_free(struct service_pool **pool)
 {
-    free(*pool);
-    *pool = NULL;
+    if (*pool != NULL) {
+        service_memory_free(*pool);
+        free(*pool);
+        *pool = NULL;
+    }
 }
 
 

@@ -2,8 +2,8 @@
 /*
  * A service's fields and events, shared by the files that make it up:
  * service.c (making, adopting, asking), service_machine.c (states),
- * service_watch.c (what happens to the process) and service_pool.c (who may
- * start).
+ * service_watch.c (what happens to the process), service_pool.c (who may start),
+ * service_retry.c (when again) and service_memory.c (deaths).
  */
 
 #ifndef SUPERVISOR_PROCESS_SERVICE_PRIVATE_H
@@ -13,7 +13,8 @@
 #include "service.h"
 
 
-#define SERVICE_DEATHS  5           /* within a minute = failed */
+#define SERVICE_DEATHS     5        /* within a minute = failed */
+#define SERVICE_PROVEN_MS  60000    /* ready for so long = all is forgiven */
 
 
 enum service_event {
@@ -39,6 +40,10 @@ struct service_pool {
     uint64_t               turns;       /* given so far */
     service_wait_fn        waits_for;
     void                  *waits_ctx;
+    json_t                *memory;      /* of the supervisor before */
+    char                  *memory_path;
+    char                  *memory_mark;
+    char                  *memory_text; /* as written last */
     struct service        *services;
     size_t                 observers;
     struct service_observer  observer[SERVICE_OBSERVERS];
@@ -65,7 +70,10 @@ struct service {
     uint32_t                     generation;
     unsigned                     restarts;
     unsigned                     backoff;       /* exponent, 0 = at once */
-    uint64_t                     deaths[SERVICE_DEATHS];
+    uint64_t                     deaths[SERVICE_DEATHS];    /* last first */
+    uint32_t                     counted_generation;        /* of deaths[0] */
+    uint64_t                     pending_until_ms;  /* next try, by memory */
+    bool                         pending_is_failed;
     uint64_t                     since_ms;      /* of the state */
     unsigned                     delay_ms;      /* of the back-off */
     bool                         is_killed;     /* by us, SIGKILL */
@@ -88,6 +96,9 @@ struct service {
 /* service_machine.c: the event happens now */
 void service_event(struct service *service, enum service_event event);
 void service_set_state(struct service *service, enum service_state state);
+void service_be_ready(struct service *service);
+void service_queue(struct service *service);
+void service_set_timer(struct service *service, unsigned ms);
 void service_set_poll(struct service *service, unsigned ms);
 void service_set_deadline(struct service *service);
 void service_on_timer(evutil_socket_t fd, short what, void *arg);
@@ -97,6 +108,20 @@ void service_pool_enter(struct service *service);
 void service_pool_leave(struct service *service);
 void service_pool_look(struct service_pool *pool);
 void service_pool_tell(struct service *service, enum service_state from);
+
+/* service_retry.c */
+void service_retry(struct service *service);        /* after a death */
+void service_retry_first(struct service *service);
+void service_retry_proven(struct service *service);
+
+/* service_memory.c */
+void service_memory_count(struct service *service);     /* it has died */
+bool service_memory_is_hopeless(const struct service *service);
+bool service_memory_has_deaths(const struct service *service);
+void service_memory_forgive(struct service *service);
+void service_memory_save(struct service_pool *pool);
+void service_memory_restore(struct service *service);
+void service_memory_free(struct service_pool *pool);
 
 /* service_watch.c */
 void service_watch_process(struct service *service,

@@ -174,10 +174,15 @@ service_on_exit(void *ctx, const struct keeper_exit_info *end)
         service->process.control_fd = -1;
     }
 
-    process_table_forget(service->pool->table, service->process.id);
-
     service->exit_status = end->wait_status;
     service_exit_text(service, end);
+
+    if (service->state == SERVICE_STARTING || service->state == SERVICE_READY) {
+        service_memory_count(service);
+        service_memory_save(service->pool);
+    }
+
+    process_table_forget(service->pool->table, service->process.id);
 
     output_note(service->output, "pid %d %s%s", service->process.pid,
                 service->last_exit,

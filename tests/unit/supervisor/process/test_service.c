@@ -886,6 +886,183 @@ START_TEST(every_pair_of_state_and_event)
 END_TEST
 
 
+/* ---- memory across supervisors -------------------------------------- */
+
+static void
+next_supervisor(const char *path, const char *mark)
+{
+    struct service_options  options;
+
+    memset(&options, 0, sizeof(options));
+    options.kind = "test";
+    options.name = "demo";
+    options.place = "0a";
+    options.waits_report = true;
+    options.stop_signal = SIGTERM;
+    options.ready_deadline_sec = 30;
+    options.stop_grace_sec = 1;
+
+    service_free(&service);
+    service_pool_free(&pool);
+    pool = service_pool_new(table, http, 1);
+    service_pool_remember(pool, path, mark);
+    service = service_new(pool, &options, &hooks, NULL);
+}
+
+
+static char *
+memory_path(void)
+{
+    return mem_printf("%s/services.json", getenv("TMPDIR") != NULL
+                      ? getenv("TMPDIR") : "/tmp");
+}
+
+
+START_TEST(back_off_outlives_the_supervisor)
+{
+    char      *path;
+    unsigned   delay_ms;
+
+    path = memory_path();
+    unlink(path);
+    next_supervisor(path, "keeper 1");
+    bring_up();
+    play_exit(SIGKILL);
+    await_spawns(2);
+    play_exit(SIGKILL);
+    await(SERVICE_BACKOFF);
+    delay_ms = service->delay_ms;
+    ck_assert_uint_ge(delay_ms, 800);
+
+    next_supervisor(path, "keeper 1");
+    ck_assert_uint_eq(service_restarts(service), 2);
+    ck_assert_ptr_nonnull(strstr(service_last_exit(service), "signal 9"));
+
+    service_start(service, MINT_CAUSE_FIRST_START);
+    ck_assert_int_eq(service_state(service), SERVICE_BACKOFF);
+    ck_assert_uint_le(service->delay_ms, delay_ms);
+    ck_assert_int_eq(service_cause(service), MINT_CAUSE_CRASHED);
+    await_spawns(3);
+    ck_assert_uint_eq(service->backoff, 2);
+
+    /* by hand it is forgotten, also for the one after */
+
+    service_restart(service, MINT_CAUSE_RESTART);
+    service_memory_save(pool);
+    next_supervisor(path, "keeper 1");
+    ck_assert_uint_eq(service->backoff, 0);
+
+    /* of another keeper's supervisor nothing is believed */
+
+    next_supervisor(path, "keeper 2");
+    ck_assert_uint_eq(service_restarts(service), 0);
+
+    unlink(path);
+    free(path);
+}
+END_TEST
+
+
+START_TEST(giving_up_outlives_the_supervisor)
+{
+    char  *path;
+
+    path = memory_path();
+    unlink(path);
+    next_supervisor(path, "keeper 1");
+    service->options.failed_retry_sec = 100;
+    bring_up();
+
+    service->deaths[0] = service->deaths[1] = time_boot_ms();
+    service->deaths[2] = service->deaths[3] = time_boot_ms();
+    service->counted_generation = 0;
+    play_exit(SIGSEGV);
+    await(SERVICE_FAILED);
+
+    next_supervisor(path, "keeper 1");
+    service_start(service, MINT_CAUSE_FIRST_START);
+    ck_assert_int_eq(service_state(service), SERVICE_FAILED);
+    ck_assert_int_eq(service_cause(service), MINT_CAUSE_FAILED);
+    ck_assert_uint_gt(service->delay_ms, 90000);
+    ck_assert_ptr_nonnull(strstr(service_error(service), "signal 11"));
+
+    unlink(path);
+    free(path);
+}
+END_TEST
+
+
+/* found dead again by the next supervisor, before the keeper had forgotten */
+
+START_TEST(a_death_is_counted_once)
+{
+    bring_up();
+    service_memory_count(service);
+    service_memory_count(service);
+    ck_assert_uint_ne(service->deaths[0], 0);
+    ck_assert_uint_eq(service->deaths[1], 0);
+
+    service->generation++;
+    service_memory_count(service);
+    ck_assert_uint_ne(service->deaths[1], 0);
+    ck_assert_uint_eq(service->deaths[2], 0);
+}
+END_TEST
+
+
+START_TEST(a_minute_of_being_ready_forgives)
+{
+    bring_up();
+    ck_assert(!evtimer_pending(service->timer, NULL));
+    play_exit(SIGKILL);
+    await_spawns(2);
+    report("{\"event\": \"ready\"}\n");
+    await(SERVICE_READY);
+
+    ck_assert(evtimer_pending(service->timer, NULL));
+    ck_assert(service_memory_has_deaths(service));
+    service_event(service, EVENT_TIMER);
+    ck_assert(!service_memory_has_deaths(service));
+    ck_assert_int_eq(service_state(service), SERVICE_READY);
+    ck_assert_uint_eq(service_restarts(service), 1);
+}
+END_TEST
+
+
+/* what is not as written is not believed, and harms nothing */
+
+static const char *const  bad_memories[] = {
+    "", "{", "[]", "{\"mark\": \"keeper 1\"}",
+    "{\"mark\": \"keeper 1\", \"services\": []}",
+    "{\"mark\": \"keeper 1\", \"services\": {\"test/demo/0a\": 7}}",
+    "{\"mark\": \"keeper 1\", \"services\": {\"test/demo/0a\": {"
+    "\"backoff\": -1, \"restarts\": 1e30, \"deaths\": [1e3, \"x\", -7, "
+    "9007199254740993, 1, 1, 1, 1, 1], \"until\": 9007199254740993, "
+    "\"generation\": \"y\", \"last_exit\": 3, \"error\": null}}}"
+};
+
+
+START_TEST(bad_memory)
+{
+    char          *path;
+    struct error   err;
+
+    path = memory_path();
+    ck_assert_int_eq(fs_write_atomic(path, bad_memories[_i],
+                                     strlen(bad_memories[_i]), 0600, &err),
+                     0);
+    next_supervisor(path, "keeper 1");
+    ck_assert_uint_eq(service->backoff, 0);
+    ck_assert_uint_eq(service_restarts(service), 0);
+    service_start(service, MINT_CAUSE_FIRST_START);
+    await_spawns(1);
+
+    unlink(path);
+    free(path);
+}
+END_TEST
+
+
 int
 main(void)
 {
@@ -916,6 +1093,12 @@ main(void)
     tcase_add_test(tc, adopted_process_stays_ready);
     tcase_add_test(tc, dead_process_found_is_reported_and_replaced);
     tcase_add_test(tc, observers_see_the_exit_before_the_next_state);
+    tcase_add_test(tc, back_off_outlives_the_supervisor);
+    tcase_add_test(tc, giving_up_outlives_the_supervisor);
+    tcase_add_test(tc, a_death_is_counted_once);
+    tcase_add_test(tc, a_minute_of_being_ready_forgives);
+    tcase_add_loop_test(tc, bad_memory, 0,
+                        sizeof(bad_memories) / sizeof(bad_memories[0]));
     tcase_add_test(tc, every_pair_of_state_and_event);
     suite_add_tcase(suite, tc);
 
