@@ -53,6 +53,9 @@
  *   restart_all {}           -> {boot_id} plugins one after the other
  *   install {bundle, force}  -> {name, distribution, version, mode, reason,
  *       replaced: version|null}; bundle = absolute path of a .mint or .whl
+ *   upgrade {}               -> {supervisor_pid} of the one that answers; the
+ *       keeper then starts the program that is in its place now.  CONFLICT:
+ *       that one cannot be used, nothing has changed
  *   stop {}                  -> {}        as SIGTERM to the keeper
  *
  * Only for mint-platform (its uid, and the pid the supervisor started):

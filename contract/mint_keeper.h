@@ -33,6 +33,7 @@
 
 #define MINT_KEEPER_VERSION       2
 #define MINT_KEEPER_FD_ENV        "MINT_KEEPER_FD"
+#define MINT_KEEPER_PROGRAM_ENV   "MINT_KEEPER_PROGRAM"   /* what it starts */
 #define MINT_KEEPER_MESSAGE_MAX   131072
 #define MINT_KEEPER_LABEL_MAX     256
 #define MINT_KEEPER_LISTENERS_MAX 8         /* per child */

@@ -243,6 +243,7 @@ keeper_prepare(void)
 
     if (keeper.null_fd == -1 || fd == -1
         || setenv(MINT_KEEPER_FD_ENV, "3", 1) == -1
+        || setenv(MINT_KEEPER_PROGRAM_ENV, keeper.supervisor.argv[0], 1) == -1
         || prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == -1)
     {
         keeper_die("cannot start", errno);
@@ -271,8 +272,17 @@ keeper_lock(void)
     fd = open(keeper_pid_file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
               0644);
 
-    if (fd == -1 || flock(fd, LOCK_EX | LOCK_NB) == -1) {
+    if (fd == -1) {
         keeper_die(keeper_pid_file, errno);
+    }
+
+    if (flock(fd, LOCK_EX | LOCK_NB) == -1) {
+        memset(text, 0, sizeof(text));
+        (void) !read(fd, text, sizeof(text) - 1);
+        fprintf(stderr, "mint-keeper: another mint-keeper (pid %d) has \"%s\": "
+                "stop that one, or use another state directory\n",
+                atoi(text), keeper_pid_file);
+        exit(EXIT_FAILURE);
     }
 
     snprintf(text, sizeof(text), "%d\n", getpid());

@@ -255,8 +255,9 @@ supervisor_died(int status)
                          ? SUPERVISOR_DELAY_MAX_MS : state.delay_ms;
     }
 
-    keeper_log("error", "supervisor died after %llu ms: %s %d",
-               (unsigned long long) lived,
+    keeper_log(status == 0 ? "info" : "error",
+               "supervisor %s after %llu ms: %s %d",
+               status == 0 ? "ended" : "died", (unsigned long long) lived,
                WIFSIGNALED(status) ? "signal" : "exit status",
                WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 

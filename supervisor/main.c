@@ -15,6 +15,7 @@
 
 #include "contract/mint_version.h"
 #include "lib/log.h"
+#include "lib/strbuf.h"
 #include "supervisor.h"
 
 
@@ -41,6 +42,7 @@ supervisor_free(struct supervisor *s)
     layout_close(&s->layout);
     config_free(&s->config);
     free(s->platform_url);
+    free(s->program);
 
     if (s->tick != NULL) {
         event_free(s->tick);
@@ -61,7 +63,8 @@ supervisor_free(struct supervisor *s)
 static int
 supervisor_open_keeper(struct supervisor *s, struct error *err)
 {
-    int  fd, rc;
+    int          fd, rc;
+    const char  *program;
 
     s->base = event_base_new();
     if (s->base == NULL) {
@@ -72,6 +75,10 @@ supervisor_open_keeper(struct supervisor *s, struct error *err)
     if (fd < 0) {
         return fd;
     }
+
+    program = getenv(MINT_KEEPER_PROGRAM_ENV);
+    s->program = mem_strdup(program != NULL ? program : "");
+    unsetenv(MINT_KEEPER_PROGRAM_ENV);
 
     rc = keeper_client_open(s->base, fd, &supervisor_keeper_events, s,
                             &s->keeper, err);
@@ -119,34 +126,71 @@ supervisor_open(struct supervisor *s, const char *config_path,
 }
 
 
+static int
+supervisor_run(struct supervisor *s)
+{
+    struct error  err;
+
+    signal(SIGPIPE, SIG_IGN);
+    umask(027);
+    log_open("supervisor");
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+
+    if (supervisor_open_keeper(s, &err) != 0) {
+        log_error("%s", err.text);
+        supervisor_free(s);
+        return 1;
+    }
+
+    if (supervisor_open(s, s->config_path, &err) != 0) {
+        s->refusal = err;
+    }
+
+    event_base_dispatch(s->base);
+    supervisor_free(s);
+    curl_global_cleanup();
+
+    return s->exit_status;
+}
+
+
 int
 main(int argc, char **argv)
 {
     int                         opt;
-    const char                 *config_path;
-    struct error                err;
+    bool                        is_check;
     struct supervisor           s;
     static const struct option  options[] = {
+        { "check", no_argument, NULL, 'k' },
         { "config", required_argument, NULL, 'c' },
         { "help", no_argument, NULL, 'h' },
         { "version", no_argument, NULL, 'v' },
         { NULL, 0, NULL, 0 }
     };
 
-    config_path = NULL;
+    is_check = false;
+    memset(&s, 0, sizeof(s));
+    s.admin_fd = -1;
+    s.data_lock = s.run_lock = -1;
 
     while ((opt = getopt_long(argc, argv, "c:hv", options, NULL)) != -1) {
 
         switch (opt) {
 
         case 'c':
-            config_path = optarg;
+            s.config_path = optarg;
+            break;
+
+        case 'k':
+            is_check = true;
             break;
 
         case 'h':
-            printf("usage: mint-supervisor [--config FILE]\n\n"
+            printf("usage: mint-supervisor [--config FILE] [--check]\n\n"
                    "Starts and watches nginx, mint-platform and plugins.  "
-                   "Is started by mint-keeper.\n");
+                   "Is started by mint-keeper.\n"
+                   "--check reads the configuration, says what it is and "
+                   "ends.\n");
             return 0;
 
         case 'v':
@@ -158,27 +202,5 @@ main(int argc, char **argv)
         }
     }
 
-    memset(&s, 0, sizeof(s));
-    s.admin_fd = -1;
-
-    signal(SIGPIPE, SIG_IGN);
-    umask(027);
-    log_open("supervisor");
-    curl_global_init(CURL_GLOBAL_DEFAULT);
-
-    if (supervisor_open_keeper(&s, &err) != 0) {
-        log_error("%s", err.text);
-        supervisor_free(&s);
-        return 1;
-    }
-
-    if (supervisor_open(&s, config_path, &err) != 0) {
-        s.refusal = err;
-    }
-
-    event_base_dispatch(s.base);
-    supervisor_free(&s);
-    curl_global_cleanup();
-
-    return s.exit_status;
+    return is_check ? supervisor_check(s.config_path) : supervisor_run(&s);
 }

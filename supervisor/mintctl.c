@@ -101,6 +101,8 @@ static const struct command  commands[] = {
       "start a plugin that does not run" },
     { "stop", "[PLUGIN]", MAY_NOW, 0, 120, control_stop,
       "stop a plugin until it is started again, or the whole system" },
+    { "upgrade-supervisor", NULL, 0, 0, 120, control_upgrade,
+      "start the supervisor program that is in place now; all else goes on" },
     { "wait", NULL, 0, 0, 120, control_wait,
       "wait until the system runs and all plugins are ready" },
     { "table", "dump|diff", 0, 2, 10, control_table,
@@ -415,7 +417,7 @@ mintctl_help(FILE *to, const struct command *only)
     } else {
         fprintf(to, "usage: mintctl COMMAND [options]\n\n");
         for (c = commands; c->name != NULL; c++) {
-            fprintf(to, "  %-8s %-9s %s\n", c->name,
+            fprintf(to, "  %-18s %-9s %s\n", c->name,
                     c->argument != NULL ? c->argument : "", c->help);
         }
         putc('\n', to);

@@ -41,6 +41,10 @@ supervisor_make_directories(struct supervisor *s, struct error *err)
         rc = fs_mkdir_all(s->layout.socket_directory, 0750, err);
     }
 
+    if (rc == 0) {
+        rc = supervisor_lock(s, err);
+    }
+
     /* workers reach the sockets through the group */
 
     if (rc == 0 && s->layout.has_uids
@@ -262,6 +266,7 @@ supervisor_open_admin(struct supervisor *s, struct error *err)
     parts.publisher = s->publisher;
     parts.pool = s->pool;
     parts.own_output = s->own_output;
+    parts.upgrade = supervisor_upgrade;
     parts.stop = supervisor_on_stop;
     parts.stop_ctx = s;
 
@@ -273,20 +278,10 @@ supervisor_open_admin(struct supervisor *s, struct error *err)
 }
 
 
-void
-supervisor_start(struct supervisor *s)
+static void
+supervisor_make_services(struct supervisor *s)
 {
-    char                           *held;
-    size_t                          adopted;
-    struct error                    err;
-    struct timeval                  second;
-    struct service                 *nginx, *platform;
     struct plugin_process_listener  listener;
-
-    if (supervisor_open_parts(s, &err) != 0) {
-        supervisor_fail(s, &err);
-        return;
-    }
 
     s->crashes = crash_watch_new(s->base, s->config, s->registry, s->pool);
     supervisor_remember(s);
@@ -301,14 +296,36 @@ supervisor_start(struct supervisor *s)
     s->core = core_processes_new(s->config, &s->layout, s->pool, s->table,
                                  supervisor_on_core_state, s);
 
-    if (supervisor_open_admin(s, &err) != 0) {
+    service_pool_order(s->pool, plugin_order_waits_for, s->registry);
+    s->progress = start_progress_new(s->pool, s->registry,
+                                     supervisor_on_start_progress, s);
+}
+
+
+void
+supervisor_start(struct supervisor *s)
+{
+    char            *held;
+    size_t           adopted;
+    struct error     err;
+    struct timeval   second;
+    struct service  *nginx, *platform;
+
+    s->own_output = output_new(s->base, "supervisor",
+                               s->layout.log_directory);
+    log_copy_to(supervisor_on_log, s);
+
+    if (supervisor_open_parts(s, &err) != 0) {
         supervisor_fail(s, &err);
         return;
     }
 
-    service_pool_order(s->pool, plugin_order_waits_for, s->registry);
-    s->progress = start_progress_new(s->pool, s->registry,
-                                     supervisor_on_start_progress, s);
+    supervisor_make_services(s);
+
+    if (supervisor_open_admin(s, &err) != 0) {
+        supervisor_fail(s, &err);
+        return;
+    }
 
     /* before it may be adopted: adoption knows the generation better */
 

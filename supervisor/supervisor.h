@@ -2,7 +2,8 @@
 /*
  * The supervisor as a whole, shared by the files at the top of this folder:
  * main.c (program), takeover.c (the keeper's inventory and sockets), startup.c
- * (parts and first starts) and shutdown.c (ordered stop).
+ * (parts and first starts), lock.c (one a directory), upgrade.c (the next
+ * program) and shutdown.c (ordered stop).
  */
 
 #ifndef SUPERVISOR_SUPERVISOR_H
@@ -63,6 +64,11 @@ struct supervisor {
     bool                      is_attached;
     bool                      is_started;
     struct error              refusal;      /* why it cannot start */
+    char                     *program;      /* what the keeper starts */
+    const char               *config_path;  /* as given, or NULL */
+    int                       data_lock;
+    int                       run_lock;
+    bool                      is_upgrading;
     enum stop_phase           stop_phase;
     int                       exit_status;
 };
@@ -78,6 +84,15 @@ size_t supervisor_adopt_all(struct supervisor *s);
 /* startup.c: the three basic sockets are there */
 int supervisor_make_directories(struct supervisor *s, struct error *err);
 void supervisor_start(struct supervisor *s);
+
+/* lock.c: MINT_ERR_CONFLICT when another supervisor has a directory */
+int supervisor_lock(struct supervisor *s, struct error *err);
+
+/* upgrade.c: an upgrade_fn; ctx is the supervisor */
+void supervisor_upgrade(void *ctx, upgrade_done_fn done, void *done_ctx);
+
+/* --check: the exit status */
+int supervisor_check(const char *config_path);
 
 /* shutdown.c: ctx is the supervisor */
 void supervisor_on_stop(void *ctx);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Operations that change something: start, restart, install, stop.  A waiter holds a
- * call until its plugin has become ready or has failed.
+ * Operations that change something: start, restart, install, stop.  A waiter
+ * holds a call until its plugin has become ready or has failed.
  */
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/fs.h"
 #include "lib/strbuf.h"
@@ -507,6 +508,50 @@ operation_install(void *ctx, struct admin_call *call, json_t *arguments)
 
     installer_install(o->parts.installer, bundle, install->is_forced,
                       install_on_progress, install_on_done, install);
+}
+
+
+/* ---- the next supervisor -------------------------------------------- */
+
+static void
+upgrade_on_done(void *ctx, const struct error *err)
+{
+    struct admin_call  *call;
+
+    call = ctx;
+
+    if (err->code != 0) {
+        admin_fail(call, err);
+
+    } else {
+        admin_reply(call, json_pack("{s:i}", "supervisor_pid",
+                                    (int) getpid()));
+    }
+}
+
+
+void
+operation_upgrade(void *ctx, struct admin_call *call, json_t *arguments)
+{
+    struct error        err;
+    struct operations  *o;
+
+    (void) arguments;
+    o = ctx;
+
+    if (operations_refuses(o, call)) {
+        return;
+    }
+
+    if (installer_is_busy(o->parts.installer)) {
+        error_set(&err, MINT_ERR_BUSY, "an installation is under way and "
+                  "would be lost; try again when it has ended");
+        admin_fail(call, &err);
+        return;
+    }
+
+    admin_progress(call, "trying the new program");
+    o->parts.upgrade(o->parts.stop_ctx, upgrade_on_done, call);
 }
 
 

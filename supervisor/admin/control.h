@@ -66,6 +66,7 @@ int control_support(const struct control *control);
 /* control_wait.c */
 int control_stop(const struct control *control);
 int control_wait(const struct control *control);
+int control_upgrade(const struct control *control);
 
 /* control_table.c: "dump" and "diff" of run files; asks nobody */
 int control_table(const struct control *control);

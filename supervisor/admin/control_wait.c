@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Commands of mintctl that wait for the whole system: stop, wait.
+ * Commands of mintctl that wait for the whole system: stop, wait,
+ * upgrade-supervisor.
  */
 
 #include <stdio.h>
@@ -210,6 +211,78 @@ control_wait(const struct control *control)
     }
 
     control_print(control, result, print_status);
+    json_decref(result);
+
+    return 0;
+}
+
+
+/* ---- the next supervisor -------------------------------------------- */
+
+/* 1 = go on waiting, 0 = it is there, in *result, else an error */
+
+static int
+control_look_next(const struct control *control, uint64_t deadline_ms,
+    json_int_t old, json_t **result, struct error *err)
+{
+    int      rc;
+    bool     is_running;
+    json_t  *pid;
+
+    rc = control_call(control, "status", NULL, deadline_ms, true, result,
+                      &is_running, err);
+    if (rc != 0) {
+        return rc == MINT_ERR_UNAVAILABLE || rc == MINT_ERR_TIMEOUT ? 1 : rc;
+    }
+
+    pid = json_object_get(*result, "supervisor_pid");
+    if (json_integer_value(pid) != old) {
+        return 0;
+    }
+
+    json_decref(*result);
+
+    return 1;
+}
+
+
+int
+control_upgrade(const struct control *control)
+{
+    int           rc;
+    bool          is_running;
+    json_t       *result;
+    uint64_t      deadline_ms;
+    json_int_t    old;
+    struct error  err;
+
+    deadline_ms = control_deadline(control);
+    rc = control_call(control, "upgrade", NULL, deadline_ms, false, &result,
+                      &is_running, &err);
+    if (rc != 0) {
+        return control_failed(control, &err, is_running);
+    }
+
+    old = json_integer_value(json_object_get(result, "supervisor_pid"));
+    json_decref(result);
+
+    while ((rc = control_look_next(control, deadline_ms, old, &result, &err))
+           == 1 && !control_interrupted())
+    {
+        if (time_boot_ms() >= deadline_ms) {
+            rc = error_set(&err, MINT_ERR_TIMEOUT, "the new supervisor does "
+                           "not answer after %ld seconds; plugins and nginx "
+                           "go on, the log says why", control->timeout_sec);
+            break;
+        }
+        control_sleep(CONTROL_RETRY_MS);
+    }
+
+    if (rc != 0 || control_interrupted()) {
+        return control_failed(control, &err, true);
+    }
+
+    control_print(control, result, print_upgrade);
     json_decref(result);
 
     return 0;

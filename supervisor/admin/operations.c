@@ -44,6 +44,8 @@ static const struct admin_operation  operations_list[] = {
       "restart all plugins one after the other" },
     { "install", ADMIN_ANYONE, operation_install,
       "install a bundle, answer when it runs" },
+    { "upgrade", ADMIN_ANYONE, operation_upgrade,
+      "let the keeper start the supervisor program that is there now" },
     { "stop", ADMIN_ANYONE, operation_stop, "stop the whole system" },
     { "identity.full", ADMIN_PLATFORM, operation_identity_full,
       "all users, roles and keys" },

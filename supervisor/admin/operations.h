@@ -19,6 +19,12 @@
 struct operations;
 
 
+/* done is called once, with code 0 when the next supervisor is about to be
+   started */
+typedef void (*upgrade_done_fn)(void *ctx, const struct error *err);
+typedef void (*upgrade_fn)(void *ctx, upgrade_done_fn done, void *done_ctx);
+
+
 /* borrowed; filled by main.c as the parts come up */
 struct operations_parts {
     struct event_base         *base;
@@ -32,6 +38,7 @@ struct operations_parts {
     struct publisher          *publisher;
     struct service_pool       *pool;
     const struct output       *own_output;  /* NULL = none */
+    upgrade_fn                 upgrade;     /* ctx as of stop */
     void                     (*stop)(void *ctx);
     void                      *stop_ctx;
 };

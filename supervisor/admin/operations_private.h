@@ -45,6 +45,8 @@ void operation_halt(void *ctx, struct admin_call *call, json_t *arguments);
 void operation_restart_all(void *ctx, struct admin_call *call,
     json_t *arguments);
 void operation_install(void *ctx, struct admin_call *call, json_t *arguments);
+void operation_upgrade(void *ctx, struct admin_call *call,
+    json_t *arguments);
 void operation_stop(void *ctx, struct admin_call *call, json_t *arguments);
 void operations_waiters_on_change(void *ctx, struct plugin *plugin);
 void operations_waiters_free(struct operations *operations);

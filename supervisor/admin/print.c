@@ -178,6 +178,15 @@ print_halt(json_t *result)
 
 
 void
+print_upgrade(json_t *result)
+{
+    printf("supervisor %s runs, pid %lld\n", print_text(result, "version"),
+           (long long) json_integer_value(json_object_get(result,
+                                                  "supervisor_pid")));
+}
+
+
+void
 print_restart_all(json_t *result)
 {
     (void) result;

@@ -293,6 +293,13 @@ install_set_platform(struct installer *installer, const char *environment)
 }
 
 
+bool
+installer_is_busy(const struct installer *installer)
+{
+    return installer->first != NULL;
+}
+
+
 const char *
 installer_platform_environment(const struct installer *installer)
 {

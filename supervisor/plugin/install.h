@@ -54,6 +54,8 @@ void installer_install(struct installer *installer, const char *bundle,
     bool force, install_progress_fn progress, install_done_fn done, void *ctx);
 
 /* directory of the current platform environment, NULL before it is built */
+bool installer_is_busy(const struct installer *installer);
+
 const char *installer_platform_environment(const struct installer *installer);
 
 /* removes environments that no plugin and no running process uses (in_use is

@@ -59,6 +59,7 @@ struct plugin_process {
     struct plugin_seat       *current;      /* serves, or is to serve */
     struct plugin_move        move;
     struct plugin_rest        rest;
+    char                      waits[96];    /* for whom, in words */
     uint64_t                  wish;         /* the last one */
     uint64_t                  failed_wish;  /* up to here refused */
     struct plugin_process    *next;

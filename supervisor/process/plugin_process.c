@@ -210,7 +210,7 @@ plugin_process_on_activity(struct plugin_seat *seat, const json_t *report)
 /* the state as users see it, and the words to it; to be freed if not NULL */
 
 static enum plugin_state
-plugin_process_state(const struct plugin_process *p, const char **text)
+plugin_process_state(struct plugin_process *p, const char **text)
 {
     const struct plugin_move  *move;
 
@@ -254,7 +254,9 @@ plugin_process_state(const struct plugin_process *p, const char **text)
     } else if (service_state(p->current->service) == SERVICE_QUEUED
                && service_waits_for(p->current->service) != NULL)
     {
-        *text = service_waits_for(p->current->service);
+        snprintf(p->waits, sizeof(p->waits), "waits for plugin \"%s\"",
+                 service_waits_for(p->current->service));
+        *text = p->waits;
         return PLUGIN_WAITING;
     }
 

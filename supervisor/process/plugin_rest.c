@@ -567,12 +567,9 @@ plugin_rest_keeps_down(struct plugin_process *p)
 void
 plugin_rest_cancel(struct plugin_process *p)
 {
-    bool  was_resting;
-
-    was_resting = p->rest.state != PLUGIN_REST_AWAKE;
     plugin_rest_set_state(p, PLUGIN_REST_AWAKE);
 
-    if (was_resting && p->current->role == PLUGIN_ROLE_ASLEEP) {
+    if (p->current->role == PLUGIN_ROLE_ASLEEP) {
         plugin_seat_set_role(p->current, PLUGIN_ROLE_CURRENT);
     }
 }

@@ -2,8 +2,8 @@
 /*
  * A service's fields and events, shared by the files that make it up:
  * service.c (making, adopting, asking), service_machine.c (states),
- * service_watch.c (what happens to the process), service_pool.c (who may start),
- * service_retry.c (when again) and service_memory.c (deaths).
+ * service_watch.c (what happens to the process), service_pool.c (who may
+ * start), service_retry.c (when again) and service_memory.c (deaths).
  */
 
 #ifndef SUPERVISOR_PROCESS_SERVICE_PRIVATE_H

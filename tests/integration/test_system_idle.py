@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -60,6 +61,7 @@ def states(system: MintSystem) -> dict[str, str]:
             for n, p in system.plugins().items()}
 
 
+@functools.cache
 def headers(system: MintSystem) -> dict[str, str]:
     return {"authorization": f"Bearer {system.login(*ADMIN)}"}
 
@@ -102,6 +104,7 @@ class Stream:
         self.socket.close()
 
 
+@pytest.mark.timeout(420)
 def test_idle_plugins_rest_and_start_on_demand(resting: MintSystem) -> None:
     system = resting
     result_of_a_job(system, "result")
