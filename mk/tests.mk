@@ -42,7 +42,8 @@ test:  ## every test: unit, integration, the short form of the fault suite
 	@$(MAKE) --no-print-directory integration
 	@$(MAKE) --no-print-directory faults-short
 
-unit-programs: $(test_programs)
+# fuzz targets are run by hand; that they can be built is part of the tests
+unit-programs: $(test_programs) fuzz-objects
 
 unit: programs tools $(test_programs)  ## unit tests (Check)
 	@$(sanitizer_env) scripts/run-unit-tests $(B) $(test_programs)
@@ -100,9 +101,11 @@ FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined \
     -fno-sanitize-recover=undefined -Wno-error
 archives := $(foreach a,mintlib keeper supervisor platform,$(call archive,$(a)))
 
-.PHONY: archives fuzz-programs
+.PHONY: archives fuzz-objects fuzz-programs
 
 archives: $(archives)
+
+fuzz-objects: $(patsubst tests/fuzz/%.c,$(B)/obj/tests/fuzz/%.o,$(fuzz_sources))
 
 fuzz-programs: $(patsubst tests/fuzz/%.c,$(B)/%,$(fuzz_sources))
 

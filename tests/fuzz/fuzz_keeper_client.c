@@ -45,7 +45,6 @@ on_listener(void *ctx, const struct keeper_listener_info *info)
     (void) ctx;
     use(info->address);
     use(info->label);
-    use(info->memory_group);
     shut(info->fd);
 }
 
