@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/fs.h"
@@ -15,6 +16,7 @@
 #include "supervisor/observe/crash_requests.h"
 #include "supervisor/observe/crash_store.h"
 #include "supervisor/observe/edge_request.h"
+#include "supervisor/process/service_private.h"
 
 
 static char  directory[64];
@@ -114,6 +116,83 @@ START_TEST(what_was_asked_for_is_no_crash)
     ck_assert(!crash_is_one(&end, SIGTERM));
     end.wait_status = SIGKILL;
     ck_assert(crash_is_one(&end, SIGTERM));
+}
+END_TEST
+
+
+static const struct {
+    int          wait_status;
+    uint32_t     oom_kills;
+    bool         has_group;
+    bool         is_killed;             /* by us */
+    const char  *expected;
+}  memory[] = {
+    { SIGKILL, 1, true, false, "yes" },
+    { SIGKILL, 0, true, false, "no" },
+    { SIGKILL, 0, false, false, "unknown" },
+    { SIGKILL, 0, false, true, "no" },
+    { SIGKILL, 1, true, true, "no" },
+    { SIGSEGV, 0, false, false, "no" },
+    { 1 << 8, 1, true, false, "no" },       /* a child of it was killed */
+};
+
+
+START_TEST(reports_say_whether_memory_was_the_reason)
+{
+    size_t                i;
+    json_t               *report, *lines, *exit;
+    struct service        service;
+    struct redactor      *redactor;
+    struct service_exit   end;
+
+    redactor = redactor_new();
+    redactor_add(redactor, "known-secret");
+    lines = json_pack("[{s:s, s:s}]", "instance", "x.0b.4", "message",
+                      "it was known-secret");
+
+    for (i = 0; i < sizeof(memory) / sizeof(memory[0]); i++) {
+        memset(&service, 0, sizeof(service));
+        memset(&end, 0, sizeof(end));
+        service.options.kind = "plugin";
+        service.options.name = "x";
+        service.options.place = "0b";
+        service.is_killed = memory[i].is_killed;
+        strcpy(service.error, "because of known-secret");
+        strcpy(service.process.memory_group,
+               memory[i].has_group ? "/sys/fs/cgroup/x" : "");
+
+        end.state = SERVICE_READY;
+        end.generation = 4;
+        end.wait_status = memory[i].wait_status;
+        end.oom_kills = memory[i].oom_kills;
+        end.started_unix_ms = 1767323045000;
+        end.unix_ms = 1767323047500;
+
+        report = crash_report_make(&service, &end, lines, redactor);
+        exit = json_object_get(report, "exit");
+        ck_assert_str_eq(json_string_value(json_object_get(report,
+                             "out_of_memory")), memory[i].expected);
+        ck_assert_str_eq(json_string_value(json_object_get(report,
+                             "instance")), "x.0b.4");
+        ck_assert_str_eq(json_string_value(json_object_get(report, "error")),
+                         "because of " REDACTED);
+        ck_assert_double_eq_tol(json_number_value(json_object_get(report,
+                                    "uptime_seconds")), 2.5, 0.001);
+        ck_assert_int_eq(json_is_null(json_object_get(exit, "signal")),
+                         WIFEXITED(memory[i].wait_status));
+        ck_assert_str_eq(json_string_value(json_object_get(json_array_get(
+                             json_object_get(report, "log"), 0), "message")),
+                         "it was " REDACTED);
+
+        crash_report_next(report, 1767323048500, SERVICE_BACKOFF, "waits");
+        ck_assert_double_eq_tol(json_number_value(json_object_get(
+            json_array_get(json_object_get(report, "next"), 0),
+            "after_seconds")), 1.0, 0.001);
+        json_decref(report);
+    }
+
+    json_decref(lines);
+    redactor_free(&redactor);
 }
 END_TEST
 
@@ -316,6 +395,7 @@ main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, tracebacks_are_found);
     tcase_add_test(tc, what_was_asked_for_is_no_crash);
+    tcase_add_test(tc, reports_say_whether_memory_was_the_reason);
     tcase_add_test(tc, requests_that_died_with_it);
     tcase_add_test(tc, requests_of_a_report);
     tcase_add_test(tc, what_is_no_request);
