@@ -203,15 +203,36 @@ supervisor_boot_id(struct supervisor *s, char boot_id[33])
 }
 
 
-/* the services' memory: of supervisors under this keeper only */
+/*
+ * The services' memory: of supervisors under this keeper only.  In a container
+ * each keeper is process 1, so the time of its start counts, too: field 22 of
+ * its stat, counted from the end of its name.
+ */
 
 static void
 supervisor_remember(struct supervisor *s)
 {
-    char  *path, mark[32];
+    int             field;
+    char           *path, mark[64];
+    const char     *at;
+    struct strbuf   stat;
+
+    memset(&stat, 0, sizeof(stat));
+    path = mem_printf("/proc/%d/stat", (int) getppid());
+    at = fs_read(path, 4096, &stat, NULL) == 0 ? strrchr(stat.data, ')')
+                                               : NULL;
+
+    for (field = 2; at != NULL && field < 22; field++) {
+        at = strchr(at + 1, ' ');
+    }
+
+    snprintf(mark, sizeof(mark), "keeper %d %.*s", (int) getppid(),
+             at != NULL ? (int) strcspn(at + 1, " ") : 0,
+             at != NULL ? at + 1 : "");
+    strbuf_free(&stat);
+    free(path);
 
     path = mem_printf("%s/services.json", s->config->server.run_directory);
-    snprintf(mark, sizeof(mark), "keeper %d", (int) getppid());
     service_pool_remember(s->pool, path, mark);
     free(path);
 }

@@ -396,13 +396,13 @@ plugin_rest_on_activity(struct plugin_process *p, struct plugin_seat *seat,
     {
         plugin_rest_judge_now(p, is_idle);
 
-    } else if (p->rest.state == PLUGIN_REST_DOZING) {
-        if (is_idle && plugin_rest_may(p) && !plugin_rest_is_used(p)) {
-            plugin_rest_fall(p);
+    } else if (p->rest.state == PLUGIN_REST_DOZING && is_idle
+               && plugin_rest_may(p) && !plugin_rest_is_used(p))
+    {
+        plugin_rest_fall(p);
 
-        } else {
-            plugin_rest_wake_again(p);
-        }
+    } else if (p->rest.state == PLUGIN_REST_DOZING) {
+        plugin_rest_wake_again(p);
     }
 
     return true;
@@ -461,15 +461,13 @@ plugin_rest_sleep(struct plugin_process *p)
         return;
     }
 
-    if (plugin_seat_ask_socket(p->current, plugin_rest_on_socket, p, &err)
-        != 0)
-    {
+    p->rest.is_demand_asked = plugin_seat_ask_socket(p->current,
+                                  plugin_rest_on_socket, p, &err) == 0;
+
+    if (!p->rest.is_demand_asked) {
         log_warn("plugin \"%s\": its socket cannot be watched: %s",
                  p->plugin->name, err.text);
-        return;
     }
-
-    p->rest.is_demand_asked = true;
 }
 
 

@@ -48,13 +48,51 @@ service_retry_proven(struct service *service)
 }
 
 
+static void
+service_retry_give_up(struct service *service)
+{
+    unsigned  retry_sec;
+
+    retry_sec = service->options.failed_retry_sec != 0
+                ? service->options.failed_retry_sec : SERVICE_RETRY_SEC;
+
+    log_error("\"%s\" %s and is given up for %u seconds: %s",
+              service->options.name, service->cause == MINT_CAUSE_FAILED
+              ? "failed again" : "died 5 times in a minute", retry_sec,
+              service->error[0] != '\0' ? service->error
+                                        : service->last_exit);
+
+    service->cause = MINT_CAUSE_FAILED;
+    service->delay_ms = retry_sec * 1000;
+
+    service_set_state(service, SERVICE_FAILED);
+    service_set_timer(service, service->delay_ms);
+}
+
+
+/* 0, 1, 2, 4 .. 60 s, each 10 % more or less: not all at the same moment */
+
+static unsigned
+service_retry_delay_ms(unsigned backoff)
+{
+    unsigned  delay_ms, jitter;
+
+    if (backoff == 0) {
+        return 0;
+    }
+
+    delay_ms = backoff > 6 ? SERVICE_BACKOFF_MAX_MS : 1000U << (backoff - 1);
+    jitter = delay_ms / 5;
+
+    return delay_ms + (unsigned) (time_boot_ms() % (jitter + 1)) - jitter / 2;
+}
+
+
 /* a death or a failed start: when is the next try? */
 
 void
 service_retry(struct service *service)
 {
-    uint64_t  now;
-    unsigned  jitter, retry_sec;
 
     if (service->is_once) {
         service->is_wanted = false;
@@ -64,8 +102,6 @@ service_retry(struct service *service)
         return;
     }
 
-    now = time_boot_ms();
-
     service_memory_count(service);
 
     /* still FAILED: the try after a long wait has not made it ready */
@@ -73,33 +109,11 @@ service_retry(struct service *service)
     if (service->cause == MINT_CAUSE_FAILED
         || service_memory_is_hopeless(service))
     {
-        retry_sec = service->options.failed_retry_sec != 0
-                    ? service->options.failed_retry_sec : SERVICE_RETRY_SEC;
-
-        log_error("\"%s\" %s and is given up for %u seconds: %s",
-                  service->options.name, service->cause == MINT_CAUSE_FAILED
-                  ? "failed again" : "died 5 times in a minute", retry_sec,
-                  service->error[0] != '\0' ? service->error
-                                            : service->last_exit);
-
-        service->cause = MINT_CAUSE_FAILED;
-        service->delay_ms = retry_sec * 1000;
-
-        service_set_state(service, SERVICE_FAILED);
-        service_set_timer(service, service->delay_ms);
+        service_retry_give_up(service);
         return;
     }
 
-    service->delay_ms = 0;
-
-    if (service->backoff > 0) {
-        service->delay_ms = service->backoff > 6
-                            ? SERVICE_BACKOFF_MAX_MS
-                            : 1000U << (service->backoff - 1);
-        jitter = service->delay_ms / 5;
-        service->delay_ms += (unsigned) (now % (jitter + 1)) - jitter / 2;
-    }
-
+    service->delay_ms = service_retry_delay_ms(service->backoff);
     service->backoff++;
 
     if (service->cause != MINT_CAUSE_FIRST_START) {

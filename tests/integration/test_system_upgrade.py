@@ -8,10 +8,17 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from system_harness import MintSystem, wait_for
+from system_harness import (
+    PLUGINS,
+    MintSystem,
+    make_bundle,
+    running_system,
+    wait_for,
+)
 from system_kills import instances, kill_supervisor, supervisor_pid
 from system_load import Load, Target
 
@@ -137,3 +144,88 @@ def test_back_off_goes_on_in_the_next_supervisor(system: MintSystem) -> None:
     assert "signal 9" in plugin["instances"][0]["last_exit"]
     system.ctl("start", name)
     assert system.plugins()[name]["state"] == "ready"
+
+
+# ---- the keeper as process 1 -------------------------------------------------
+
+
+def children(pid: int) -> list[int]:
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(word) for word in text.split()]
+
+
+@contextlib.contextmanager
+def keeper_as_process_1(system: MintSystem) -> Iterator[int]:
+    """The system of a stopped launcher, under a keeper that is process 1 of a
+    pid namespace, as in a container; its pid outside."""
+    keeper = Path(f"/proc/{system.status()['keeper_pid']}")
+    command = keeper.joinpath("cmdline").read_bytes().split(b"\0")[:-1]
+    environment = dict(
+        entry.split(b"=", 1)
+        for entry in keeper.joinpath("environ").read_bytes().split(b"\0")
+        if b"=" in entry)
+    state = system.var.resolve()
+    run = system.run_directory
+    owner = run.stat()
+    assert system.stop() == 0, system.text
+    run.mkdir(mode=0o750, parents=True, exist_ok=True)
+    run.chmod(0o750)
+    os.chown(run, owner.st_uid, owner.st_gid)
+    if run != state / "run":
+        (state / "run").symlink_to(run)
+    with (state / "mint.log").open("ab") as log:
+        outer = subprocess.Popen(
+            ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child",
+             "--", *command],
+            env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            cwd=state)
+    try:
+        yield wait_for(lambda: children(outer.pid), "the keeper")[0]
+    finally:
+        if outer.poll() is None:
+            outer.kill()
+            outer.wait()
+        shutil.rmtree(run, ignore_errors=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a pid namespace")
+def test_the_same_as_process_1() -> None:
+    with running_system() as system:
+        folder = system.place / "bundles"
+        system.install(make_bundle(PLUGINS / "nosy", folder))
+
+        def plugin() -> tuple[int, int]:
+            instance = system.instance("test-nosy")
+            return instance["pid"], instance["generation"]
+
+        with keeper_as_process_1(system) as keeper:
+            system.ctl("wait")
+            assert system.status()["keeper_pid"] == 1
+            before = plugin()
+            with system.client() as client:
+                assert client.get("/api/test-nosy/fds").status_code == 200
+
+                # the next program, and a supervisor that is killed
+                for number in range(2):
+                    old = supervisor_pid(system)
+                    if number == 0:
+                        system.ctl("upgrade-supervisor")
+                    else:
+                        os.kill(_outside(keeper, old), signal.SIGKILL)
+                    wait_for(lambda o=old: supervisor_pid(system)
+                             not in (0, o), "the next supervisor")
+                    assert plugin() == before
+                    assert client.get("/api/test-nosy/fds").status_code == 200
+
+            system.ctl("stop")
+            wait_for(lambda: not Path(f"/proc/{keeper}").exists(), "its end")
+
+
+def _outside(keeper: int, inside: int) -> int:
+    """A child's pid, outside of the keeper's namespace."""
+    for pid in children(keeper):
+        status = Path(f"/proc/{pid}/status").read_text()
+        numbers = status.split("NSpid:")[1].splitlines()[0].split()
+        if int(numbers[-1]) == inside:
+            return pid
+    raise AssertionError(f"no child {inside} of keeper {keeper}")
