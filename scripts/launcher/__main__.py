@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import examples
+import upgrade
 from state import SetupError, State, locked, setting
 from system import (Admin, AdminError, Failed, Stopped, System, last_exits,
                     end_leftovers, keeper_of, listen_problem)
@@ -66,6 +67,7 @@ def arguments():
     parser.add_argument("--uv", required=True)
     parser.add_argument("--cache", required=True)
     parser.add_argument("--no-examples", action="store_true")
+    parser.add_argument("--upgrade", action="store_true")
     return parser.parse_args()
 
 
@@ -243,7 +245,10 @@ def main():
     """Entry point."""
     terminal = Terminal()
     try:
-        return run(arguments(), terminal)
+        options = arguments()
+        if options.upgrade:
+            return upgrade.upgrade(options, ROOT, say)
+        return run(options, terminal)
     except SetupError as error:
         print(f"mint: error: {error}", file=sys.stderr)
         return 1

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 from system_harness import (
+    BUILD,
     PLUGINS,
+    RUN,
     MintSystem,
     make_bundle,
     running_system,
@@ -66,6 +68,43 @@ def test_upgrade_of_the_supervisor_under_load(
     assert system.status()["keeper_pid"] == keeper
     assert "makes way for: mint-supervisor " \
         in (system.var / "mint.log").read_text()
+
+
+def upgrade_by_run(
+    system: MintSystem, build: Path
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(RUN), "--no-setup", "--no-build", "--upgrade"],
+        env={**system.environment, "MINT_BUILD": str(build)},
+        capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_run_puts_new_programs_in_place(
+    system: MintSystem, tmp_path: Path
+) -> None:
+    """What somebody does who has built anew while the system runs."""
+    build = tmp_path / "build"
+    shutil.copytree(BUILD, build, ignore=shutil.ignore_patterns(
+        "obj", "tests", "*venv*", "nginx-src", "*.a"))
+    with (build / "mint-supervisor").open("ab") as file:
+        file.write(b"another build")
+    before = instances(system)
+    old = supervisor_pid(system)
+    done = upgrade_by_run(system, build)
+    assert done.returncode == 0, done.stdout + done.stderr
+    new = supervisor_pid(system)
+    assert new != old
+    assert f"runs, pid {new};" in done.stdout
+    assert Path(f"/proc/{new}/exe").read_bytes().endswith(b"another build")
+    assert instances(system) == before
+
+    # a build that is of no use changes nothing
+    put(build / "mint-supervisor", "#!/bin/sh\necho it is broken >&2\nexit 1")
+    done = upgrade_by_run(system, build)
+    assert done.returncode == 1
+    assert "it is broken. Nothing was changed" in done.stderr
+    assert program(system).read_bytes().endswith(b"another build")
+    assert supervisor_pid(system) == new
 
 
 @pytest.mark.parametrize("text, reason", [
