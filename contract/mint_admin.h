@@ -24,15 +24,20 @@
  *       going on, platform: {state, pid}, nginx: {state, pid, managed},
  *       environment: {state, python, path, packages}, identity:
  *       {sequence, users}, protection: [text of each missing one],
- *       boot_id, plugins: {total, ready, starting, waiting, failed,
- *       stopped}}
+ *       limits: {memory, processes, cpu, tree: by what means, landlock_abi,
+ *       cgroup: where or why none}, boot_id, plugins: {total, ready,
+ *       starting, waiting, failed, stopped}}
  *   plugins                  -> {plugins: [PLUGIN]}
  *       PLUGIN = {id, name, distribution, version, entry_point,
  *       routes_prefix, plugin_type, mode: "shared"|"isolated", state,
  *       reason: one sentence why this mode, error: text|null,
  *       uid, environment, installed_at, has_frontend, metadata: {...probe},
  *       instances: [{slot, seat, generation, pid, state, started_at,
- *       restarts, last_exit: text|null}]}
+ *       restarts, last_exit: text|null, watch: WATCH|null: not ready}]}
+ *       WATCH = {health: "up"|"failing"|null, missed, memory_bytes,
+ *       memory_limit_bytes: 0 = none, cpu_percent, processes, threads, fds,
+ *       requests, websockets, jobs, served, lag_ms, stuck_ms: 0 = not,
+ *       stack: text|null}; null is what the host has not said
  *   explain {plugin}         -> {plugin, mode, reason, details: [text]}
  *   logs {plugin?, lines?, after?} -> {lines: [LINE], until, directory,
  *       access_log}: of the plugin, of "platform", "nginx", "supervisor" or

@@ -10,6 +10,7 @@
  *   MINT_HOST_REPORT_FD    report pipe, host writes (4)
  *   MINT_HOST_CONTROL_FD   control pipe, host reads (5)
  *   MINT_HOST_BACKLOG      the backlog uvicorn must pass to listen()
+ *   MINT_HOST_STUCK_SEC    0 = a stuck event loop is not reported
  *   MINT_HOST_KEEPALIVE_SEC, MINT_HOST_GRACEFUL_SEC   uvicorn's time-outs
  *   MINT_PLUGIN_DATA_DIR, TMPDIR, HOME
  *
@@ -19,6 +20,11 @@
  *   {"event": "failed", "stage": "import"|"start", "error": "one line",
  *    "traceback": "..."}
  *   {"event": "lag", "ms": N}               event loop late by more than 250
+ *   {"event": "stuck", "ms": N, "stack": "..."}
+ *                                          not come round for N ms, longer
+ *                                          than MINT_HOST_STUCK_SEC
+ *   {"event": "figures", "fds": N, "requests": N, "websockets": N, "jobs": N,
+ *    "served": N, "lag_ms": N}             lag_ms: the greatest since the last
  *   {"event": "drained"}                    answer to the drain command
  *   {"event": "activity", "serial": N, "known": bool, "requests": N,
  *    "websockets": N, "jobs": N, "results": N, "sessions": N, "uploads": N,
@@ -28,6 +34,7 @@
  * Commands (supervisor to host):
  *   {"command": "drain"}                    finish, then exit 0
  *   {"command": "activity", "serial": N}
+ *   {"command": "figures"}
  * The pipe's end of file means nothing: both ends are held by the keeper.
  *
  * Probe:  <python> <plugin_host>/__main__.py probe

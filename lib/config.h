@@ -37,6 +37,15 @@ struct config_limits {
     bool                sandbox;        /* plugins.sandbox, true */
     struct config_list  read_paths;     /* plugins.readPaths, absolute */
     struct config_list  write_paths;    /* plugins.writePaths */
+    int64_t             probe_interval_sec;     /* ... .probeIntervalSeconds */
+    int64_t             probe_timeout_sec;      /* 3 */
+    int64_t             probe_down_after;       /* 3 */
+    int64_t             probe_up_after;         /* 2 */
+    int64_t             stuck_sec;      /* plugins.stuckLoopSeconds, 5 */
+    int64_t             recycle_hours;  /* plugins.recycleHours, 0 = never */
+    int64_t             recycle_requests;
+    int64_t             recycle_memory_mb;
+    int64_t             job_slots;      /* plugins.jobCpuSlots, 0 = a share */
 };
 
 

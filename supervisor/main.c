@@ -28,6 +28,7 @@ supervisor_free(struct supervisor *s)
     operations_free(&s->operations);
     installer_free(&s->installer);
     crash_watch_free(&s->crashes);
+    watcher_free(&s->watcher);
     plugin_processes_free(&s->processes);
     core_processes_free(&s->core);
     plugin_routes_free(&s->routes);

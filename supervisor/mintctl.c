@@ -80,6 +80,8 @@ static const struct command  commands[] = {
       "what is running, and which protection is missing" },
     { "plugins", NULL, 0, 0, 10, control_plugins,
       "the installed plugins" },
+    { "top", NULL, 0, 0, 10, control_top,
+      "what each plugin's processes use, and whether they answer" },
     { "explain", "PLUGIN", 0, 0, 10, control_explain,
       "why a plugin is shared or isolated" },
     { "logs", "[NAME]", MAY_LINES | MAY_FOLLOW | MAY_FILTER, 0, 10,

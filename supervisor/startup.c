@@ -300,6 +300,26 @@ supervisor_open_admin(struct supervisor *s, struct error *err)
 
 
 static void
+supervisor_on_recycle(void *ctx, struct service *service, const char *why)
+{
+    struct plugin      *plugin;
+    struct supervisor  *s;
+
+    s = ctx;
+    plugin = registry_find(s->registry, service_name(service));
+
+    /* an old process, which is kept for its users' work, goes by itself */
+
+    if (plugin == NULL || plugin_process_service(plugin) != service) {
+        return;
+    }
+
+    log_info("\"%s\" %s and is replaced", service_name(service), why);
+    plugin_process_restart(plugin, MINT_CAUSE_RESTART, false);
+}
+
+
+static void
 supervisor_make_services(struct supervisor *s)
 {
     struct plugin_process_listener  listener;
@@ -314,6 +334,7 @@ supervisor_make_services(struct supervisor *s)
     s->processes = plugin_processes_new(s->config, &s->layout, s->registry,
                                         s->pool, s->table, s->platform_url,
                                         &listener);
+    s->watcher = watcher_new(s->pool, s->config, supervisor_on_recycle, s);
     s->core = core_processes_new(s->config, &s->layout, s->pool, s->table,
                                  supervisor_on_core_state, s);
 

@@ -13,6 +13,7 @@
 #include "observe/crash_watch.h"
 #include "observe/start_progress.h"
 #include "process/tool.h"
+#include "process/watch.h"
 #include "routes/plugin_routes.h"
 
 
@@ -49,6 +50,7 @@ struct supervisor {
     struct publisher         *publisher;
     struct plugin_routes     *routes;
     struct core_processes    *core;
+    struct watcher           *watcher;
     struct plugin_processes  *processes;
     struct start_progress    *progress;
     struct operations        *operations;

@@ -9,6 +9,7 @@ import json
 import math
 import os
 import select
+import threading
 import time
 import traceback
 from typing import Any
@@ -98,42 +99,47 @@ class Reporter:
     """Writes without blocking; what does not fit into the pipe is dropped.
 
     A line that was written in part is finished before the next one, so that
-    lines never mix.  A closed pipe only means that nobody listens.
+    lines never mix; the watchdog writes from a thread of its own.  A closed
+    pipe only means that nobody listens.
     """
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
         self.dropped = 0
         self._rest = b""
+        self._lock = threading.RLock()
         if fd >= 0:
             os.set_inheritable(fd, False)
             os.set_blocking(fd, False)
 
     def send(self, report: dict[str, Any]) -> bool:
         data = encode(report)
-        self.flush()
-        if self.fd < 0 or self._rest:
-            self.dropped += 1
-            return False
-        written = self._write(data)
-        if written == 0:
-            self.dropped += 1
-            return False
-        self._rest = data[written:]
-        return True
+        with self._lock:
+            self.flush()
+            if self.fd < 0 or self._rest:
+                self.dropped += 1
+                return False
+            written = self._write(data)
+            if written == 0:
+                self.dropped += 1
+                return False
+            self._rest = data[written:]
+            return True
 
     def flush(self) -> None:
-        while self._rest:
-            written = self._write(self._rest)
-            if written == 0:
-                return
-            self._rest = self._rest[written:]
+        with self._lock:
+            while self._rest:
+                written = self._write(self._rest)
+                if written == 0:
+                    return
+                self._rest = self._rest[written:]
 
     def send_last(self, report: dict[str, Any], wait_sec: float = 2.0) -> None:
         """For the last words of a process: waits a little for room."""
         data = encode(report)
         deadline = time.monotonic() + wait_sec
-        self._rest += data
+        with self._lock:
+            self._rest += data
         while self._rest and self.fd >= 0:
             self.flush()
             left = deadline - time.monotonic()

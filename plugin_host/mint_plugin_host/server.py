@@ -23,6 +23,7 @@ from mint_plugin_host.activity import (
 )
 from mint_plugin_host.report import LINE_MAX, LineTooLong, Reporter
 from mint_plugin_host.settings import Settings
+from mint_plugin_host.watchdog import Watchdog
 from mint_plugin_host.whole import JoiningTransport, Whole
 
 BEAT_SEC = 0.1
@@ -109,6 +110,7 @@ def create_server(
         reporter,
         control_fd=settings.control_fd,
         import_ms=import_ms,
+        stuck_sec=settings.stuck_sec,
     )
 
 
@@ -121,6 +123,7 @@ class HostServer(uvicorn.Server):
         *,
         control_fd: int,
         import_ms: int,
+        stuck_sec: int,
     ) -> None:
         super().__init__(config)
         self.is_draining = False
@@ -132,6 +135,8 @@ class HostServer(uvicorn.Server):
         self._line = b""
         self._line_is_skipped = False
         self._beat_due = 0.0
+        self._lag = 0.0                 # the greatest since it was asked for
+        self._watchdog = Watchdog(reporter.send, stuck_sec)
 
     async def startup(self, sockets: Any = None) -> None:
         begin = time.monotonic()
@@ -147,6 +152,7 @@ class HostServer(uvicorn.Server):
         collector.resume()
         self._beat_due = loop.time() + BEAT_SEC
         loop.call_at(self._beat_due, self._beat, loop)
+        self._watchdog.start()
         if self.is_draining:
             self._stop_accepting()
             return
@@ -160,6 +166,8 @@ class HostServer(uvicorn.Server):
 
     def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
         late = loop.time() - self._beat_due
+        self._lag = max(self._lag, late)
+        self._watchdog.beat()
         if late > LAG_REPORT_SEC:
             self._reporter.send({"event": "lag", "ms": round(late * 1000)})
         self._reporter.flush()
@@ -198,6 +206,8 @@ class HostServer(uvicorn.Server):
             command = message["command"]
             if command == "drain":
                 self._drain()
+            elif command == "figures":
+                self._report_figures()
             elif command == "activity":
                 self._report_activity(int(message["serial"]))
             else:
@@ -228,6 +238,28 @@ class HostServer(uvicorn.Server):
         except LineTooLong:
             report.update(known=False, owners=[])
             self._reporter.send(report)
+
+    def _report_figures(self) -> None:
+        connections = connection_activity(self.server_state)
+        try:
+            fds = len(os.listdir("/proc/self/fd"))
+        except OSError:
+            fds = -1
+        self._reporter.send({
+            "event": "figures",
+            "fds": fds,
+            "requests": connections.requests,
+            "websockets": connections.websockets,
+            "jobs": job_activity(self._app).going_on,
+            "served": self.server_state.total_requests,
+            "lag_ms": round(self._lag * 1000),
+        })
+        self._lag = 0.0
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        # what ends may take its time on the loop
+        self._watchdog.close()
+        await super().shutdown(sockets)
 
     # ---- drain -------------------------------------------------------------
 

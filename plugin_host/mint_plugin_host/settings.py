@@ -30,6 +30,7 @@ class Settings:
     backlog: int
     keepalive_sec: int
     graceful_sec: int
+    stuck_sec: int              # 0: an event loop is never called stuck
 
 
 def read_settings() -> Settings:
@@ -42,6 +43,7 @@ def read_settings() -> Settings:
         backlog=_number("MINT_HOST_BACKLOG", 512, 1, 65535),
         keepalive_sec=_number("MINT_HOST_KEEPALIVE_SEC", 75, 1, 86400),
         graceful_sec=_number("MINT_HOST_GRACEFUL_SEC", 30, 1, 86400),
+        stuck_sec=_number("MINT_HOST_STUCK_SEC", 5, 0, 86400),
     )
     for fd in (settings.listen_fd, settings.control_fd):
         if fd >= 0:

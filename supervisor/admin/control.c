@@ -26,6 +26,13 @@ control_plugins(const struct control *control)
 
 
 int
+control_top(const struct control *control)
+{
+    return control_simple(control, "plugins", NULL, true, print_top);
+}
+
+
+int
 control_explain(const struct control *control)
 {
     return control_simple(control, "explain",

@@ -45,6 +45,7 @@ void control_catch_signals(void);
 /* control.c */
 int control_status(const struct control *control);
 int control_plugins(const struct control *control);
+int control_top(const struct control *control);
 int control_explain(const struct control *control);
 int control_restart(const struct control *control);
 int control_start(const struct control *control);

@@ -13,6 +13,7 @@
 
 void print_status(json_t *result);
 void print_plugins(json_t *result);
+void print_top(json_t *result);             /* of "plugins" */
 void print_explain(json_t *result);
 void print_restart(json_t *result);
 void print_start(json_t *result);

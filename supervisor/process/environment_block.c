@@ -4,6 +4,7 @@
  */
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -74,13 +75,34 @@ environment_pass(struct environment_block *block, const char *name)
 }
 
 
+/* name: up to the "=" */
+
+static bool
+environment_has(const struct environment_block *block, const char *name)
+{
+    size_t  i, len;
+
+    len = strcspn(name, "=") + 1;
+
+    for (i = 0; i < block->count; i++) {
+        if (strncmp(block->item[i], name, len) == 0) {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
 void
 environment_pass_prefix(struct environment_block *block, const char *prefix)
 {
     char  **p;
 
     for (p = environ; *p != NULL; p++) {
-        if (strncmp(*p, prefix, strlen(prefix)) == 0) {
+        if (strncmp(*p, prefix, strlen(prefix)) == 0
+            && !environment_has(block, *p))
+        {
             environment_take(block, mem_strdup(*p));
         }
     }

@@ -23,7 +23,8 @@ void environment_add(struct environment_block *block, const char *name,
 /* the supervisor's own value of name, if it has one */
 void environment_pass(struct environment_block *block, const char *name);
 
-/* all of the supervisor's own variables whose name starts so */
+/* all of the supervisor's own variables whose name starts so, but for those
+   the block has already */
 void environment_pass_prefix(struct environment_block *block,
     const char *prefix);
 

@@ -8,6 +8,7 @@
 
 #include "contract/mint_keeper.h"
 #include "lib/strbuf.h"
+#include "job_slots.h"
 #include "plugin_environment.h"
 
 
@@ -86,6 +87,10 @@ plugin_environment_make(struct environment_block *e,
                     ? (long long) place->stop_grace_sec - 2
                     : 1);
 
+    environment_add(e, "MINT_HOST_STUCK_SEC", "%lld",
+                    (long long) place->stuck_sec);
+
+    environment_add(e, JOB_SLOTS_ENV, "%u", place->job_slots);
     environment_pass_prefix(e, "MINT_JOB_");
     environment_pass(e, "MINT_RSCRIPT");
     environment_pass(e, "TZ");

@@ -25,6 +25,8 @@ struct plugin_place {
     const char  *platform_url;
     unsigned     backlog;
     int64_t      stop_grace_sec;
+    int64_t      stuck_sec;         /* an event loop is, 0 = never said */
+    unsigned     job_slots;
 };
 
 

@@ -13,6 +13,7 @@
 
 #include "lib/log.h"
 #include "lib/strbuf.h"
+#include "job_slots.h"
 #include "plugin_environment.h"
 #include "plugin_private.h"
 
@@ -378,6 +379,9 @@ plugin_seat_fill(void *ctx, struct service *service,
     where.platform_url = all->platform_url;
     where.backlog = all->layout->backlog;
     where.stop_grace_sec = all->config->plugins.stop_grace_sec;
+    where.stuck_sec = config_limits_of(all->config, plugin->name)->stuck_sec;
+    where.job_slots = job_slots_of(all->registry, plugin, config_limits_of(
+                                       all->config, plugin->name));
     plugin_environment_make(&seat->environment, plugin,
                             service_generation(service), &where);
 

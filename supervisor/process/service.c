@@ -15,6 +15,7 @@
 #include "lib/log.h"
 #include "lib/strbuf.h"
 #include "service_private.h"
+#include "watch.h"
 
 
 static const char *const  service_state_names[SERVICE_STATE_COUNT] = {
@@ -86,6 +87,8 @@ service_free(struct service **service)
         }
     }
 
+    watch_forget(s->watch);
+
     if (s->probe != NULL) {
         http_call_cancel(s->probe);
     }
@@ -152,6 +155,22 @@ void
 service_set_once(struct service *service, bool is_once)
 {
     service->is_once = is_once;
+}
+
+
+void
+service_condemn(struct service *service, const char *why)
+{
+    if (service->state != SERVICE_READY) {
+        return;
+    }
+
+    snprintf(service->error, sizeof(service->error), "%s", why);
+    log_error("\"%s\" (pid %d) %s and is killed", service->options.name,
+              service->process.pid, why);
+    output_note(service->output, "%s: it is killed", why);
+
+    service_kill(service);
 }
 
 
@@ -406,6 +425,9 @@ service_json(const struct service *service)
                      "restarts", (int) service->restarts,
                      "last_exit", service->last_exit[0] == '\0'
                      ? json_null() : json_string(service->last_exit));
+
+    json_object_set_new(slot, "watch", service->watch != NULL
+                        ? watch_json(service->watch) : json_null());
 
     return slot;
 }

@@ -63,6 +63,10 @@ struct service_observer {
     /* after the change */
     void  (*on_state)(void *ctx, struct service *service,
         enum service_state from);
+
+    /* of the host, contract/mint_host.h */
+    void  (*on_report)(void *ctx, struct service *service,
+        const char *event, json_t *report);
 };
 
 
@@ -151,6 +155,10 @@ void service_stop(struct service *service, bool is_hurried);
 /* is_once: its end is not followed by another start but by SERVICE_FAILED,
    without a next try; for processes that are being moved from or to */
 void service_set_once(struct service *service, bool is_once);
+
+/* ends a ready process that is no good any more, as a death of its own would;
+   why: "did not answer 3 times in a row" */
+void service_condemn(struct service *service, const char *why);
 
 /* answer to hooks.prepare; err NULL or code 0: fine */
 void service_prepared(struct service *service, const struct error *err);

@@ -420,7 +420,7 @@ service_act_hurry(struct service *service)
 }
 
 
-static void
+void
 service_kill(struct service *service)
 {
     struct error  err;

@@ -3,7 +3,8 @@
  * A service's fields and events, shared by the files that make it up:
  * service.c (making, adopting, asking), service_machine.c (states),
  * service_watch.c (what happens to the process), service_pool.c (who may
- * start), service_retry.c (when again) and service_memory.c (deaths).
+ * start), service_retry.c (when again), service_memory.c (deaths) and watch.c
+ * (how a ready one is).
  */
 
 #ifndef SUPERVISOR_PROCESS_SERVICE_PRIVATE_H
@@ -78,6 +79,7 @@ struct service {
     unsigned                     delay_ms;      /* of the back-off */
     bool                         is_killed;     /* by us, SIGKILL */
     uint64_t                     memory_limit_bytes;    /* 0 = none */
+    struct watch                *watch;         /* while it is ready */
     int                          exit_status;
     char                         last_exit[96];
     char                         error[1024];
@@ -101,6 +103,7 @@ void service_queue(struct service *service);
 void service_set_timer(struct service *service, unsigned ms);
 void service_set_poll(struct service *service, unsigned ms);
 void service_set_deadline(struct service *service);
+void service_kill(struct service *service);
 void service_on_timer(evutil_socket_t fd, short what, void *arg);
 
 /* service_pool.c: start places, and who gets the next one */

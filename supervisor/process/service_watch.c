@@ -136,7 +136,11 @@ service_exit_text(struct service *service, const struct keeper_exit_info *end)
 
     limit = service->memory_limit_bytes;
 
-    if (end->oom_kills == 0 || !WIFSIGNALED(end->wait_status)
+    if (service->is_killed && service->state == SERVICE_READY) {
+        snprintf(service->last_exit, sizeof(service->last_exit),
+                 "killed: %.80s", service->error);
+
+    } else if (end->oom_kills == 0 || !WIFSIGNALED(end->wait_status)
         || WTERMSIG(end->wait_status) != SIGKILL || service->is_killed)
     {
         process_exit_text(end->wait_status, service->last_exit,
@@ -271,6 +275,23 @@ service_probe(struct service *service)
 }
 
 
+static void
+service_tell_report(struct service *service, const char *event,
+    json_t *report)
+{
+    size_t                          i;
+    const struct service_observer  *observer;
+
+    for (i = 0; i < service->pool->observers; i++) {
+        observer = &service->pool->observer[i];
+
+        if (observer->on_report != NULL) {
+            observer->on_report(observer->ctx, service, event, report);
+        }
+    }
+}
+
+
 /* the host's reports: contract/mint_host.h */
 
 static void
@@ -326,6 +347,10 @@ service_on_report(void *ctx, char *line, size_t len)
         output_note(service->output, "event loop was late by %lld ms",
                     (long long) json_integer_value(
                                     json_object_get(report, "ms")));
+    }
+
+    if (event != NULL) {
+        service_tell_report(service, event, report);
     }
 
     json_decref(report);

@@ -36,6 +36,7 @@ struct played {
     int       spawn_status;         /* what to answer, 0 = started */
     bool      is_silent;            /* do not answer SPAWN yet */
     bool      dies_on_signal;
+    uint32_t  oom_kills;            /* what an end is to tell */
 };
 
 
@@ -50,6 +51,7 @@ static uint32_t               in_flight;
 static int                    states[64];
 static int                    state_count;
 static bool                   fill_fails;
+static uint64_t               memory_bytes;     /* the limit asked for */
 
 
 /* ---- the played keeper --------------------------------------------- */
@@ -136,6 +138,7 @@ play_exit(int wait_status)
     exited.header.id = played.child;
     exited.pid = 4000 + (int) played.child;
     exited.wait_status = wait_status;
+    exited.oom_kills = played.oom_kills;
 
     play_send(&exited, sizeof(exited), NULL, 0);
 }
@@ -274,6 +277,7 @@ hook_fill(void *ctx, struct service *s, struct keeper_spawn_request *request,
     request->cwd = "/";
     request->argv = argv;
     request->env = env;
+    request->memory_bytes = memory_bytes;
 
     return 0;
 }
@@ -317,6 +321,7 @@ setup(void)
     in_flight = 0;
     state_count = 0;
     fill_fails = false;
+    memory_bytes = 0;
 
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC
                                 | SOCK_NONBLOCK, 0, fds), 0);
@@ -817,11 +822,62 @@ see_state(void *ctx, struct service *s, enum service_state from)
 }
 
 
+START_TEST(a_condemned_process_ends_with_the_reason)
+{
+    bring_up();
+    played.dies_on_signal = true;
+    service_condemn(service, "did not answer 3 times in a row");
+    await_spawns(2);
+
+    ck_assert_int_eq(played.last_signal, SIGKILL);
+    ck_assert_str_eq(service_last_exit(service),
+                     "killed: did not answer 3 times in a row");
+    ck_assert_int_eq(service_cause(service), MINT_CAUSE_CRASHED);
+    ck_assert_uint_eq(service_restarts(service), 1);
+
+    /* not while it starts: there is a deadline for that */
+
+    played.last_signal = 0;
+    service_condemn(service, "is too slow");
+    ck_assert_int_eq(service_state(service), SERVICE_STARTING);
+    ck_assert_int_eq(played.last_signal, 0);
+}
+END_TEST
+
+
+static const struct {
+    uint64_t     memory_bytes;
+    uint32_t     oom_kills;
+    int          wait_status;
+    const char  *text;
+} ends[] = {
+    { 400 << 20, 1, SIGKILL, "out of memory: killed at its limit of 400 MiB" },
+    { 0, 1, SIGKILL,
+      "out of memory: killed by the kernel, without a limit of its own" },
+    { 400 << 20, 0, SIGKILL, "killed by signal 9 (Killed)" },
+
+    /* a job's process was killed, the plugin ended of itself */
+    { 400 << 20, 3, 1 << 8, "exited with status 1" }
+};
+
+
+START_TEST(out_of_memory_is_said)
+{
+    memory_bytes = ends[_i].memory_bytes;
+    played.oom_kills = ends[_i].oom_kills;
+    bring_up();
+    play_exit(ends[_i].wait_status);
+    await_spawns(2);
+    ck_assert_str_eq(service_last_exit(service), ends[_i].text);
+}
+END_TEST
+
+
 START_TEST(observers_see_the_exit_before_the_next_state)
 {
     struct seen              seen;
-    struct service_observer  both = { &seen, see_exit, see_state };
-    struct service_observer  none = { NULL, NULL, NULL };
+    struct service_observer  both = { &seen, see_exit, see_state, NULL };
+    struct service_observer  none = { NULL, NULL, NULL, NULL };
 
     memset(&seen, 0, sizeof(seen));
     service_pool_observe(pool, &none);
@@ -1100,6 +1156,10 @@ main(void)
     tcase_add_loop_test(tc, bad_memory, 0,
                         sizeof(bad_memories) / sizeof(bad_memories[0]));
     tcase_add_test(tc, every_pair_of_state_and_event);
+    tcase_add_test(tc, a_condemned_process_ends_with_the_reason);
+    tcase_add_loop_test(tc, out_of_memory_is_said, 0,
+                        sizeof(ends) / sizeof(ends[0]));
+
     suite_add_tcase(suite, tc);
 
     runner = srunner_create(suite);

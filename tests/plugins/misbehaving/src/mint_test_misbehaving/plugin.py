@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import json
 import logging
 import os
@@ -229,12 +230,16 @@ class MisbehavingPlugin(AnalysisPlugin):
         line = await asyncio.to_thread(child.stdout.readline)
         return {"pids": [int(pid) for pid in line.split()]}
 
-    @endpoint.post("/stop-yourself")
-    async def stop_yourself(self) -> dict[str, Any]:
-        asyncio.get_running_loop().call_later(
-            0.1, os.kill, os.getpid(), signal.SIGSTOP
-        )
-        return {"pid": os.getpid()}
+    @endpoint.post("/hold-lock")
+    async def hold_lock(self) -> None:
+        """Blocks the event loop and every other thread."""
+        ctypes.PyDLL(None).sleep(3600)
+
+    @endpoint.post("/burn")
+    def burn(self, seconds: float = 1.0) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            pass
 
     @endpoint.post("/ignore-sigterm")
     async def ignore_sigterm(self) -> dict[str, Any]:
