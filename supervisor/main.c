@@ -121,7 +121,7 @@ supervisor_open(struct supervisor *s, const char *config_path,
 
     s->pool = service_pool_new(s->table, s->http,
                                (unsigned) s->config->plugins.starts_at_once);
-    s->tools = tool_runner_new(s->table);
+    s->tools = tool_runner_new(s->table, s->config, &s->layout);
 
     return 0;
 }

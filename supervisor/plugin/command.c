@@ -84,6 +84,7 @@ command_free(struct command **command)
     text_list_clear(&c->env);
     free(c->cwd);
     free(c->label);
+    free(c->environment);
     free(c);
 
     *command = NULL;
@@ -121,6 +122,7 @@ command_start(struct command_run **slot, const struct runner *runner,
     request.gid = c->uid;
     request.timeout_sec = c->timeout_sec;
     request.report = c->report;
+    request.environment = c->environment;
 
     *slot = run;
     run->job = runner->start(runner->ctx, &request,

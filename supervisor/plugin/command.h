@@ -26,6 +26,7 @@ struct command {
     uint32_t           uid;         /* UINT32_MAX; the gid is the same */
     unsigned           timeout_sec;
     bool               report;
+    char              *environment; /* of runner_request, or NULL */
 };
 
 

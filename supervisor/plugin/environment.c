@@ -376,6 +376,7 @@ environment_import(struct environment_build *build)
     command = command_new("import check", python);
     free(python);
 
+    command->environment = mem_strdup(build->temporary);
     command->timeout_sec = ENVIRONMENT_IMPORT_SEC;
     command->uid = build->modules.count > 0 ? build->uids[build->import]
                                             : UINT32_MAX;

@@ -78,6 +78,7 @@ probe_start(struct probe_run **slot, const struct toolset *tools,
 
     free(command->cwd);
     command->cwd = mem_strdup(tools->empty);
+    command->environment = mem_strdup(input->environment);
     command->uid = input->uid;
     command->timeout_sec = PROBE_TIMEOUT_SEC;
     command->report = true;

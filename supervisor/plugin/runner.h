@@ -23,6 +23,10 @@ struct runner_request {
     uint32_t            gid;
     unsigned            timeout_sec;    /* then the whole tree is killed */
     bool                report;         /* give it a report pipe, fd 3 */
+
+    /* code of plugins is run: it is confined like a plugin whose environment
+       is this directory; TMPDIR of env may be replaced.  NULL: our own */
+    const char         *environment;
 };
 
 

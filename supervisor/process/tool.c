@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "confinement.h"
+#include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/strbuf.h"
 #include "line_reader.h"
@@ -44,6 +46,7 @@ struct runner_job {
     struct line_reader  *report;
     struct strbuf        output;
     struct strbuf        reported;
+    char                *scratch;       /* removed at its end, or NULL */
     bool                 is_running;
     bool                 is_timed_out;
     bool                 is_cancelled;
@@ -53,6 +56,8 @@ struct runner_job {
 struct tool_runner {
     struct runner         interface;
     struct process_table *table;
+    const struct config  *config;
+    const struct layout  *layout;
     struct runner_job    *jobs;
 };
 
@@ -61,6 +66,9 @@ static void tool_on_spawned(void *ctx, int status,
     const struct keeper_child_info *info);
 static void tool_on_exit(void *ctx, const struct keeper_exit_info *end);
 static void tool_on_timeout(evutil_socket_t fd, short what, void *arg);
+static void tool_confine(struct runner_job *job,
+    const struct runner_request *request, struct keeper_spawn_request *spawn,
+    struct confinement *confinement, struct text_list *env);
 static void tool_job_free(struct runner_job *job);
 
 
@@ -69,7 +77,10 @@ tool_start(void *ctx, const struct runner_request *request,
     runner_line_fn on_line, runner_done_fn done, void *done_ctx,
     struct error *err)
 {
+    int                          rc;
+    struct text_list             env;
     struct runner_job           *job;
+    struct confinement           confinement;
     struct tool_runner          *runner;
     struct keeper_spawn_request  spawn;
 
@@ -106,18 +117,75 @@ tool_start(void *ctx, const struct runner_request *request,
     spawn.argv = request->argv;
     spawn.env = request->env;
 
-    process_table_add(runner->table, job->id, tool_on_exit, job);
+    memset(&env, 0, sizeof(env));
+    memset(&confinement, 0, sizeof(confinement));
 
-    if (keeper_client_spawn(process_table_keeper(runner->table), &spawn,
-                            tool_on_spawned, job, err)
-        != 0)
-    {
+    if (request->environment != NULL) {
+        tool_confine(job, request, &spawn, &confinement, &env);
+    }
+
+    process_table_add(runner->table, job->id, tool_on_exit, job);
+    rc = keeper_client_spawn(process_table_keeper(runner->table), &spawn,
+                             tool_on_spawned, job, err);
+    confinement_clear(&confinement);
+    text_list_clear(&env);
+
+    if (rc != 0) {
         process_table_remove(runner->table, job->id);
         tool_job_free(job);
         return NULL;
     }
 
     return job;
+}
+
+
+/*
+ * As a plugin is that uses this environment.  What is in /tmp with its own
+ * user is its own; where all have one user it may be anybody's, so there it
+ * gets a directory for itself.
+ */
+
+static void
+tool_confine(struct runner_job *job, const struct runner_request *request,
+    struct keeper_spawn_request *spawn, struct confinement *confinement,
+    struct text_list *env)
+{
+    size_t                     i;
+    const struct layout       *layout;
+    struct confinement_place   place;
+
+    layout = job->runner->layout;
+
+    if (!layout->has_uids) {
+        job->scratch = mem_printf("%s/tool-XXXXXX", layout->tmp_directory);
+
+        if (mkdtemp(job->scratch) == NULL) {
+            log_warn("mkdtemp(\"%s\") failed: %s", job->scratch,
+                     strerror(errno));
+            free(job->scratch);
+            job->scratch = NULL;
+        }
+    }
+
+    place.name = "";
+    place.environment = request->environment;
+    place.data = NULL;
+    place.tmp = layout->has_uids ? "/tmp" : job->scratch;
+    confinement_make(confinement, job->runner->config, layout, &place, spawn);
+
+    for (i = 0; request->env[i] != NULL; i++) {
+        if (job->scratch != NULL
+            && strncmp(request->env[i], "TMPDIR=", 7) == 0)
+        {
+            text_list_printf(env, "TMPDIR=%s", job->scratch);
+
+        } else {
+            text_list_add(env, request->env[i]);
+        }
+    }
+
+    spawn->env = (const char *const *) env->item;
 }
 
 
@@ -311,19 +379,27 @@ tool_job_free(struct runner_job *job)
     event_free(job->timer);
     strbuf_free(&job->output);
     strbuf_free(&job->reported);
+    if (job->scratch != NULL) {
+        (void) fs_remove_tree(job->scratch, NULL);
+        free(job->scratch);
+    }
+
     free(job->label);
     free(job);
 }
 
 
 struct tool_runner *
-tool_runner_new(struct process_table *table)
+tool_runner_new(struct process_table *table, const struct config *config,
+    const struct layout *layout)
 {
     struct tool_runner  *runner;
 
     runner = mem_alloc(sizeof(struct tool_runner));
 
     runner->table = table;
+    runner->config = config;
+    runner->layout = layout;
     runner->interface.ctx = runner;
     runner->interface.start = tool_start;
     runner->interface.cancel = tool_cancel;

@@ -5,6 +5,7 @@ what the README says."""
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import subprocess
@@ -20,6 +21,7 @@ from system_harness import (
     MintSystem,
     make_bundle,
     make_place,
+    renamed_plugin,
 )
 
 ORDINARY_UID = 60990            # of nobody; not one that plugins get
@@ -188,6 +190,25 @@ def test_daemons_do_not_run_as_root(system: MintSystem) -> None:
     }
     assert 0 not in owners.values(), owners
     assert owners["supervisor"] == owners["platform"] != owners["nginx"]
+
+
+def test_the_checks_of_an_installation_are_confined(
+    system: MintSystem, tmp_path: Path
+) -> None:
+    """They run a plugin's code, and before anybody has agreed to it."""
+    if system.status()["limits"]["landlock_abi"] == 0:
+        pytest.skip("this kernel has no Landlock")
+    project = renamed_plugin("nosy", "prying", tmp_path)
+    module = project / "src" / "mint_test_prying" / "plugin.py"
+    module.write_text(
+        module.read_text("utf-8")
+        + "\nimport tempfile\ntempfile.mkdtemp()\nos.listdir('/')\n"
+    )
+    answer = system.upload(make_bundle(project, tmp_path))
+    assert answer["success"] is False
+    text = json.dumps(answer)
+    assert "PermissionError" in text and "'/'" in text, text
+    assert not list(system.var.resolve().glob("tmp/tool-*"))
 
 
 def test_readme_names_what_is_open() -> None:
