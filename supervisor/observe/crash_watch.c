@@ -72,6 +72,7 @@ crash_watch_new(struct event_base *base, const struct config *config,
     watch->directory = crash_directory(config->server.data_path);
     watch->access_log = access_log_path(config->server.data_path);
 
+    memset(&observer, 0, sizeof(observer));
     observer.ctx = watch;
     observer.on_exit = crash_watch_on_exit;
     observer.on_state = crash_watch_on_state;
