@@ -33,7 +33,11 @@
  *       reason: one sentence why this mode, error: text|null,
  *       uid, environment, installed_at, has_frontend, metadata: {...probe},
  *       instances: [{slot, seat, generation, pid, state, started_at,
- *       restarts, last_exit: text|null, watch: WATCH|null: not ready}]}
+ *       restarts, last_exit: text|null, role: "current"|"trial"|"old"|
+ *       "ending", watch: WATCH|null: not ready}], the current one first,
+ *       move: null | {state, cause: "restart"|"upgrade"|"drain", since, error,
+ *       traceback, again, activity}, moves: {done, resisted, defects: requests
+ *       that a closed seat has let in}, of this supervisor}
  *       WATCH = {health: "up"|"failing"|null, missed, memory_bytes,
  *       memory_limit_bytes: 0 = none, cpu_percent, processes, threads, fds,
  *       requests, websockets, jobs, served, lag_ms, stuck_ms: 0 = not,
@@ -49,12 +53,23 @@
  *   facts                    -> what mintctl doctor goes by: directories,
  *       programs, users, times (doctor_facts()), and outputs: [{name, place,
  *       lines, bytes, cut_bytes, dropped_lines, slowed}]
- *   restart {plugin}         -> {plugin}  once it is ready again (progress)
+ *   restart {plugin, now}    -> {plugin, waits: text|null}  once the next
+ *       process serves (progress); waits: it is to be done once the users'
+ *       work in an older process is.  now: that work ends instead.  The next
+ *       process cannot be started: UNAVAILABLE, the old one goes on
  *   start {plugin}           -> {plugin, waits: null}  once it is ready; what
  *       has made it fail or wait before is forgotten
  *   halt {plugin, now}       -> {plugin, waits: text|null}  once it has ended,
  *       or waits for the work of users; it stays stopped until "start" or
  *       "restart"; now: does not wait for them
+ *   activity {plugin}        -> {plugin, processes: [{seat, role, pid,
+ *       answered, text, activity: {known, jobs, results, sessions, uploads,
+ *       websockets, requests, owners: [user id]}}]}
+ *       what would be lost if its processes ended now
+ *   history {plugin, lines}  -> {plugin, records: [{time, subject: "plugin"|
+ *       "move"|"process", from, to, cause, text?, traceback?, seat?,
+ *       generation?, pid?, restarts?, version?, old?, fresh?, ...}]}
+ *       at most 100, oldest first
  *   restart_all {}           -> {boot_id} plugins one after the other
  *   install {bundle, force}  -> {name, distribution, version, mode, reason,
  *       replaced: version|null}; bundle = absolute path of a .mint or .whl

@@ -34,6 +34,10 @@ supervisor_make_directories(struct supervisor *s, struct error *err)
     }
 
     if (rc == 0) {
+        rc = fs_mkdir_all(s->layout.history_directory, 0700, err);
+    }
+
+    if (rc == 0) {
         rc = fs_mkdir_all(s->layout.tmp_directory, 0711, err);
     }
 

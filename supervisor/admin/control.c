@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Commands of mintctl that are one question or one order: status, plugins,
- * explain, restart, install.
+ * explain, install.
  */
 
 #include <limits.h>
@@ -38,20 +38,6 @@ control_explain(const struct control *control)
     return control_simple(control, "explain",
                       json_pack("{s:s}", "plugin", control->argument), true,
                       print_explain);
-}
-
-
-int
-control_restart(const struct control *control)
-{
-    if (control->all) {
-        return control_simple(control, "restart_all", NULL, false,
-                          print_restart_all);
-    }
-
-    return control_simple(control, "restart",
-                      json_pack("{s:s}", "plugin", control->argument), false,
-                      print_restart);
 }
 
 

@@ -29,6 +29,7 @@ struct control {
     bool         all;
     bool         force;
     bool         now;
+    bool         yes;
     bool         help;
     bool         version;
     const char  *plugin;
@@ -47,9 +48,13 @@ int control_status(const struct control *control);
 int control_plugins(const struct control *control);
 int control_top(const struct control *control);
 int control_explain(const struct control *control);
-int control_restart(const struct control *control);
 int control_start(const struct control *control);
 int control_install(const struct control *control);
+
+/* control_move.c */
+int control_restart(const struct control *control);
+int control_drain(const struct control *control);
+int control_history(const struct control *control);
 
 /* control_logs.c */
 int control_logs(const struct control *control);

@@ -34,6 +34,10 @@ static const struct admin_operation  operations_list[] = {
       "last lines of one or of all, as kept in memory" },
     { "facts", ADMIN_ANYONE, operation_facts,
       "directories, users and times, for mintctl doctor" },
+    { "history", ADMIN_ANYONE, operation_history,
+      "what has happened to a plugin" },
+    { "activity", ADMIN_ANYONE, operation_activity,
+      "what a plugin would lose if it ended now" },
     { "restart", ADMIN_ANYONE, operation_restart,
       "restart a plugin, answer when it is ready" },
     { "start", ADMIN_ANYONE, operation_start,
@@ -390,7 +394,7 @@ operations_plugin_json(struct operations *operations, struct plugin *plugin)
 
     json = json_pack(
         "{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:s, "
-        "s:s, s:b, s:O, s:o, s:o}",
+        "s:s, s:b, s:O, s:o, s:o, s:o}",
         "id", (json_int_t) plugin->id,
         "name", plugin->name,
         "distribution", plugin->distribution,
@@ -409,7 +413,8 @@ operations_plugin_json(struct operations *operations, struct plugin *plugin)
         "has_frontend", plugin->has_frontend,
         "metadata", plugin->probe != NULL ? plugin->probe : json_null(),
         "instances", plugin_process_instances(plugin),
-        "move", plugin_process_move(plugin));
+        "move", plugin_process_move(plugin),
+        "moves", plugin_process_moves(plugin));
 
     return json;
 }

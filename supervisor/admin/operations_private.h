@@ -2,7 +2,8 @@
 /*
  * Shared by the files that hold the handlers: operations.c (status, plugins),
  * observe_operations.c (logs, facts), change_operations.c (restart, install,
- * stop) and identity_operations.c (what only the platform may ask).
+ * stop), move_operations.c (what would be lost, history) and
+ * identity_operations.c (what only the platform may ask).
  */
 
 #ifndef SUPERVISOR_ADMIN_OPERATIONS_PRIVATE_H
@@ -50,6 +51,11 @@ void operation_upgrade(void *ctx, struct admin_call *call,
 void operation_stop(void *ctx, struct admin_call *call, json_t *arguments);
 void operations_waiters_on_change(void *ctx, struct plugin *plugin);
 void operations_waiters_free(struct operations *operations);
+
+/* move_operations.c */
+void operation_activity(void *ctx, struct admin_call *call,
+    json_t *arguments);
+void operation_history(void *ctx, struct admin_call *call, json_t *arguments);
 
 /* observe_operations.c */
 void operation_facts(void *ctx, struct admin_call *call, json_t *arguments);

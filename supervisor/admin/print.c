@@ -16,6 +16,7 @@ static void print_row(const char *label, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 static void print_process(const char *label, json_t *process);
 static void print_reason(json_t *result);
+static void print_move(json_t *plugin);
 static size_t print_width(const char *text);
 static void print_table(const char *const *cells, size_t rows);
 static const char *print_pid(json_t *plugin, char *text, size_t size);
@@ -118,7 +119,10 @@ print_plugins(json_t *result)
     }
 
     json_array_foreach(list, i, plugin) {
-        if (print_text(plugin, "error")[0] != '\0') {
+        if (json_is_object(json_object_get(plugin, "move"))) {
+            print_move(plugin);
+
+        } else if (print_text(plugin, "error")[0] != '\0') {
             printf("\n%s: %s\n", print_text(plugin, "name"),
                    print_text(plugin, "error"));
         }
@@ -147,6 +151,12 @@ print_explain(json_t *result)
 void
 print_restart(json_t *result)
 {
+    if (print_text(result, "waits")[0] != '\0') {
+        printf("%s will be restarted later: %s\n",
+               print_text(result, "plugin"), print_text(result, "waits"));
+        return;
+    }
+
     printf("%s is ready again\n", print_text(result, "plugin"));
 }
 
@@ -155,6 +165,26 @@ void
 print_start(json_t *result)
 {
     printf("%s is ready\n", print_text(result, "plugin"));
+}
+
+
+static void
+print_record(json_t *record)
+{
+    const char  *seat, *text;
+
+    seat = print_text(record, "seat");
+    text = print_text(record, "text");
+
+    printf("%s  %-7s %-3s %s -> %s", print_text(record, "time"),
+           print_text(record, "subject"), seat, print_text(record, "from"),
+           print_text(record, "to"));
+
+    if (strcmp(print_text(record, "cause"), "none") != 0) {
+        printf(" (%s)", print_text(record, "cause"));
+    }
+
+    printf("%s%s\n", text[0] != '\0' ? ": " : "", text);
 }
 
 
@@ -183,6 +213,45 @@ print_upgrade(json_t *result)
     printf("supervisor %s runs, pid %lld\n", print_text(result, "version"),
            (long long) json_integer_value(json_object_get(result,
                                                   "supervisor_pid")));
+}
+
+
+void
+print_history(json_t *result)
+{
+    size_t   i;
+    json_t  *record;
+
+    json_array_foreach(json_object_get(result, "records"), i, record) {
+        print_record(record);
+    }
+}
+
+
+/* what is under way between two processes, and why the next one failed */
+
+static void
+print_move(json_t *plugin)
+{
+    json_t      *move;
+    const char  *error, *traceback;
+
+    move = json_object_get(plugin, "move");
+
+    if (!json_is_object(move)) {
+        return;
+    }
+
+    error = print_text(move, "error");
+    traceback = print_text(move, "traceback");
+
+    printf("\n%s: %s, %s since %s%s%s\n", print_text(plugin, "name"),
+           print_text(move, "cause"), print_text(move, "state"),
+           print_text(move, "since"), error[0] != '\0' ? ": " : "", error);
+
+    if (traceback[0] != '\0') {
+        printf("%s", traceback);
+    }
 }
 
 

@@ -19,6 +19,7 @@ void print_restart(json_t *result);
 void print_start(json_t *result);
 void print_halt(json_t *result);
 void print_upgrade(json_t *result);
+void print_history(json_t *result);
 void print_restart_all(json_t *result);
 void print_install(json_t *result);
 void print_nothing(json_t *result);

@@ -52,6 +52,8 @@ layout_open(struct layout *layout, const struct config *config,
 
     layout->tmp_directory = mem_printf("%s/tmp", layout->state_directory);
     layout->log_directory = mem_printf("%s/logs", config->server.data_path);
+    layout->history_directory = mem_printf("%s/history",
+                                           config->server.data_path);
     layout->socket_directory = mem_printf("%s/s",
                                           config->server.run_directory);
     layout->platform_socket = mem_printf("%s/platform.sock",
@@ -95,6 +97,7 @@ layout_close(struct layout *layout)
     free(layout->state_directory);
     free(layout->tmp_directory);
     free(layout->log_directory);
+    free(layout->history_directory);
     free(layout->socket_directory);
     free(layout->platform_socket);
     memset(layout, 0, sizeof(struct layout));

@@ -26,6 +26,7 @@ struct layout {
     char      *state_directory;     /* parent of data and tmp */
     char      *tmp_directory;
     char      *log_directory;
+    char      *history_directory;
     char      *socket_directory;    /* <run>/s */
     char      *platform_socket;
     bool       has_uids;            /* the keeper may change uids */

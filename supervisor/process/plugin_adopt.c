@@ -11,6 +11,7 @@
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "plugin_environment.h"
+#include "plugin_history.h"
 #include "plugin_private.h"
 
 
@@ -168,6 +169,12 @@ plugin_adopt_after(struct plugin_process *p, struct plugin_seat *old,
     old->role = state == PLUGIN_MOVE_DRAINING ? PLUGIN_ROLE_OLD
                                               : PLUGIN_ROLE_IDLE;
     service_set_once(old->service, true);
+
+    if (fresh == NULL) {
+        plugin_seat_set_role(plugin_process_other_seat(p, old),
+                             PLUGIN_ROLE_CURRENT);
+    }
+
     plugin_adopt_take(old, true);
 
     if (fresh != NULL) {
@@ -220,6 +227,11 @@ plugin_adopt_one(struct plugin_process *p, struct plugin_seat *seat,
 {
     p->current = seat;
     seat->role = PLUGIN_ROLE_CURRENT;
+
+    if (!seat->is_found) {
+        seat->running_since = p->plugin->installed_unix_ms;
+    }
+
     plugin_process_other_seat(p, seat)->role = PLUGIN_ROLE_IDLE;
     plugin_adopt_take(seat, is_ready);
 }
@@ -312,8 +324,7 @@ plugin_adopt_single(struct plugin_process *p, size_t i,
     if (find[i].state == MINT_SEAT_READY && plugin_adopt_is_down(other)
         && other->cause == MINT_CAUSE_FAILED)
     {
-        plugin_move_set_error(p, "its next process could not be started; "
-                              "\"mintctl history\" says why", NULL);
+        plugin_history_restore_error(p);
         plugin_move_resume(p, PLUGIN_MOVE_RESISTING);
     }
 }

@@ -288,9 +288,23 @@ plugin_drain_over(struct plugin_process *p)
     move = &p->move;
     old = move->old;
 
+    /* nobody was in there when it was told to end: who is in there now? */
+
+    if (old->was_empty) {
+        p->defects += plugin_seat_count(old);
+    }
+
+    p->moves_done += move->fresh != NULL;
     plugin_seat_unpin(old);
+    old->was_empty = false;
     old->excused = 0;
     old->role = move->fresh != NULL ? PLUGIN_ROLE_IDLE : PLUGIN_ROLE_CURRENT;
+
+    if (move->fresh == NULL) {
+        plugin_seat_set_role(plugin_process_other_seat(p, old),
+                             PLUGIN_ROLE_IDLE);
+    }
+
     service_set_once(old->service, false);
     service_stop(old->service, false);      /* dead, but not down yet */
     plugin_seat_publish(old);

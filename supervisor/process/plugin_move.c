@@ -13,6 +13,7 @@
 #include "lib/log.h"
 #include "lib/strbuf.h"
 #include "plugin_drain.h"
+#include "plugin_history.h"
 #include "plugin_private.h"
 #include "plugin_switch.h"
 
@@ -169,6 +170,7 @@ plugin_move_set_state(struct plugin_process *p, enum plugin_move_state state)
               p->move.error != NULL ? ": " : "",
               p->move.error != NULL ? p->move.error : "");
 
+    plugin_history_move(p, from);
     plugin_move_touch(p);
 }
 
@@ -457,6 +459,7 @@ plugin_move_resist(struct plugin_process *p)
     log_error("plugin \"%s\": the next process is given up, the old one goes "
               "on: %s", p->plugin->name, move->error);
 
+    p->moves_resisted++;
     p->failed_wish = fresh->wish;
     fresh->role = PLUGIN_ROLE_IDLE;
     service_set_once(old->service, false);

@@ -12,6 +12,7 @@
 
 #include "confinement.h"
 #include "environment_block.h"
+#include "history.h"
 #include "plugin_move.h"
 #include "plugin_process.h"
 #include "plugin_rest.h"
@@ -38,6 +39,8 @@ struct plugin_seat {
     bool                      is_listening;
     bool                      is_found;     /* and not taken yet */
     struct plugin_found       found;
+    enum service_state        told;         /* the history */
+    bool                      was_empty;    /* when it was told to end */
     uint32_t                  excused;      /* in flight, not waited for */
     uint64_t                  wish;         /* of the process, see restart */
     char                     *address;
@@ -51,6 +54,9 @@ struct plugin_seat {
 };
 
 
+struct plugin_question;
+
+
 struct plugin_process {
     struct plugin_processes  *all;
     struct plugin            *plugin;
@@ -60,8 +66,13 @@ struct plugin_process {
     struct plugin_move        move;
     struct plugin_rest        rest;
     char                      waits[96];    /* for whom, in words */
+    struct history           *history;
+    struct plugin_question   *questions;
     uint64_t                  wish;         /* the last one */
     uint64_t                  failed_wish;  /* up to here refused */
+    uint64_t                  moves_done;
+    uint64_t                  moves_resisted;
+    uint64_t                  defects;      /* see plugin_process_moves() */
     struct plugin_process    *next;
 };
 
@@ -104,6 +115,11 @@ bool plugin_seat_runs(const struct plugin_seat *seat);
 /* requests that workers have in the seat */
 uint32_t plugin_seat_count(const struct plugin_seat *seat);
 void plugin_seat_unpin(struct plugin_seat *seat);
+
+/* plugin_question.c */
+void plugin_questions_on_activity(struct plugin_process *p,
+    const json_t *report);
+void plugin_questions_clear(struct plugin_process *p);      /* unanswered */
 
 /* plugin_process.c */
 struct plugin_process *plugin_process_get(struct plugin_processes *all,

@@ -13,6 +13,7 @@
 #include "lib/log.h"
 #include "lib/strbuf.h"
 #include "plugin_environment.h"
+#include "plugin_history.h"
 #include "plugin_private.h"
 
 
@@ -51,6 +52,7 @@ plugin_process_free(struct plugin_process *p)
 
     p->plugin->process = NULL;
 
+    plugin_questions_clear(p);
     plugin_move_clear(p);
     plugin_rest_clear(p);
 
@@ -58,6 +60,7 @@ plugin_process_free(struct plugin_process *p)
         plugin_seat_clear(&p->seats[i]);
     }
 
+    history_free(&p->history);
     free(p->data);
     free(p);
 }
@@ -102,6 +105,7 @@ plugin_process_get(struct plugin_processes *all, struct plugin *plugin)
     p->wish = 1;
     p->data = mem_printf("%s/plugin-data/%s", all->config->server.data_path,
                          plugin->name);
+    p->history = history_open(all->layout->history_directory, plugin->name);
     plugin_move_init(p, process_table_base(all->table));
     plugin_rest_init(p);
 
@@ -193,6 +197,7 @@ void
 plugin_process_on_state(struct plugin_seat *seat)
 {
     plugin_rest_on_state(seat->owner);
+    plugin_history_process(seat);
     plugin_process_tell(seat->owner);
     plugin_move_touch(seat->owner);
 }
@@ -203,6 +208,7 @@ plugin_process_on_activity(struct plugin_seat *seat, const json_t *report)
 {
     if (!plugin_rest_on_activity(seat->owner, seat, report)) {
         plugin_move_on_activity(seat->owner, seat, report);
+        plugin_questions_on_activity(seat->owner, report);
     }
 }
 
@@ -271,6 +277,7 @@ plugin_process_tell(struct plugin_process *p)
     enum plugin_state   state;
 
     state = plugin_process_state(p, &text);
+    plugin_history_plugin(p, state, text);
     plugin_set_state(p->all->registry, p->plugin, state, text);
     plugin_process_changed(p);
 }

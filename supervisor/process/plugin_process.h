@@ -116,6 +116,16 @@ bool plugin_process_is_starting(const struct plugin *plugin);
 /* why a wish waits, in words; to be freed */
 char *plugin_process_waits_for(const struct plugin *plugin);
 
+/* what would be lost if its processes ended now; fn takes over: {plugin,
+   processes: [{seat, role, pid, answered, text, activity}]}, within 2 s */
+typedef void (*plugin_answer_fn)(void *ctx, json_t *answer);
+
+void plugin_process_ask(const struct plugin *plugin, plugin_answer_fn fn,
+    void *ctx);
+
+/* the last count records of its history; a new reference */
+json_t *plugin_process_history(const struct plugin *plugin, size_t count);
+
 /* no new work; what has begun is finished, then the process is stopped.
    MINT_ERR_CONFLICT: an older process is not done yet */
 int plugin_process_leave(const struct plugin *plugin, bool is_now,
@@ -147,6 +157,10 @@ struct service *plugin_process_other(const struct plugin *plugin);
 
 /* [{... as service_json(), role}], the current one first */
 json_t *plugin_process_instances(const struct plugin *plugin);
+
+/* {done, resisted, defects}, since this supervisor runs; a defect is a request
+   that was let into a seat after it had been found closed and empty */
+json_t *plugin_process_moves(const struct plugin *plugin);
 
 /* what is under way between the seats, null if nothing: {state, cause,
    since, error, traceback, again, activity} */

@@ -195,10 +195,16 @@ plugin_seat_set_role(struct plugin_seat *seat, enum plugin_role role)
 static void
 plugin_seat_on_state(void *ctx, struct service *service)
 {
-    (void) service;
+    struct plugin_seat  *seat;
 
-    plugin_seat_publish(ctx);
-    plugin_process_on_state(ctx);
+    seat = ctx;
+    plugin_seat_publish(seat);
+
+    if (service_state(service) == SERVICE_STOPPING) {
+        seat->was_empty = plugin_seat_count(seat) == 0;
+    }
+
+    plugin_process_on_state(seat);
 }
 
 

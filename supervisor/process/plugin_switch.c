@@ -68,6 +68,13 @@ plugin_switch_publish(struct plugin_process *p)
         }
     }
 
+    /* workers look for pins only where both seats are in use */
+
+    if (move->fresh == NULL) {
+        plugin_seat_set_role(plugin_process_other_seat(p, move->old),
+                             PLUGIN_ROLE_CURRENT);
+    }
+
     plugin_move_set_error(p, NULL, NULL);
     move->switched_unix_ms = time_unix_ms();
     plugin_seat_set_role(move->old, move->is_now ? PLUGIN_ROLE_IDLE

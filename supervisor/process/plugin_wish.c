@@ -304,6 +304,17 @@ plugin_process_rests(const struct plugin *plugin)
 
 /* ---- what is shown --------------------------------------------------- */
 
+json_t *
+plugin_process_history(const struct plugin *plugin, size_t count)
+{
+    const struct plugin_process  *p;
+
+    p = plugin->process;
+
+    return p != NULL ? history_tail(p->history, count) : json_array();
+}
+
+
 static void
 plugin_process_show_seat(json_t *list, const struct plugin_seat *seat)
 {
@@ -338,6 +349,20 @@ plugin_process_instances(const struct plugin *plugin)
     }
 
     return list;
+}
+
+
+json_t *
+plugin_process_moves(const struct plugin *plugin)
+{
+    const struct plugin_process  *p;
+
+    p = plugin->process;
+
+    return json_pack("{s:I, s:I, s:I}",
+        "done", p != NULL ? (json_int_t) p->moves_done : 0,
+        "resisted", p != NULL ? (json_int_t) p->moves_resisted : 0,
+        "defects", p != NULL ? (json_int_t) p->defects : 0);
 }
 
 

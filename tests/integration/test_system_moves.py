@@ -3,35 +3,98 @@
 
 from __future__ import annotations
 
-import time
-from typing import Any
+import json
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
+import httpx
 import pytest
-from system_harness import MintSystem, wait_for
+from moves_harness import (
+    BASE,
+    PLUGIN,
+    echo_version,
+    move,
+    pid_of,
+    reach,
+    result,
+    settle,
+    submit,
+    version_of,
+)
+from system_harness import BUILD, MintSystem, make_place, wait_for
 from system_load import Load, Target
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
-PLUGIN = "test-echo"
-BASE = "/api/test-echo"
-
-
-def where(system: MintSystem, token: str) -> int:
-    """The pid of the process that answers this user."""
-    with system.client(token) as client:
-        reply = client.get(f"{BASE}/environment")
-    assert reply.status_code == 200, reply.text
-    return int(reply.json()["pid"])
+PASSWORD = "a password of theirs"
 
 
-def move(system: MintSystem, plugin: str = PLUGIN) -> Any:
-    return system.plugins()[plugin]["move"]
+@pytest.fixture(scope="module")
+def lab() -> Iterator[MintSystem]:
+    """A system with the echo plugin alone, and two users."""
+    system = MintSystem(make_place())
+    try:
+        system.start()
+        for name in ("owner", "other"):
+            system.create_user(name, PASSWORD)
+        yield system
+    finally:
+        system.end()
 
 
-def is_settled(system: MintSystem, plugin: str = PLUGIN) -> bool:
-    return move(system, plugin) is None
+@pytest.fixture(scope="module")
+def tokens(lab: MintSystem) -> dict[str, str]:
+    return {name: lab.login(name, PASSWORD) for name in ("owner", "other")}
 
 
-def settle(system: MintSystem, plugin: str = PLUGIN) -> None:
-    wait_for(lambda: is_settled(system, plugin), "the end of the move")
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="mint-b-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def owner(lab: MintSystem, tokens: dict[str, str]) -> Iterator[httpx.Client]:
+    with lab.client(tokens["owner"]) as client:
+        yield client
+
+
+@pytest.fixture
+def other(lab: MintSystem, tokens: dict[str, str]) -> Iterator[httpx.Client]:
+    with lab.client(tokens["other"]) as client:
+        yield client
+
+
+@pytest.fixture
+def echo(lab: MintSystem, folder: Path) -> MintSystem:
+    """One process of version 1.0.0, without anybody's work in it."""
+    lab.install(echo_version(folder, "1.0.0"))
+    plugin = lab.plugins()[PLUGIN]
+    if plugin["move"] is not None or plugin["state"] != "ready":
+        lab.ctl("restart", PLUGIN, "--now", "--yes")
+    settle(lab)
+    lab.ctl("restart", PLUGIN, "--now", "--yes")
+    settle(lab)
+    return lab
+
+
+def supervisor_pid(system: MintSystem) -> int:
+    return int(system.status()["supervisor_pid"])
+
+
+def kill_supervisor(system: MintSystem) -> None:
+    old = supervisor_pid(system)
+    os.kill(old, signal.SIGKILL)
+    wait_for(lambda: supervisor_pid(system) != old, "the next supervisor")
+
+
+def states(system: MintSystem, subject: str) -> list[str]:
+    records = system.ctl_json("history", PLUGIN)["records"]
+    return [r["to"] for r in records if r["subject"] == subject]
 
 
 def test_planned_restarts_lose_no_request(
@@ -54,3 +117,218 @@ def test_planned_restarts_lose_no_request(
     assert after["state"] == "ready"
     assert len(after["instances"]) == 1
     assert after["instances"][0]["pid"] != before["pid"]
+
+
+def test_job_ends_where_it_began_while_others_get_the_new_version(
+    echo: MintSystem, owner: httpx.Client, other: httpx.Client, folder: Path
+) -> None:
+    """The owner knows nothing but a bearer token and the job's id."""
+    assert version_of(owner) == version_of(other) == "1.0.0"
+    first = pid_of(owner)
+    job = submit(owner, 6.0)
+    owner.cookies.clear()
+
+    echo.install(echo_version(folder, "1.1.0"))
+    assert version_of(other) == "1.1.0"
+    assert (version_of(owner), pid_of(owner)) == ("1.0.0", first)
+    now = move(echo)
+    assert now["state"] == "draining"
+    assert now["activity"]["owners"] == [echo.users["owner"]]
+    roles = {i["role"] for i in echo.plugins()[PLUGIN]["instances"]}
+    assert roles == {"current", "old"}
+
+    kill_supervisor(echo)       # the next one goes on with it
+    assert move(echo)["state"] == "draining"
+
+    answer = result(owner, job, lambda: owner.cookies.clear())
+    assert f'"plugin": "{PLUGIN}"' in json.dumps(answer)
+    assert pid_of(owner) == first
+    assert version_of(other) == "1.1.0"
+
+    # one more upgrade would end it: it waits, and says for what
+    wait_for(lambda: move(echo)["activity"]["results"] == 1, "the result")
+    said = echo.ctl("restart", PLUGIN).stdout
+    assert "later" in said and "1 unfetched result" in said
+    assert str(echo.users["owner"]) in said
+    assert result(owner, job) == answer
+
+    # at once: named, and only with a word
+    done = echo.ctl("restart", PLUGIN, "--now", status=1)
+    assert "1 unfetched result" in done.stderr and "--yes" in done.stderr
+    assert result(owner, job) == answer
+    echo.ctl("restart", PLUGIN, "--now", "--yes")
+    settle(echo)
+    assert version_of(owner) == "1.1.0"
+    assert owner.get(f"{BASE}/jobs/{job}/result").status_code == 404
+    assert not Path(f"/proc/{first}").exists()
+
+
+def test_next_version_that_does_not_start(
+    echo: MintSystem, owner: httpx.Client, folder: Path
+) -> None:
+    first = pid_of(owner)
+    answer = echo.install(echo_version(
+        folder, "2.0.0", "raise RuntimeError('not with this data')"
+    ))
+    plugin = echo.plugins()[PLUGIN]
+    assert plugin["state"] == "resisting", answer
+    assert "not with this data" in plugin["error"]
+    assert "Traceback" in plugin["move"]["traceback"]
+    assert (version_of(owner), pid_of(owner)) == ("1.0.0", first)
+    assert "not with this data" in echo.ctl("plugins").stdout
+
+    kill_supervisor(echo)
+    plugin = echo.plugins()[PLUGIN]
+    assert plugin["state"] == "resisting"
+    assert "not with this data" in plugin["error"]
+    assert "Traceback" in plugin["move"]["traceback"]
+    assert pid_of(owner) == first
+
+    echo.ctl("restart", PLUGIN, status=1)
+    assert pid_of(owner) == first
+    echo.install(echo_version(folder, "2.0.1"))
+    assert echo.plugins()[PLUGIN]["state"] == "ready"
+    assert version_of(owner) == "2.0.1"
+
+
+@pytest.mark.parametrize("seconds", [0, 2])
+def test_supervisor_is_killed_while_the_next_one_starts(
+    echo: MintSystem, tokens: dict[str, str], folder: Path, seconds: int
+) -> None:
+    """Killed by nobody's plan: the move goes on, no request fails."""
+    echo.install(echo_version(folder, "1.0.5", f"time.sleep({seconds})"))
+    settle(echo)
+    before = echo.instance(PLUGIN)
+    headers = {"authorization": f"Bearer {tokens['owner']}"}
+    target = Target("post", f"{BASE}/any/thing", 50, "POST", headers)
+    with Load(echo.url, [target]) as load:
+        wait_for(lambda: len(load.outcomes) > 20, "answers")
+        restart = _start_restart(echo)
+        reach(echo, "starting")
+        kill_supervisor(echo)
+        wait_for(lambda: echo.instance(PLUGIN)["pid"] != before["pid"]
+                 and move(echo) is None, "the next process")
+        restart.wait(30)
+    assert {str(o) for o in load.outcomes if o.status != 200} == set()
+    assert len(load.outcomes) > 50
+    assert not Path(f"/proc/{before['pid']}").exists()
+
+
+def test_old_process_dies_while_it_drains(
+    echo: MintSystem, owner: httpx.Client
+) -> None:
+    first = pid_of(owner)
+    job = submit(owner, 60.0)
+    echo.ctl("restart", PLUGIN)
+    assert pid_of(owner) == first
+    os.kill(first, signal.SIGKILL)
+    settle(echo)
+    assert pid_of(owner) not in (0, first)
+    assert owner.get(f"{BASE}/jobs/{job}/result").status_code == 404
+    assert "killed by signal 9" in json.dumps(
+        echo.ctl_json("history", PLUGIN)
+    )
+
+
+def test_crash_outside_of_a_move_stays_in_place(
+    echo: MintSystem, owner: httpx.Client
+) -> None:
+    before = echo.instance(PLUGIN)
+    os.kill(before["pid"], signal.SIGKILL)
+    wait_for(lambda: echo.instance(PLUGIN)["pid"] not in (0, before["pid"])
+             and echo.plugins()[PLUGIN]["state"] == "ready", "a new process")
+    after = echo.instance(PLUGIN)
+    assert (after["seat"], after["role"]) == (before["seat"], "current")
+    assert pid_of(owner) == after["pid"]
+
+
+def test_websocket_gets_its_time(
+    echo: MintSystem, tokens: dict[str, str], owner: httpx.Client
+) -> None:
+    """An open one stays with the old process for 30 s; --now ends it."""
+    url = f"ws://127.0.0.1:{echo.port}{BASE}/private-ws"
+    headers = {"authorization": f"Bearer {tokens['owner']}"}
+    first = pid_of(owner)
+    with connect(url, additional_headers=headers, proxy=None) as socket:
+        socket.recv(timeout=10)
+        echo.ctl("restart", PLUGIN)
+        assert pid_of(owner) != first
+        socket.send("still here")
+        assert socket.recv(timeout=10) == "still here"
+        done = echo.ctl("restart", PLUGIN, "--now", status=1)
+        assert "1 WebSocket" in done.stderr
+        socket.send("and now")
+        assert socket.recv(timeout=10) == "and now"
+        echo.ctl("restart", PLUGIN, "--now", "--yes")
+        with pytest.raises(ConnectionClosed):
+            socket.recv(timeout=20)
+    settle(echo)
+
+
+def test_drain_stops_when_the_work_is_done(
+    echo: MintSystem, owner: httpx.Client, other: httpx.Client
+) -> None:
+    first = pid_of(owner)
+    job = submit(owner, 2.0)
+    echo.ctl("drain", PLUGIN)
+    wait_for(lambda: other.get(f"{BASE}/headers").status_code == 503,
+             "nobody else is let in")
+    result(owner, job)
+    assert pid_of(owner) == first
+    assert echo.plugins()[PLUGIN]["state"] == "stopped"
+
+    echo.ctl("restart", PLUGIN)         # beside what is kept
+    assert pid_of(other) != first
+    assert pid_of(owner) == first
+    echo.ctl("restart", PLUGIN, "--now", "--yes")
+    settle(echo)
+
+    echo.ctl("drain", PLUGIN, "--now", "--yes")
+    wait_for(lambda: echo.instance(PLUGIN)["state"] == "down", "its end")
+    kill_supervisor(echo)
+    wait_for(lambda: echo.plugins()[PLUGIN]["state"] == "stopped", "it stays")
+    assert other.get(f"{BASE}/headers").status_code == 503
+    echo.ctl("restart", PLUGIN)
+    assert other.get(f"{BASE}/headers").status_code == 200
+
+
+def test_history_outlives_the_supervisor(echo: MintSystem) -> None:
+    echo.ctl("restart", PLUGIN)
+    settle(echo)
+    before = echo.ctl_json("history", PLUGIN)["records"]
+    assert 20 <= len(before) <= 100
+    assert {"plugin", "move", "process"} >= {r["subject"] for r in before}
+    wanted = ["starting", "switching", "draining", "emptying", "closing",
+              "none"]
+    assert states(echo, "move")[-6:] == wanted
+    kill_supervisor(echo)
+    after = echo.ctl_json("history", PLUGIN)["records"]
+    kept = [r for r in after if r in before]
+    assert kept == before[-len(kept):] and len(kept) >= 15
+    text = echo.ctl("history", PLUGIN, "--lines", "5").stdout
+    assert len(text.splitlines()) == 5
+
+
+def test_back_off_outlives_the_supervisor(echo: MintSystem) -> None:
+    def die() -> None:
+        pid = wait_for(lambda: echo.instance(PLUGIN)["pid"], "a process")
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: echo.instance(PLUGIN)["pid"] != pid, "its end")
+
+    before = echo.instance(PLUGIN)["restarts"]
+    for _ in range(4):          # at once, after 1 s, 2 s, 4 s
+        die()
+    assert echo.instance(PLUGIN)["state"] == "backoff"
+    kill_supervisor(echo)
+    wait_for(lambda: echo.instance(PLUGIN)["state"] == "backoff", "back-off",
+             timeout=3)
+    assert echo.instance(PLUGIN)["restarts"] == before + 4
+    wait_for(lambda: echo.plugins()[PLUGIN]["state"] == "ready", "the next")
+
+
+def _start_restart(system: MintSystem) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [str(BUILD / "mintctl"), "restart", PLUGIN],
+        env={**os.environ, "MINT_VAR": str(system.var)},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )

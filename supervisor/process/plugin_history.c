@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A plugin's history: every change of the state of the plugin, of its move and
+ * of its processes, with the cause.
+ */
+
+#include <string.h>
+
+#include "lib/fs.h"
+#include "plugin_history.h"
+#include "plugin_private.h"
+
+
+static const char *const  plugin_history_causes[MINT_CAUSE_COUNT] = {
+    "none", "first start", "crash", "restart", "failed", "stopped",
+    "installing", "upgrade"
+};
+
+
+static void
+plugin_history_put(json_t *record, const char *key, const char *text)
+{
+    if (text != NULL && text[0] != '\0') {
+        json_object_set_new(record, key, json_string(text));
+    }
+}
+
+
+void
+plugin_history_process(struct plugin_seat *seat)
+{
+    json_t              *record;
+    enum service_state   state;
+
+    state = service_state(seat->service);
+
+    if (state == seat->told) {
+        return;
+    }
+
+    record = json_pack("{s:s, s:s, s:I, s:i, s:s, s:s, s:s, s:i}",
+        "subject", "process",
+        "seat", seat->place,
+        "generation", (json_int_t) service_generation(seat->service),
+        "pid", service_pid(seat->service),
+        "from", service_state_name(seat->told),
+        "to", service_state_name(state),
+        "cause", plugin_history_causes[service_cause(seat->service)],
+        "restarts", (int) service_restarts(seat->service));
+
+    plugin_history_put(record, "text", service_error(seat->service)[0] != '\0'
+                       ? service_error(seat->service)
+                       : state == SERVICE_DOWN
+                         ? service_last_exit(seat->service) : NULL);
+    plugin_history_put(record, "traceback",
+                       service_traceback(seat->service));
+
+    seat->told = state;
+    history_add(seat->owner->history, record);
+}
+
+
+void
+plugin_history_move(struct plugin_process *p, enum plugin_move_state from)
+{
+    json_t                    *record;
+    const struct plugin_move  *move;
+
+    move = &p->move;
+
+    record = json_pack("{s:s, s:s, s:s, s:s, s:b}",
+        "subject", "move",
+        "from", plugin_move_state_name(from),
+        "to", plugin_move_state_name(move->state),
+        "cause", plugin_history_causes[move->cause],
+        "now", move->is_now);
+
+    plugin_history_put(record, "old",
+                       move->old != NULL ? move->old->place : NULL);
+    plugin_history_put(record, "fresh",
+                       move->fresh != NULL ? move->fresh->place : NULL);
+    plugin_history_put(record, "text", move->error);
+    plugin_history_put(record, "traceback", move->traceback);
+
+    history_add(p->history, record);
+}
+
+
+void
+plugin_history_plugin(struct plugin_process *p, enum plugin_state to,
+    const char *text)
+{
+    json_t      *record;
+    const char  *cause;
+
+    if (to == p->plugin->state) {
+        return;
+    }
+
+    cause = p->all->is_stopping ? "system stop"
+            : plugin_history_causes[service_cause(p->current->service)];
+
+    record = json_pack("{s:s, s:s, s:s, s:s, s:s}",
+        "subject", "plugin",
+        "from", plugin_state_name(p->plugin->state),
+        "to", plugin_state_name(to),
+        "cause", cause,
+        "version", p->plugin->version);
+
+    plugin_history_put(record, "text", text);
+    history_add(p->history, record);
+}
+
+
+/* ---- for a new supervisor ------------------------------------------- */
+
+void
+plugin_history_restore_error(struct plugin_process *p)
+{
+    const json_t  *record;
+
+    record = history_last(p->history, "subject", "move", "to", "resisting");
+
+    plugin_move_set_error(p, record != NULL
+        ? json_string_value(json_object_get(record, "text")) : NULL,
+        record != NULL
+        ? json_string_value(json_object_get(record, "traceback")) : NULL);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is written into a plugin's history, and what the next supervisor reads
+ * from it.  Private to the plugin_*.c files.
+ */
+
+#ifndef SUPERVISOR_PROCESS_PLUGIN_HISTORY_H
+#define SUPERVISOR_PROCESS_PLUGIN_HISTORY_H
+
+#include "plugin_move.h"
+#include "supervisor/plugin/registry.h"
+
+
+/* the service of the seat has another state than at the last call */
+void plugin_history_process(struct plugin_seat *seat);
+
+void plugin_history_move(struct plugin_process *p,
+    enum plugin_move_state from);
+
+/* the plugin's state is going to change */
+void plugin_history_plugin(struct plugin_process *p, enum plugin_state to,
+    const char *text);
+
+/* why the next process was given up: into the move's error and traceback */
+void plugin_history_restore_error(struct plugin_process *p);
+
+#endif /* SUPERVISOR_PROCESS_PLUGIN_HISTORY_H */

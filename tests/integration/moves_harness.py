@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+"""Planned changes of a plugin's process: versions of the echo plugin that
+differ in how they start, jobs and who gets which process."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+from system_harness import PLUGINS, MintSystem, make_bundle, wait_for
+
+PLUGIN = "test-echo"
+BASE = "/api/test-echo"
+
+_HOOK = "    def get_routers(self) -> list[Any]:\n"
+_ANSWER = '        return {"headers": _headers(request), "pid": os.getpid()}\n'
+_serial = itertools.count()
+
+
+def echo_version(folder: Path, version: str, begin: str = "pass") -> Path:
+    """A bundle whose /headers tells its version; begin: what it does when it
+    is started (not when it is looked at for installation)."""
+    return make_bundle(
+        PLUGINS / "echo", folder / version, version=version,
+        replace={
+            _ANSWER: _ANSWER.replace("{", f'{{"version": "{version}", ', 1),
+            _HOOK: "    async def initialize(self, context=None) -> None:\n"
+                   "        await super().initialize(context)\n"
+                   f"        {begin}\n\n" + _HOOK,
+        },
+    )
+
+
+def version_of(client: httpx.Client) -> str:
+    reply = client.get(f"{BASE}/headers")
+    assert reply.status_code == 200, reply.text
+    return str(reply.json()["version"])
+
+
+def pid_of(client: httpx.Client) -> int:
+    reply = client.get(f"{BASE}/environment")
+    assert reply.status_code == 200, reply.text
+    return int(reply.json()["pid"])
+
+
+def move(system: MintSystem, plugin: str = PLUGIN) -> Any:
+    return system.plugins()[plugin]["move"]
+
+
+def settle(system: MintSystem, plugin: str = PLUGIN) -> None:
+    wait_for(lambda: move(system, plugin) is None, "the end of the move")
+
+
+def reach(system: MintSystem, state: str) -> None:
+    wait_for(lambda: (m := move(system)) and m["state"] == state, state)
+
+
+def submit(client: httpx.Client, seconds: float) -> str:
+    """A job's id."""
+    reply = client.post(f"{BASE}/jobs/sessions", json={"tab_id": "tab"})
+    assert reply.status_code in (200, 201), reply.text
+    session = reply.json()
+    reply = client.post(f"{BASE}/jobs", json={
+        "definition_id": "sleep-for",
+        "inputs": {"seconds": seconds},
+        "session_id": session.get("session_id") or session["id"],
+        "client_request_id": f"request-{next(_serial)}",
+    })
+    assert reply.status_code in (200, 201, 202), reply.text
+    job = reply.json()
+    return str(job.get("job_id") or job["id"])
+
+
+def result(
+    client: httpx.Client, job: str, each: Callable[[], None] = lambda: None
+) -> Any:
+    """Polls as a client does; 409 = not finished, all else is a loss."""
+
+    def fetch() -> Any:
+        each()
+        reply = client.get(f"{BASE}/jobs/{job}/result")
+        assert reply.status_code in (200, 409), reply.text
+        time.sleep(0.05)
+        return reply.json() if reply.status_code == 200 else None
+
+    return wait_for(fetch, "the job's result", 60)
