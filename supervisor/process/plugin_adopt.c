@@ -173,15 +173,14 @@ plugin_adopt_after(struct plugin_process *p, struct plugin_seat *old,
     if (fresh == NULL) {
         plugin_seat_set_role(plugin_process_other_seat(p, old),
                              PLUGIN_ROLE_CURRENT);
-    }
 
-    plugin_adopt_take(old, true);
-
-    if (fresh != NULL) {
+    } else {
+        /* first: until it is taken the plugin would count as stopped */
         fresh->role = PLUGIN_ROLE_CURRENT;
         plugin_adopt_take(fresh, find->state == MINT_SEAT_READY);
     }
 
+    plugin_adopt_take(old, true);
     plugin_move_resume(p, state);
 }
 

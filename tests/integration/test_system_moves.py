@@ -332,3 +332,24 @@ def _start_restart(system: MintSystem) -> subprocess.Popen[bytes]:
         env={**os.environ, "MINT_VAR": str(system.var)},
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )
+
+
+def test_new_supervisor_finds_an_old_process_draining(
+    echo: MintSystem
+) -> None:
+    """A WebSocket keeps it: the plugin is ready all the same, also when the
+    old process has gone."""
+    url = f"ws://127.0.0.1:{echo.port}{BASE}/ws"
+    with connect(url, proxy=None) as socket:
+        socket.recv(timeout=10)
+        echo.ctl("restart", PLUGIN)
+        wait_for(lambda: move(echo), "the old process")
+        kill_supervisor(echo)
+        wait_for(lambda: len(echo.plugins()[PLUGIN]["instances"]) == 2,
+                 "both processes")
+        assert echo.plugins()[PLUGIN]["state"] == "ready"
+        socket.send("still there")
+        assert socket.recv(timeout=10) == "still there"
+    settle(echo)
+    assert echo.plugins()[PLUGIN]["state"] == "ready"
+    assert len(echo.plugins()[PLUGIN]["instances"]) == 1
