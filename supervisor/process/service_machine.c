@@ -285,6 +285,7 @@ service_act_spawn(struct service *service)
     service->is_spawned = false;
     service->is_killed = false;
     service->is_reported = false;
+    service->is_overdue = false;
     service->memory_limit_bytes = request.memory_bytes;
 
     process_table_add(service->pool->table, request.id, service_on_exit,
@@ -469,10 +470,7 @@ service_act_overdue(struct service *service)
 
     log_error("\"%s\" %s", service->options.name, service->error);
 
-    if (service->backoff == 0) {
-        service->backoff = 1;       /* trying again at once would not help */
-    }
-
+    service->is_overdue = true;
     service_kill(service);
 }
 

@@ -63,6 +63,7 @@ struct service {
     bool                         is_wanted;
     bool                         is_hurried;
     bool                         is_once;
+    bool                         is_overdue;    /* not ready in time */
     bool                         has_place;
     uint64_t                     turn;          /* in the queue */
     bool                         is_spawned;    /* the keeper has answered */

@@ -48,8 +48,32 @@ service_retry_proven(struct service *service)
 }
 
 
+/*
+ * Why there is no next try for minutes, NULL if there is one soon.  Who has
+ * used up the whole ready deadline would take as long again, and keep a place
+ * from others that start.
+ */
+
+static const char *
+service_retry_hopeless(struct service *service, bool is_overdue)
+{
+    /* still FAILED: the try after a long wait has not made it ready */
+
+    if (service->cause == MINT_CAUSE_FAILED) {
+        return "failed again";
+    }
+
+    if (is_overdue) {
+        return "was not ready in time";
+    }
+
+    return service_memory_is_hopeless(service) ? "died 5 times in a minute"
+                                               : NULL;
+}
+
+
 static void
-service_retry_give_up(struct service *service)
+service_retry_give_up(struct service *service, const char *why)
 {
     unsigned  retry_sec;
 
@@ -57,8 +81,7 @@ service_retry_give_up(struct service *service)
                 ? service->options.failed_retry_sec : SERVICE_RETRY_SEC;
 
     log_error("\"%s\" %s and is given up for %u seconds: %s",
-              service->options.name, service->cause == MINT_CAUSE_FAILED
-              ? "failed again" : "died 5 times in a minute", retry_sec,
+              service->options.name, why, retry_sec,
               service->error[0] != '\0' ? service->error
                                         : service->last_exit);
 
@@ -93,6 +116,11 @@ service_retry_delay_ms(unsigned backoff)
 void
 service_retry(struct service *service)
 {
+    bool         is_overdue;
+    const char  *why;
+
+    is_overdue = service->is_overdue;
+    service->is_overdue = false;
 
     if (service->is_once) {
         service->is_wanted = false;
@@ -104,12 +132,10 @@ service_retry(struct service *service)
 
     service_memory_count(service);
 
-    /* still FAILED: the try after a long wait has not made it ready */
+    why = service_retry_hopeless(service, is_overdue);
 
-    if (service->cause == MINT_CAUSE_FAILED
-        || service_memory_is_hopeless(service))
-    {
-        service_retry_give_up(service);
+    if (why != NULL) {
+        service_retry_give_up(service, why);
         return;
     }
 

@@ -546,8 +546,9 @@ START_TEST(never_ready_is_killed_and_said)
 
     ck_assert_int_eq(played.last_signal, SIGKILL);
     play_exit(SIGKILL);
-    await(SERVICE_BACKOFF);
+    await(SERVICE_FAILED);
     ck_assert_str_eq(service_error(service), "was not ready within 1 s");
+    ck_assert_uint_gt(service_retry_after_sec(service), 60);
 }
 END_TEST
 
