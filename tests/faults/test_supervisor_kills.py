@@ -32,7 +32,11 @@ def kill_round(field: Field, killed: list[int]) -> None:
         pid = starting_supervisor(keeper, killed)
         # it is ready after some 100 ms
         time.sleep(random.random() * 0.15)
-        os.kill(pid, signal.SIGKILL)
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            log = (field.system.var / "mint.log").read_text("utf-8", "replace")
+            pytest.fail(f"supervisor {pid} ended by itself: {log[-2000:]}")
         killed.append(pid)
     wait_next_supervisor(field.system, killed[-1])
 

@@ -53,8 +53,10 @@ def starting_supervisor(keeper: int, killed: list[int]) -> int:
         for path in Path(f"/proc/{keeper}/task").glob("*/children"):
             for pid in map(int, path.read_text().split()):
                 with contextlib.suppress(OSError):
-                    line = Path(f"/proc/{pid}/cmdline").read_bytes()
-                    if b"mint-supervisor\0" in line and pid not in killed:
+                    # the keeper's own arguments name the supervisor, too, and
+                    # what it has forked shows them until its exec
+                    program = Path(f"/proc/{pid}/exe").readlink().name
+                    if program == "mint-supervisor" and pid not in killed:
                         return pid
         return 0
 
