@@ -77,7 +77,9 @@ def _run(listener: socket.socket, path: str) -> None:
         backlog=16,
         keepalive_sec=5,
         graceful_sec=1,
+        stuck_sec=0,            # no thread that watches: none may be left
     )
+
     async def play() -> None:
         platform = await asyncio.start_server(_answer, sock=own)
         address = platform.sockets[0].getsockname()
