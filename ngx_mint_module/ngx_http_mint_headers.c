@@ -269,6 +269,10 @@ ngx_http_mint_headers_remove(ngx_http_request_t *r,
         }
     }
 
+    if (dropped == 0) {
+        return NGX_OK;
+    }
+
     if (fresh.part.nelts == 0) {
         return ngx_list_init(list, r->pool, 8, sizeof(ngx_table_elt_t));
     }
