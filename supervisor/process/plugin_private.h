@@ -41,6 +41,8 @@ struct plugin_seat {
     struct plugin_found       found;
     enum service_state        told;         /* the history */
     bool                      was_empty;    /* when it was told to end */
+    bool                      is_cleaning;  /* tmp is being emptied */
+    bool                      has_to_prepare;   /* after that */
     uint32_t                  excused;      /* in flight, not waited for */
     uint64_t                  wish;         /* of the process, see restart */
     char                     *address;

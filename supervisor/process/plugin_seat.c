@@ -5,6 +5,7 @@
  * seats serves to plugin_process.c.
  */
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,8 @@ static void plugin_seat_prepare(void *ctx, struct service *service);
 static int plugin_seat_fill(void *ctx, struct service *service,
     struct keeper_spawn_request *request, struct error *err);
 static void plugin_seat_on_state(void *ctx, struct service *service);
+static void plugin_seat_clean(struct plugin_seat *seat);
+static void plugin_seat_done_clean(void *ctx, int status);
 static uint32_t plugin_seat_in_flight(void *ctx, struct service *service);
 static void plugin_seat_on_activity(void *ctx, struct service *service,
     json_t *report);
@@ -204,7 +207,57 @@ plugin_seat_on_state(void *ctx, struct service *service)
         seat->was_empty = plugin_seat_count(seat) == 0;
     }
 
+    if (service_state(service) == SERVICE_DOWN) {
+        plugin_seat_clean(seat);
+    }
+
     plugin_process_on_state(seat);
+}
+
+
+/* after a move nothing starts here for long: what the process has left does
+   not wait for that */
+
+static void
+plugin_seat_clean(struct plugin_seat *seat)
+{
+    struct error              err;
+    struct plugin_processes  *all;
+
+    all = seat->owner->all;
+
+    if (all->is_stopping || seat->is_cleaning) {
+        return;
+    }
+
+    if (keeper_client_wipe(process_table_keeper(all->table), seat->tmp,
+                           plugin_seat_done_clean, seat, &err)
+        != 0)
+    {
+        log_warn("\"%s\" is not emptied: %s", seat->tmp, err.text);
+        return;
+    }
+
+    seat->is_cleaning = true;
+}
+
+
+static void
+plugin_seat_done_clean(void *ctx, int status)
+{
+    struct plugin_seat  *seat;
+
+    seat = ctx;
+    seat->is_cleaning = false;
+
+    if (status != 0 && status != ENOENT) {
+        log_warn("emptying \"%s\" failed: %s", seat->tmp, strerror(status));
+    }
+
+    if (seat->has_to_prepare) {
+        seat->has_to_prepare = false;
+        plugin_seat_prepare(seat, seat->service);
+    }
 }
 
 
@@ -332,6 +385,13 @@ plugin_seat_prepare(void *ctx, struct service *service)
 
     seat = ctx;
     uid = seat->owner->plugin->uid;
+
+    /* two that empty it at once could take what the next process writes */
+
+    if (seat->is_cleaning) {
+        seat->has_to_prepare = true;
+        return;
+    }
 
     if (keeper_client_own(process_table_keeper(seat->owner->all->table),
                           seat->owner->data, 0700, uid, uid,

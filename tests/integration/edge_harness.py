@@ -403,10 +403,10 @@ def count_instructions(bench, name, http, token, n=200, **values):
 
 
 def count_least(bench, name, http, token, n, **values):
-    """Counted twice: under load nginx meets more sockets that are not ready,
-    and asks once more."""
+    """Counted four times: under load nginx meets more sockets that are not
+    ready, and asks once more."""
     return min(count_instructions(bench, f"{name}_{i}", http, token, n,
-                                  **values) for i in range(2))
+                                  **values) for i in range(4))
 
 
 def count_added(bench, token, n=200):

@@ -338,6 +338,14 @@ class MintSystem:
     def plugins(self) -> dict[str, dict[str, Any]]:
         return {p["name"]: p for p in self.ctl_json("plugins")["plugins"]}
 
+    def settled_plugins(self) -> dict[str, dict[str, Any]]:
+        """Without the figures that are different each time they are read."""
+        plugins = self.plugins()
+        for plugin in plugins.values():
+            for instance in plugin["instances"]:
+                instance.pop("watch", None)
+        return plugins
+
     def instance(self, name: str) -> dict[str, Any]:
         return self.plugins()[name]["instances"][0]
 

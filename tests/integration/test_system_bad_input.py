@@ -183,7 +183,7 @@ def state_of(system: MintSystem) -> tuple:
     names += sorted(p.name for p in (system.var / "tmp").resolve().glob("*"))
     names += sorted(p.name for p in (system.run_directory / "s").glob("*"))
     registry = (system.data / "registry.json").read_bytes()
-    return names, registry, system.plugins()
+    return names, registry, system.settled_plugins()
 
 
 @pytest.mark.parametrize("case", CASES)

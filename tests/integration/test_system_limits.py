@@ -104,7 +104,7 @@ def test_a_crowd_goes_with_its_plugin(held: MintSystem, how: str) -> None:
              CLEAN_UP_SEC)
     assert time.monotonic() - begin < 30
     wait_ready(held, main)
-    assert not folder.exists()
+    wait_for(lambda: not folder.exists(), "the end of what it wrote")
     assert zombies() == []
 
 
