@@ -192,7 +192,7 @@ def test_upload_of_what_is_there(mint: CommandLine, tmp_path: Path) -> None:
 def test_bad_bundle_says_why(mint: CommandLine, tmp_path: Path) -> None:
     bad = tmp_path / "bad.mint"
     bad.write_bytes(b"not a zip")
-    before = mint.system.plugins()
+    before = mint.system.settled_plugins()
     text = mint("plugin", "upload", str(bad), status=1)
     assert "FAILED: Invalid .mint bundle" in text
     text = mint("deploy", "--to", mint.system.url, "--bundle",
@@ -201,7 +201,7 @@ def test_bad_bundle_says_why(mint: CommandLine, tmp_path: Path) -> None:
                     requires_mint=">=99",
                 )), status=1)
     assert "Error:" in text and "99" in text
-    assert mint.system.plugins() == before
+    assert mint.system.settled_plugins() == before
 
 
 def test_experiments(mint: CommandLine) -> None:
@@ -226,7 +226,7 @@ def test_member_may_not_upload(
 ) -> None:
     mint = CommandLine(system, tmp_path)
     assert f"Logged in as {MEMBER[0]} (member)" in mint.login(*MEMBER)
-    before = system.plugins()
+    before = system.settled_plugins()
     text = mint("plugin", "upload", str(bundles["test-echo"]), status=1)
     assert "[403]" in text
-    assert system.plugins() == before
+    assert system.settled_plugins() == before
