@@ -201,6 +201,17 @@ operations_refuses(const struct operations *operations,
 }
 
 
+/* the plugin that is named, unless nothing may be changed now: then NULL, and
+   the call has been answered */
+
+static struct plugin *
+change_target(void *ctx, struct admin_call *call, json_t *arguments)
+{
+    return operations_refuses(ctx, call)
+           ? NULL : operations_plugin(ctx, call, arguments);
+}
+
+
 /* ---- restart ------------------------------------------------------- */
 
 void
@@ -211,11 +222,7 @@ operation_restart(void *ctx, struct admin_call *call, json_t *arguments)
     struct plugin  *plugin;
     struct waiter  *waiter;
 
-    if (operations_refuses(ctx, call)) {
-        return;
-    }
-
-    plugin = operations_plugin(ctx, call, arguments);
+    plugin = change_target(ctx, call, arguments);
     if (plugin == NULL) {
         return;
     }
@@ -249,11 +256,7 @@ operation_start(void *ctx, struct admin_call *call, json_t *arguments)
     struct plugin  *plugin;
     struct waiter  *waiter;
 
-    if (operations_refuses(ctx, call)) {
-        return;
-    }
-
-    plugin = operations_plugin(ctx, call, arguments);
+    plugin = change_target(ctx, call, arguments);
     if (plugin == NULL) {
         return;
     }
@@ -278,11 +281,7 @@ operation_halt(void *ctx, struct admin_call *call, json_t *arguments)
     struct plugin  *plugin;
     struct waiter  *waiter;
 
-    if (operations_refuses(ctx, call)) {
-        return;
-    }
-
-    plugin = operations_plugin(ctx, call, arguments);
+    plugin = change_target(ctx, call, arguments);
     if (plugin == NULL) {
         return;
     }
