@@ -197,7 +197,7 @@ def test_deactivated_user(system: MintSystem, admin: httpx.Client) -> None:
 def test_member_may_not_what_only_admins_may(
     system: MintSystem, member: httpx.Client, bundles: dict
 ) -> None:
-    before = system.plugins()
+    before = system.settled_plugins()
     with open(bundles["test-echo"], "rb") as bundle:
         reply = member.post(
             "/api/plugins/upload", files={"file": ("x.mint", bundle)}
@@ -209,7 +209,7 @@ def test_member_may_not_what_only_admins_may(
     for method, path in (("POST", "/api/admin/users"),
                          ("POST", "/api/admin/restart")):
         assert member.request(method, path, json={}).status_code == 403
-    assert system.plugins() == before
+    assert system.settled_plugins() == before
 
 
 def test_two_users_at_once_are_refused(
