@@ -37,6 +37,24 @@
  *   {"command": "figures"}
  * The pipe's end of file means nothing: both ends are held by the keeper.
  *
+ * Many in one:  <python> <plugin_host>/__main__.py share
+ * One process for several plugins.  In place of the SDK's variables and
+ * MINT_HOST_LISTEN_FD:
+ *   MINT_HOST_PLUGINS      [{"fd": N, "environment": {...}}]: of each plugin
+ *                          its listening socket and its whole environment,
+ *                          the SDK's variables, data directory and a TMPDIR
+ *                          below that of the process (made if missing)
+ *   MINT_HOST_READY_SEC    who is not ready by then has failed
+ * Reports about one of the plugins have "plugin": its name; those about the
+ * process have not:
+ *   {"event": "starting"|"ready"|"failed", "plugin": "x", ...}
+ *   {"event": "ready", "plugins": {"x": null, "y": "why it failed"},
+ *    "start_ms": N}                        all are ready or have failed, one
+ *                                          at least is ready
+ *   {"event": "failed", ...}               none is
+ *   {"event": "plugins", "plugins": {...}} answer to {"command": "plugins"}
+ * "activity" and "figures" are the sums of all plugins.
+ *
  * Probe:  <python> <plugin_host>/__main__.py probe
  * with MINT_PLUGIN_ENTRY_POINT, MINT_PLUGIN_DISTRIBUTION and
  * MINT_PLUGIN_NAME set.  Imports the plugin without serving it and reports

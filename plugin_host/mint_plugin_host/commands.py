@@ -7,10 +7,10 @@ import faulthandler
 import os
 import sys
 
-USAGE = "usage: <python> plugin_host/__main__.py serve|probe|warm [NAME]"
+USAGE = "usage: <python> plugin_host/__main__.py serve|probe|share|warm [NAME]"
 
 # the words that may follow are for whoever looks at a list of processes
-COMMANDS = {"serve": 1, "probe": 0, "warm": 1}
+COMMANDS = {"serve": 1, "share": 1, "probe": 0, "warm": 1}
 
 
 def run(argv: list[str]) -> int:
@@ -37,6 +37,11 @@ def run(argv: list[str]) -> int:
         from mint_plugin_host import serve
 
         return serve.serve()
+
+    if command == "share":
+        from mint_plugin_host import share
+
+        return share.share()
 
     from mint_plugin_host import probe
 

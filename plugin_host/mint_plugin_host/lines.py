@@ -4,7 +4,8 @@
 What a plugin prints or logs goes to the log pipe as it is.  Only a line of a
 request becomes a JSON line with the text, the id and the time: the supervisor
 merges those (supervisor/process/log_line.h), so "mintctl trace" finds them.
-A line that is a JSON object already gets the id as one more member.
+A line that is a JSON object already gets the id as one more member.  Where
+several plugins are one process each line says of which it is, too.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 LINE_MAX = 32768                # a longer one goes out as it is
 
 request_id: ContextVar[str] = ContextVar("mint_request_id", default="")
+member: ContextVar[str] = ContextVar("mint_member", default="")
 
 
 def id_of(scope: Any) -> str:
@@ -48,30 +50,32 @@ class TaggedLines(io.TextIOBase):
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
-        self._begun: dict[str, str] = {}    # by id: a line without its end
+        # by id or plugin: a line without its end
+        self._begun: dict[tuple[str, str], str] = {}
 
     # ---- what makes it differ ----------------------------------------
 
     def write(self, text: str) -> int:
-        number = request_id.get()
-        if not number:
+        whose = (member.get(), request_id.get())
+        if not any(whose):
             return self._stream.write(text)
-        whole = self._begun.pop(number, "") + text
+        whole = self._begun.pop(whose, "") + text
         *lines, rest = whole.split("\n")
         if lines:
             self._stream.write(
-                "".join(f"{tagged(line, number)}\n" for line in lines)
+                "".join(f"{tagged(line, *whose)}\n" for line in lines)
             )
         if len(rest) > LINE_MAX:
             self._stream.write(rest)
         elif rest:
-            self._begun[number] = rest
+            self._begun[whose] = rest
         return len(text)
 
     def end_request(self, number: str) -> None:
-        rest = self._begun.pop(number, "")
+        whose = (member.get(), number)
+        rest = self._begun.pop(whose, "")
         if rest:
-            self._stream.write(f"{tagged(rest, number)}\n")
+            self._stream.write(f"{tagged(rest, *whose)}\n")
 
     # ---- what does not -------------------------------------------------
 
@@ -103,17 +107,21 @@ class TaggedLines(io.TextIOBase):
         return getattr(self._stream, name)
 
 
-def tagged(line: str, number: str) -> str:
+def tagged(line: str, plugin: str, number: str) -> str:
     if len(line) > LINE_MAX:
         return line
+    ours = {"request_id": number} if number else {}
+    if plugin:
+        ours["shared_plugin"] = plugin
     if line.startswith("{") and line.endswith("}"):
         try:
             members = json.loads(line)
         except ValueError:
             members = None
         if isinstance(members, dict):
-            if any(n in members for n in ("request_id", "requestId")):
-                return line
-            return json.dumps({**members, "request_id": number})
+            if "requestId" in members:
+                ours.pop("request_id", None)
+            added = {k: v for k, v in ours.items() if k not in members}
+            return json.dumps({**members, **added}) if added else line
     now = datetime.now(UTC).isoformat(timespec="microseconds")
-    return json.dumps({"message": line, "request_id": number, "time": now})
+    return json.dumps({"message": line, **ours, "time": now})

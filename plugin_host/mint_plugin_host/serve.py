@@ -57,10 +57,10 @@ def serve() -> int:
         reporter = Reporter(read_report_fd())
         settings = read_settings()
     except SettingsError as exc:
-        return _fail(reporter, "start", exc)
+        return fail(reporter, "start", exc)
     forget_variables()
     lines.install()
-    _show_name(os.environ["MINT_PLUGIN_NAME"])
+    show_name(os.environ["MINT_PLUGIN_NAME"])
     collector.pause()
 
     reporter.send({
@@ -70,17 +70,17 @@ def serve() -> int:
         "sdk": plugins.sdk_version(),
     })
     try:
-        app = _create_app()
+        app = create_app(plugins.load_plugin())
     except StartRefused as exc:
-        return _fail(reporter, "start", exc)
+        return fail(reporter, "start", exc)
     except BaseException as exc:        # also sys.exit() at import
-        return _fail(reporter, "import", exc)
+        return fail(reporter, "import", exc)
 
     import_ms = round((time.monotonic() - begin) * 1000)
     return _run(app, settings, reporter, import_ms)
 
 
-def _show_name(name: str) -> None:
+def show_name(name: str) -> None:
     """What "top" and "ps -o comm" show: 15 bytes at most."""
     try:
         with open("/proc/self/comm", "w", encoding="utf-8") as stream:
@@ -91,9 +91,8 @@ def _show_name(name: str) -> None:
         libc.set_name(name)
 
 
-def _create_app() -> Any:
+def create_app(plugin: Any) -> Any:
     """What mint_sdk.runtime.create_plugin_app does, with one look between."""
-    plugin = plugins.load_plugin()
     from mint_sdk.app import create_standalone_app
     from mint_sdk.plugin_database import plugin_requires_shared_database
 
@@ -131,7 +130,7 @@ def _run(
         refused = StartRefused(
             f"the plugin's environment needs mint-sdk[server]: {exc}"
         )
-        return _fail(reporter, "import", refused)
+        return fail(reporter, "import", refused)
 
     application = Application(app)
     try:
@@ -140,7 +139,7 @@ def _run(
         )
         loop_factory = server.config.get_loop_factory()
     except Exception as exc:
-        return _fail(reporter, "start", exc)
+        return fail(reporter, "start", exc)
 
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         try:
@@ -148,7 +147,7 @@ def _run(
             code = 0
         except BaseException as exc:
             code = _end(server, application, reporter, exc)
-        _force_exit_later(code)
+        force_exit_later(code)
     return code
 
 
@@ -157,7 +156,12 @@ def _end(
 ) -> int:
     """The exit code after the server was ended by an exception."""
     if not server.started:
-        return _fail(reporter, "start", application.failure or exc)
+        return fail(reporter, "start", application.failure or exc)
+    return exit_code(exc)
+
+
+def exit_code(exc: BaseException) -> int:
+    """Says what has ended the event loop."""
     traceback.print_exception(exc)
     if not isinstance(exc, SystemExit):
         print("plugin host: the event loop failed", file=sys.stderr)
@@ -171,7 +175,7 @@ def _end(
     return exc.code if isinstance(exc.code, int) else 1
 
 
-def _fail(reporter: Reporter, stage: str, exc: BaseException) -> int:
+def fail(reporter: Reporter, stage: str, exc: BaseException) -> int:
     text = trace(exc)
     known = isinstance(exc, (SettingsError, StartRefused))
     error = str(exc) if known else one_line(exc)
@@ -182,7 +186,7 @@ def _fail(reporter: Reporter, stage: str, exc: BaseException) -> int:
     return EXIT_IMPORT if stage == "import" else EXIT_START
 
 
-def _force_exit_later(code: int) -> None:
+def force_exit_later(code: int) -> None:
     """A thread of the plugin that never ends must not keep the process."""
 
     def force() -> None:

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 REPORT_FD = "MINT_HOST_REPORT_FD"
+PLUGINS = "MINT_HOST_PLUGINS"
 
 # without these the SDK would serve in its standalone mode, which asks nobody
 # who he is
@@ -33,12 +36,54 @@ class Settings:
     stuck_sec: int              # 0: an event loop is never called stuck
 
 
+@dataclass(frozen=True)
+class Place:
+    """One plugin of several in this process."""
+
+    name: str
+    listen_fd: int
+    environ: dict[str, str]
+
+
 def read_settings() -> Settings:
+    _check_needed(os.environ, "")
+    return _read_settings(_number("MINT_HOST_LISTEN_FD", None, 0, 65535))
+
+
+def read_shared_settings() -> tuple[Settings, list[Place], int]:
+    """Of all, of each, and within how many seconds each has to be ready."""
+    settings = _read_settings(-1)
+    ready_sec = _number("MINT_HOST_READY_SEC", 45, 1, 86400)
+    try:
+        places = [
+            Place(
+                name=str(item["environment"]["MINT_PLUGIN_NAME"]),
+                listen_fd=int(item["fd"]),
+                environ={
+                    str(k): str(v) for k, v in item["environment"].items()
+                },
+            )
+            for item in json.loads(os.environ.get(PLUGINS, ""))
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise SettingsError(f"{PLUGINS} is malformed: {exc!r}") from exc
+    for place in places:
+        _check_needed(place.environ, f" for plugin {place.name!r}")
+        _keep_private(place.listen_fd)
+    if not places:
+        raise SettingsError(f"{PLUGINS} names no plugin")
+    return settings, places, ready_sec
+
+
+def _check_needed(environ: Mapping[str, str], whose: str) -> None:
     for name in NEEDED:
-        if not os.environ.get(name):
-            raise SettingsError(f"{name} is not set")
+        if not environ.get(name):
+            raise SettingsError(f"{name} is not set{whose}")
+
+
+def _read_settings(listen_fd: int) -> Settings:
     settings = Settings(
-        listen_fd=_number("MINT_HOST_LISTEN_FD", None, 0, 65535),
+        listen_fd=listen_fd,
         control_fd=_number("MINT_HOST_CONTROL_FD", -1, 0, 65535),
         backlog=_number("MINT_HOST_BACKLOG", 512, 1, 65535),
         keepalive_sec=_number("MINT_HOST_KEEPALIVE_SEC", 75, 1, 86400),

@@ -309,6 +309,7 @@ class FakePlatform:
         self.data: dict[int, dict[str, Any]] = {}
         self.results: dict[tuple[int, str], dict[str, Any]] = {}
         self.settings: dict[str, dict[str, Any]] = {}
+        self.tokens: dict[str | None, str] = {}     # by plugin, else TOKEN
         self.lock = threading.Lock()
         platform = self
 
@@ -331,7 +332,10 @@ class FakePlatform:
         path = parts.path.removeprefix("/api/internal")
         with self.lock:
             self.calls.append((method, path, headers))
-            if headers.get("x-mint-internal-token") != TOKEN:
+            name = headers.get("x-mint-plugin-name")
+            if headers.get("x-mint-internal-token") != self.tokens.get(
+                name, TOKEN
+            ):
                 return 401, _error(401, "auth.unauthorized", "bad token")
             for pattern, handler in ROUTES[method]:
                 match = re.fullmatch(pattern, path)
