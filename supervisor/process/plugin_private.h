@@ -4,7 +4,8 @@
  * plugin_process.c (all plugins, the registry's news), plugin_seat.c (one
  * seat: socket, directories, command line), plugin_move.c and plugin_drain.c
  * (from one seat to the other), plugin_adopt.c (what an earlier supervisor
- * left), plugin_rest.c (idle ones), plugin_wish.c (what others want).
+ * left), plugin_rest.c (idle ones), plugin_wish.c (what others want),
+ * plugin_backlog.c (requests that no process takes up).
  */
 
 #ifndef SUPERVISOR_PROCESS_PLUGIN_PRIVATE_H
@@ -13,6 +14,7 @@
 #include "confinement.h"
 #include "environment_block.h"
 #include "history.h"
+#include "plugin_backlog.h"
 #include "plugin_move.h"
 #include "plugin_process.h"
 #include "plugin_rest.h"
@@ -45,6 +47,7 @@ struct plugin_seat {
     bool                      has_to_prepare;   /* after that */
     uint32_t                  excused;      /* in flight, not waited for */
     uint64_t                  wish;         /* of the process, see restart */
+    struct plugin_backlog     backlog;      /* what nobody accepts */
     char                     *address;
     char                     *tmp;
     char                     *running;      /* environment in use */

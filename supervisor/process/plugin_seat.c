@@ -83,6 +83,7 @@ plugin_seat_init(struct plugin_seat *seat, struct plugin_process *owner,
                                 seat);
     service_set_generation(seat->service, mint_seat_generation(
                   all->listener.seat_word(all->listener.ctx, seat->record)));
+    plugin_backlog_init(seat);
     free(url);
 }
 
@@ -92,6 +93,7 @@ plugin_seat_clear(struct plugin_seat *seat)
 {
     size_t  i;
 
+    plugin_backlog_clear(seat);
     service_free(&seat->service);
     environment_clear(&seat->environment);
     confinement_clear(&seat->confinement);
@@ -127,7 +129,7 @@ plugin_seat_on_listening(void *ctx, int status,
     all = seat->owner->all;
 
     if (status == 0) {
-        close(info->fd);
+        plugin_backlog_set_socket(seat, info->fd);
         seat->is_listening = true;
         all->listener.on_seat(all->listener.ctx, seat->owner->plugin,
                               seat->record, seat->address);
@@ -192,6 +194,7 @@ plugin_seat_set_role(struct plugin_seat *seat, enum plugin_role role)
 {
     seat->role = role;
     plugin_seat_publish(seat);
+    plugin_backlog_touch(seat);
 }
 
 
@@ -202,6 +205,7 @@ plugin_seat_on_state(void *ctx, struct service *service)
 
     seat = ctx;
     plugin_seat_publish(seat);
+    plugin_backlog_touch(seat);
 
     if (service_state(service) == SERVICE_STOPPING) {
         seat->was_empty = plugin_seat_count(seat) == 0;

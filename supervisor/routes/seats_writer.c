@@ -32,41 +32,6 @@ static bool seats_same_place(const struct mint_seat *a,
 static void seats_file_shape(uint32_t capacity, struct run_shape *shape);
 
 
-static const char *const  seats_state_names[] = {
-    [MINT_SEAT_EMPTY] = "empty",
-    [MINT_SEAT_STARTING] = "starting",
-    [MINT_SEAT_READY] = "ready",
-    [MINT_SEAT_DRAINING] = "draining",
-    [MINT_SEAT_CLOSED] = "closed"
-};
-
-static const char *const  seats_cause_names[] = {
-    [MINT_CAUSE_NONE] = "none",
-    [MINT_CAUSE_FIRST_START] = "first_start",
-    [MINT_CAUSE_CRASHED] = "crashed",
-    [MINT_CAUSE_RESTART] = "restart",
-    [MINT_CAUSE_FAILED] = "failed",
-    [MINT_CAUSE_STOPPED] = "stopped",
-    [MINT_CAUSE_INSTALLING] = "installing",
-    [MINT_CAUSE_UPGRADING] = "upgrading"
-};
-
-
-const char *
-mint_seat_state_name(unsigned state)
-{
-    return state < MINT_SEAT_STATE_COUNT ? seats_state_names[state]
-                                         : "unknown";
-}
-
-
-const char *
-mint_seat_cause_name(unsigned cause)
-{
-    return cause < MINT_CAUSE_COUNT ? seats_cause_names[cause] : "unknown";
-}
-
-
 int
 seats_writer_open(struct seats_writer *writer, const char *directory,
     uint32_t capacity, gid_t gid, struct error *err)

@@ -6,6 +6,7 @@
 #ifndef SUPERVISOR_ROUTES_SEATS_WRITER_H
 #define SUPERVISOR_ROUTES_SEATS_WRITER_H
 
+#include "contract/mint_seat_names.h"
 #include "contract/mint_seats.h"
 #include "run_file.h"
 
@@ -60,8 +61,5 @@ uint32_t seats_writer_pins_of(const struct seats_writer *writer,
    array */
 int seats_file_read(const struct run_file *file, struct mint_seat **seats,
     uint32_t *capacity, struct error *err);
-
-const char *mint_seat_state_name(unsigned state);
-const char *mint_seat_cause_name(unsigned cause);
 
 #endif /* SUPERVISOR_ROUTES_SEATS_WRITER_H */

@@ -94,10 +94,14 @@ class Field:
         assert pid > 0, f"{name} does not run"
         begin = time.monotonic()
         os.kill(pid, signal.SIGKILL)
+        self.add_death(name, pid, begin)
+        return pid
+
+    def add_death(self, name: str, pid: int, begin: float) -> None:
+        """Waits for it, and has it in the ledger."""
         wait_for(lambda: is_gone(pid), f"the end of {name}")
         self.ledger.add_outage(
             Outage(name, begin, time.monotonic() + TEARDOWN_SEC))
-        return pid
 
     def state(self) -> dict[str, Any]:
         """What a fault elsewhere must not change."""
