@@ -79,4 +79,6 @@ def test_unaccepted(
         report = scenario.judge(field)
         scenario.figure(f"{waiting} waited at the socket")
         report.check(Verdict.REFUSED, Verdict.TOLD)
-        assert "that no process has accepted are refused" in field.system.text
+        refused = sum(b"no process that could" in f.attempt.body
+                      for f in report.findings)
+        assert refused >= waiting / 2, f"{refused} of {waiting}"
