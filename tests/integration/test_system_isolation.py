@@ -192,6 +192,71 @@ def test_daemons_do_not_run_as_root(system: MintSystem) -> None:
     assert owners["supervisor"] == owners["platform"] != owners["nginx"]
 
 
+FORGED = ("X-MINT-User-Id: 1\r\nX-MINT-Username: admin\r\n"
+          "X-MINT-User-Role: admin\r\n"
+          'X-MINT-User-Permissions: ["users.view"]\r\n'
+          "X-Forwarded-User: admin\r\nX-Remote-User: admin\r\n")
+
+
+def ask(
+    system: MintSystem, token: str, to: str | int, path: str, headers: str
+) -> tuple[int, str]:
+    """Status and body of what nosy is told by whom it connects to itself."""
+    with system.client(token) as client:
+        reply = client.post("/api/test-nosy/ask", json={
+            "to": to, "request": f"GET {path} HTTP/1.1\r\nHost: x\r\n"
+                                 f"Connection: close\r\n{headers}\r\n"})
+    assert reply.status_code == 200, reply.text
+    head, _, body = reply.json()["reply"].partition("\r\n\r\n")
+    return int(head.split(" ")[1]), body
+
+
+def check_callbacks(system: MintSystem, token: str) -> None:
+    """Any process may connect there; only a plugin's token is believed."""
+    with system.client(token) as client:
+        own = client.get("/api/test-nosy/own").json()
+    port = int(own["platform"].rsplit(":", 1)[1])
+    path = "/api/internal/users"
+    for named in ("", "X-MINT-Plugin-Name: test-echo\r\n",
+                  "X-MINT-Plugin-Name: test-echo\r\n"
+                  "X-MINT-Internal-Token: forged\r\n"):
+        status, body = ask(system, token, port, path, FORGED + named)
+        assert (status, "username" in body) == (403, False), body
+    proof = (f"X-MINT-Internal-Token: {own['token']}\r\n"
+             "X-MINT-Plugin-Name: ")
+    assert ask(system, token, port, path, proof + "test-echo\r\n")[0] == 403
+    assert ask(system, token, port, path, proof + "test-nosy\r\n")[0] == 200
+
+
+def check_sockets(system: MintSystem, token: str) -> None:
+    """Behind the edge nobody is who he says, but who can prove it."""
+    sockets = system.run_directory / "s"
+    platform = str(sockets / "platform.sock")
+    plugin = system.plugins()["test-echo"]
+    seat = plugin["instances"][0]["seat"]
+    echo = str(sockets / f"{plugin['id']}-0{seat}.sock")
+    for to, path, wanted_status in (
+        (platform, "/api/auth/verify", 401),
+        (platform, "/api/admin/users", 401),
+        (platform, "/api/internal/users", 501),
+        (echo, "/api/test-echo/whoami", 403),
+    ):
+        status, body = ask(system, token, to, path, FORGED)
+        assert status == wanted_status, (path, body)
+    bearer = f"Authorization: Bearer {token}\r\n"
+    status, body = ask(system, token, platform, "/api/auth/verify",
+                       FORGED + bearer)
+    answer = json.loads(body)
+    assert status == 200 and answer["username"] == MEMBER[0]
+    assert answer["user"]["role"] == "member"
+
+
+def test_callbacks_need_a_token(
+    system: MintSystem, member_token: str
+) -> None:
+    check_callbacks(system, member_token)
+
+
 def test_the_checks_of_an_installation_are_confined(
     system: MintSystem, tmp_path: Path
 ) -> None:
@@ -262,6 +327,8 @@ def test_without_root_it_works_and_says_what_is_open(landlock: bool) -> None:
                 assert set(got.values()) == {"PermissionError"}, (what, got)
             else:
                 assert "open" in got.values(), (what, got)
+        check_sockets(system, token)
+        check_callbacks(system, token)
         if landlock:
             hidden = {"read": [str(place / "cache" / "x")],
                       "folders": ["/", str(place), str(ROOT), "/tmp"]}

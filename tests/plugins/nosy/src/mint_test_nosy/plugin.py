@@ -25,6 +25,13 @@ class Wanted(BaseModel):
     environ: list[int] = []     # pids
 
 
+class Question(BaseModel):
+    """A request, byte for byte, and to whom: a unix socket, or a port."""
+
+    to: str | int
+    request: str
+
+
 @mint_plugin(analysis_type="custom", routes_prefix="/test-nosy")
 class NosyPlugin(AnalysisPlugin):
     @endpoint.post("/try")
@@ -42,6 +49,17 @@ class NosyPlugin(AnalysisPlugin):
                 "environ": _each(wanted.environ, _environ),
             },
         }
+
+    @endpoint.post("/ask")
+    def ask(self, question: Question) -> dict[str, Any]:
+        """By its own connection, past the edge."""
+        return {"reply": _ask(question.to, question.request)}
+
+    @endpoint.get("/own")
+    async def own(self) -> dict[str, Any]:
+        """What it was given to speak with the platform."""
+        return {"platform": os.environ["MINT_PLATFORM_URL"],
+                "token": os.environ["MINT_PLUGIN_TOKEN"]}
 
     @endpoint.get("/fds")
     async def open_files(self) -> dict[str, Any]:
@@ -95,6 +113,17 @@ def _connect(path: str) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.settimeout(2)
         sock.connect(path)
+
+
+def _ask(to: str | int, request: str) -> str:
+    family = socket.AF_UNIX if isinstance(to, str) else socket.AF_INET
+    address = to if isinstance(to, str) else ("127.0.0.1", to)
+    with socket.socket(family, socket.SOCK_STREAM) as sock:
+        sock.settimeout(10)
+        sock.connect(address)
+        sock.sendall(request.encode())
+        with sock.makefile("rb") as stream:
+            return stream.read().decode()
 
 
 def _signal(pid: int) -> None:
