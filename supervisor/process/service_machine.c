@@ -365,7 +365,7 @@ service_act_drain(struct service *service)
 
 /* when all is stopped nobody is left to wait for an answer */
 
-static unsigned
+unsigned
 service_grace_sec(const struct service *service)
 {
     unsigned  grace;
@@ -441,8 +441,11 @@ service_kill(struct service *service)
 static void
 service_act_kill(struct service *service)
 {
-    log_warn("\"%s\" did not stop within %u s and is killed",
-             service->options.name, service_grace_sec(service));
+    char  text[64];
+
+    snprintf(text, sizeof(text), "did not stop within %u s and is killed",
+             service_grace_sec(service));
+    output_write(service->output, LOG_LEVEL_WARN, NULL, text);
 
     service_kill(service);
 }

@@ -105,6 +105,7 @@ void service_set_timer(struct service *service, unsigned ms);
 void service_set_poll(struct service *service, unsigned ms);
 void service_set_deadline(struct service *service);
 void service_kill(struct service *service);
+unsigned service_grace_sec(const struct service *service);
 void service_on_timer(evutil_socket_t fd, short what, void *arg);
 
 /* service_pool.c: start places, and who gets the next one */

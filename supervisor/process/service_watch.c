@@ -140,6 +140,11 @@ service_exit_text(struct service *service, const struct keeper_exit_info *end)
         snprintf(service->last_exit, sizeof(service->last_exit),
                  "killed: %.80s", service->error);
 
+    } else if (service->is_killed && service->state == SERVICE_STOPPING) {
+        snprintf(service->last_exit, sizeof(service->last_exit),
+                 "killed: did not stop within %u s",
+                 service_grace_sec(service));
+
     } else if (end->oom_kills == 0 || !WIFSIGNALED(end->wait_status)
         || WTERMSIG(end->wait_status) != SIGKILL || service->is_killed)
     {

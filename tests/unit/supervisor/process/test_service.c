@@ -683,6 +683,8 @@ START_TEST(stop_kills_what_does_not_stop)
     ck_assert_uint_lt(time_boot_ms() - start, 4500);
     play_exit(SIGKILL);
     await(SERVICE_DOWN);
+    ck_assert_str_eq(service_last_exit(service),
+                     "killed: did not stop within 3 s");
     ck_assert_int_eq(service_cause(service), MINT_CAUSE_STOPPED);
     ck_assert_int_eq(played.spawns, 1);
 }
