@@ -23,7 +23,9 @@
 #include "supervisor/routes/run_json.h"
 
 
-#define SUPPORT_FILE_MAX  (1024 * 1024)
+#define SUPPORT_FILE_MAX        (1024 * 1024)
+#define SUPPORT_HISTORY_MAX     (8 * 1024 * 1024)
+#define SUPPORT_HISTORY_LINES   100
 
 
 struct support {
@@ -36,10 +38,15 @@ struct support {
 
 typedef int (*support_part_fn)(struct support *support);
 
+/* name: without the suffix */
+typedef int (*support_file_fn)(struct support *support, const char *name,
+    const char *path);
+
 static int support_answers(struct support *support);
 static int support_config(struct support *support);
 static int support_run_files(struct support *support);
 static int support_crashes(struct support *support);
+static int support_histories(struct support *support);
 static int support_logs(struct support *support);
 static int support_requests(struct support *support);
 static int support_machine(struct support *support);
@@ -48,7 +55,8 @@ static int support_about(struct support *support);
 
 static const support_part_fn  support_list[] = {
     support_answers, support_config, support_run_files, support_crashes,
-    support_logs, support_requests, support_machine, support_about
+    support_histories, support_logs, support_requests, support_machine,
+    support_about
 };
 
 
@@ -213,6 +221,99 @@ support_crashes(struct support *support)
 }
 
 
+/* the files of a directory with that suffix, until fn fails */
+
+static int
+support_each(struct support *support, const char *path, const char *suffix,
+    support_file_fn fn)
+{
+    DIR            *directory;
+    int             rc;
+    char           *name, *file;
+    size_t          len, end;
+    struct dirent  *entry;
+
+    directory = opendir(path);
+    end = strlen(suffix);
+    rc = 0;
+
+    while (directory != NULL && rc == 0
+           && (entry = readdir(directory)) != NULL)
+    {
+        len = strlen(entry->d_name);
+
+        if (len <= end || strcmp(entry->d_name + len - end, suffix) != 0) {
+            continue;
+        }
+
+        name = mem_printf("%.*s", (int) (len - end), entry->d_name);
+        file = mem_printf("%s/%s", path, entry->d_name);
+        rc = fn(support, name, file);
+        free(name);
+        free(file);
+    }
+
+    if (directory != NULL) {
+        closedir(directory);
+    }
+
+    return rc;
+}
+
+
+/* lines of JSON; half a line, of a supervisor that was killed, is left out */
+
+static int
+support_history(struct support *support, const char *name, const char *path)
+{
+    int            rc;
+    char          *line, *rest, *file;
+    json_t        *records, *record;
+    struct strbuf  text = { 0 };
+
+    if (fs_read(path, SUPPORT_HISTORY_MAX, &text, NULL) != 0) {
+        return 0;
+    }
+
+    records = json_array();
+    rest = text.data;
+
+    while (rest != NULL && (line = strsep(&rest, "\n")) != NULL) {
+        record = json_loads(line, 0, NULL);
+
+        if (record != NULL) {
+            json_array_append_new(records, record);
+        }
+
+        if (json_array_size(records) > SUPPORT_HISTORY_LINES) {
+            json_array_remove(records, 0);
+        }
+    }
+
+    file = mem_printf("history/%s.json", name);
+    rc = support_add_json(support, file, "mintctl history", records);
+    free(file);
+    json_decref(records);
+    strbuf_free(&text);
+
+    return rc;
+}
+
+
+static int
+support_histories(struct support *support)
+{
+    int    rc;
+    char  *path;
+
+    path = mem_printf("%s/history", support->parts->data_directory);
+    rc = support_each(support, path, ".jsonl", support_history);
+    free(path);
+
+    return rc;
+}
+
+
 /* the last lines of one log, each without secrets */
 
 static int
@@ -261,38 +362,26 @@ support_log(struct support *support, const char *name, const char *file,
 
 
 static int
-support_logs(struct support *support)
+support_one_log(struct support *support, const char *name, const char *path)
 {
-    DIR            *directory;
-    int             rc;
-    char           *name, *file;
-    size_t          len;
-    struct dirent  *entry;
+    int    rc;
+    char  *file;
 
-    directory = opendir(support_fact(support, "log_directory"));
-    rc = 0;
+    (void) path;
 
-    while (directory != NULL && rc == 0
-           && (entry = readdir(directory)) != NULL)
-    {
-        len = strlen(entry->d_name);
-
-        if (len < 5 || strcmp(entry->d_name + len - 4, ".log") != 0) {
-            continue;
-        }
-
-        name = mem_printf("%.*s", (int) len - 4, entry->d_name);
-        file = mem_printf("logs/%s", entry->d_name);
-        rc = support_log(support, name, file, "its last 2000 lines");
-        free(name);
-        free(file);
-    }
-
-    if (directory != NULL) {
-        closedir(directory);
-    }
+    file = mem_printf("logs/%s.log", name);
+    rc = support_log(support, name, file, "its last 2000 lines");
+    free(file);
 
     return rc;
+}
+
+
+static int
+support_logs(struct support *support)
+{
+    return support_each(support, support_fact(support, "log_directory"),
+                        ".log", support_one_log);
 }
 
 

@@ -191,8 +191,11 @@ def test_support_bundle(
         "facts.json", "config.json", "run.json", "machine.txt",
         f"logs/{NAME}.log", "logs/nginx.log", "logs/platform.log",
         "logs/supervisor.log", "logs/edge-requests.log",
-        f"crashes/{NAME}-1.json",
+        f"crashes/{NAME}-1.json", f"history/{NAME}.json",
     } <= set(files)
+    history = json.loads(files[f"history/{NAME}.json"])
+    assert any((r["subject"], r["from"], r["cause"]) ==
+               ("process", "ready", "crash") for r in history), history
     for name in files:
         assert name == "about.txt" or name in files["about.txt"]
         for secret in (SECRET, token, "abc123", ADMIN[1]):
