@@ -133,6 +133,7 @@ plugin_adopt_trial(struct plugin_process *p, struct plugin_seat *old,
                     ? MINT_CAUSE_UPGRADING : MINT_CAUSE_RESTART;
     p->move.old = old;
     p->move.fresh = fresh;
+    plugin_history_restore_wishes(p);
     old->role = PLUGIN_ROLE_CURRENT;
     fresh->role = PLUGIN_ROLE_TRIAL;
     service_set_once(old->service, true);
@@ -158,6 +159,7 @@ plugin_adopt_after(struct plugin_process *p, struct plugin_seat *old,
     move->cause = fresh != NULL ? MINT_CAUSE_RESTART : MINT_CAUSE_STOPPED;
     move->old = old;
     move->fresh = fresh;
+    plugin_history_restore_wishes(p);
 
     /* the moment of the switch: shortly after the next one's start */
 

@@ -162,10 +162,27 @@ plugin_drain_answer(struct plugin_process *p)
 }
 
 
+/* by the supervisor before, which did not come to that */
+
+static bool
+plugin_drain_is_now(struct plugin_process *p)
+{
+    if (p->move.is_now) {
+        plugin_drain_close(p, "asked for at once");
+    }
+
+    return p->move.is_now;
+}
+
+
 void
 plugin_drain_timer(struct plugin_process *p)
 {
     char  *lost, *text;
+
+    if (plugin_drain_is_now(p)) {
+        return;
+    }
 
     if (plugin_drain_is_overdue(p)) {
         lost = plugin_activity_text(&p->move.activity);
@@ -224,6 +241,10 @@ plugin_drain_empty_answer(struct plugin_process *p)
 void
 plugin_drain_empty_timer(struct plugin_process *p)
 {
+    if (plugin_drain_is_now(p)) {
+        return;
+    }
+
     if (plugin_drain_has_waited(p)) {
         plugin_drain_close(p, "30 s are over");
         return;

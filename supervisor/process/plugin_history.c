@@ -82,6 +82,18 @@ plugin_history_move(struct plugin_process *p, enum plugin_move_state from)
     plugin_history_put(record, "text", move->error);
     plugin_history_put(record, "traceback", move->traceback);
 
+    if (move->is_again) {
+        plugin_history_put(record, "again",
+                           plugin_history_causes[move->again_cause]);
+        json_object_set_new(record, "again_now",
+                            json_boolean(move->is_again_now));
+    }
+
+    if (from == move->state && move->error == NULL) {
+        plugin_history_put(record, "text", move->is_again
+                           ? "wanted once more" : "wanted at once");
+    }
+
     history_add(p->history, record);
 }
 
@@ -113,6 +125,40 @@ plugin_history_plugin(struct plugin_process *p, enum plugin_state to,
 
 
 /* ---- for a new supervisor ------------------------------------------- */
+
+/* what was wanted of a move that is under way, besides what is seen */
+
+void
+plugin_history_restore_wishes(struct plugin_process *p)
+{
+    const char          *to, *again;
+    const json_t        *record;
+    struct plugin_move  *move;
+
+    move = &p->move;
+    record = history_last(p->history, "subject", "move", NULL, NULL);
+    to = json_string_value(json_object_get(record, "to"));
+
+    if (to == NULL
+        || strcmp(to, plugin_move_state_name(PLUGIN_MOVE_NONE)) == 0
+        || strcmp(to, plugin_move_state_name(PLUGIN_MOVE_RESISTING)) == 0)
+    {
+        return;
+    }
+
+    move->is_now = json_is_true(json_object_get(record, "now"));
+    again = json_string_value(json_object_get(record, "again"));
+
+    if (again != NULL) {
+        move->is_again = true;
+        move->is_again_now = json_is_true(json_object_get(record,
+                                                          "again_now"));
+        move->again_cause = strcmp(again, plugin_history_causes[
+                                              MINT_CAUSE_UPGRADING]) == 0
+                            ? MINT_CAUSE_UPGRADING : MINT_CAUSE_RESTART;
+    }
+}
+
 
 void
 plugin_history_restore_error(struct plugin_process *p)

@@ -14,6 +14,7 @@
 /* the service of the seat has another state than at the last call */
 void plugin_history_process(struct plugin_seat *seat);
 
+/* its state has changed, or, with the state it has, what is wanted of it */
 void plugin_history_move(struct plugin_process *p,
     enum plugin_move_state from);
 
@@ -23,5 +24,8 @@ void plugin_history_plugin(struct plugin_process *p, enum plugin_state to,
 
 /* why the next process was given up: into the move's error and traceback */
 void plugin_history_restore_error(struct plugin_process *p);
+
+/* "at once" and "once more", for a move that is under way */
+void plugin_history_restore_wishes(struct plugin_process *p);
 
 #endif /* SUPERVISOR_PROCESS_PLUGIN_HISTORY_H */

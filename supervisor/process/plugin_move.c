@@ -317,11 +317,13 @@ plugin_move_in_place(struct plugin_process *p)
 static void
 plugin_move_begin(struct plugin_process *p)
 {
+    bool                 was_again;
     struct plugin_seat  *fresh;
     struct plugin_move  *move;
 
     move = &p->move;
     fresh = plugin_process_other_seat(p, p->current);
+    was_again = move->is_again;
     move->is_again = false;
     move->cause = move->again_cause;
     move->is_now = move->is_again_now;
@@ -330,6 +332,11 @@ plugin_move_begin(struct plugin_process *p)
         || !fresh->is_listening)
     {
         plugin_move_in_place(p);
+
+        if (was_again) {
+            plugin_history_move(p, p->move.state);      /* not any more */
+        }
+
         return;
     }
 
@@ -345,10 +352,13 @@ plugin_move_begin(struct plugin_process *p)
 }
 
 
+/* the next supervisor may have to do it */
+
 static void
 plugin_move_again(struct plugin_process *p)
 {
     p->move.is_again = true;
+    plugin_history_move(p, p->move.state);
 }
 
 
@@ -358,6 +368,7 @@ static void
 plugin_move_retry(struct plugin_process *p)
 {
     p->move.cause = p->move.again_cause;
+    p->move.is_again = false;
     plugin_move_set_error(p, NULL, NULL);
     plugin_move_set_state(p, PLUGIN_MOVE_STARTING);
     service_restart(p->move.fresh->service, p->move.cause);
@@ -374,7 +385,7 @@ plugin_move_follow(struct plugin_process *p)
     move = &p->move;
 
     if (move->fresh != NULL) {
-        move->is_again = true;
+        plugin_move_again(p);
         return;
     }
 
@@ -390,6 +401,7 @@ static void
 plugin_move_hurry(struct plugin_process *p)
 {
     p->move.is_now = true;
+    plugin_history_move(p, p->move.state);
 }
 
 

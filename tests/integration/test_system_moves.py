@@ -327,9 +327,11 @@ def test_back_off_outlives_the_supervisor(echo: MintSystem) -> None:
     wait_for(lambda: echo.plugins()[PLUGIN]["state"] == "ready", "the next")
 
 
-def _start_restart(system: MintSystem) -> subprocess.Popen[bytes]:
+def _start_restart(
+    system: MintSystem, *options: str
+) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [str(BUILD / "mintctl"), "restart", PLUGIN],
+        [str(BUILD / "mintctl"), "restart", PLUGIN, *options],
         env={**os.environ, "MINT_VAR": str(system.var)},
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )
@@ -354,3 +356,49 @@ def test_new_supervisor_finds_an_old_process_draining(
     settle(echo)
     assert echo.plugins()[PLUGIN]["state"] == "ready"
     assert len(echo.plugins()[PLUGIN]["instances"]) == 1
+
+
+def test_a_waiting_restart_outlives_the_supervisor(
+    echo: MintSystem, owner: httpx.Client, other: httpx.Client
+) -> None:
+    """It is done when the older process has ended, once."""
+    first = pid_of(owner)
+    submit(owner, 60.0)
+    echo.ctl("restart", PLUGIN)
+    second = pid_of(other)
+    done = echo.ctl("restart", PLUGIN)
+    assert "later" in done.stdout
+    kill_supervisor(echo)
+    assert move(echo)["again"] is True
+    assert pid_of(other) == second
+    os.kill(first, signal.SIGKILL)
+    wait_for(lambda: pid_of(other) != second, "the next process")
+    settle(echo)
+    third = pid_of(other)
+    kill_supervisor(echo)
+    assert move(echo) is None
+    assert pid_of(other) == third
+
+
+def test_at_once_outlives_the_supervisor(
+    echo: MintSystem, owner: httpx.Client, folder: Path
+) -> None:
+    """Wanted while the next process starts: the old one is not asked whose
+    work it has."""
+    echo.install(echo_version(folder, "1.5.0", "time.sleep(3)"))
+    settle(echo)
+    first = pid_of(owner)
+    job = submit(owner, 60.0)
+    orders = [_start_restart(echo)]
+    try:
+        reach(echo, "starting")
+        orders.append(_start_restart(echo, "--now", "--yes"))
+        wait_for(lambda: echo.ctl_json("history", PLUGIN)["records"][-1].get(
+            "text") == "wanted at once", "the order")
+        kill_supervisor(echo)
+        settle(echo)
+    finally:
+        for order in orders:
+            order.wait(timeout=60)
+    assert pid_of(owner) != first
+    assert owner.get(f"{BASE}/jobs/{job}/result").status_code == 404
