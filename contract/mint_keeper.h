@@ -15,6 +15,15 @@
  * each with its fds, then MINT_KEEPER_ATTACHED.  So a new supervisor adopts
  * everything.
  *
+ * Hand-over: when a keeper has died, the next one tells the supervisor HELLO
+ * on the socket of MINT_KEEPER_SOCKET, which the supervisor listens on, and
+ * the same is told the other way round: CUSTODY, then every LISTENER and CHILD
+ * as the dead keeper had sent it, with its fds, then GIVEN.  The keeper goes
+ * on as if the supervisor had just attached: FACTS, EXITED for each child that
+ * is dead or not to be had, ATTACHED.  The supervisor then asks again what had
+ * not been answered, except SPAWN: what a dead keeper may have started without
+ * saying so, the new one kills.  Each checks who the other is (SO_PEERCRED).
+ *
  * The fds travel by SCM_RIGHTS in the order given at each message.  Strings
  * follow the struct, each ended by NUL.  A message is at most
  * MINT_KEEPER_MESSAGE_MAX bytes.  Requests are answered in order, WIPE when it
@@ -31,13 +40,23 @@
 #include <stdint.h>
 
 
-#define MINT_KEEPER_VERSION       2
+#define MINT_KEEPER_VERSION       3
 #define MINT_KEEPER_FD_ENV        "MINT_KEEPER_FD"
 #define MINT_KEEPER_PROGRAM_ENV   "MINT_KEEPER_PROGRAM"   /* what it starts */
+#define MINT_KEEPER_SOCKET_ENV    "MINT_KEEPER_SOCKET"    /* for hand-over */
+#define MINT_KEEPER_MARK_ENV      "MINT_KEEPER"     /* in the environment of
+                                       each child: pid file of its keeper */
 #define MINT_KEEPER_MESSAGE_MAX   131072
 #define MINT_KEEPER_LABEL_MAX     256
 #define MINT_KEEPER_LISTENERS_MAX 8         /* per child */
 #define MINT_KEEPER_FIRST_FD      3         /* of a child's listeners */
+#define MINT_KEEPER_FDS_MAX       6         /* of one message */
+#define MINT_KEEPER_CGROUPS       4         /* of one child, see CHILD */
+#define MINT_KEEPER_CUSTODY_LEN   32        /* hex digits */
+
+/* wait status of a process that is not the keeper's own child: an earlier
+   keeper has started it.  No process ever ends with this one. */
+#define MINT_KEEPER_STATUS_UNKNOWN  (-1)
 
 
 enum mint_keeper_type {
@@ -51,6 +70,8 @@ enum mint_keeper_type {
     MINT_KEEPER_OWN = 7,            /* mkdir + chown below the state roots */
     MINT_KEEPER_GOODBYE = 8,        /* ordered stop is complete: exit, with
                                        header.status (0-125) */
+    MINT_KEEPER_CUSTODY = 9,        /* hand-over: its beginning and end; with */
+    MINT_KEEPER_GIVEN = 10,         /* LISTENER and CHILD between */
 
     /* keeper to supervisor */
     MINT_KEEPER_LISTENER = 64,      /* answer to LISTEN, and at attach */
@@ -60,7 +81,8 @@ enum mint_keeper_type {
     MINT_KEEPER_DONE = 68,          /* answer to the other requests */
     MINT_KEEPER_STOP = 69,          /* the keeper was told to stop: stop all
                                        in order, then GOODBYE */
-    MINT_KEEPER_FACTS = 70          /* what this kernel lets the keeper do */
+    MINT_KEEPER_FACTS = 70,         /* what this kernel lets the keeper do */
+    MINT_KEEPER_HELLO = 71          /* asks for the hand-over */
 };
 
 
@@ -96,7 +118,8 @@ struct mint_keeper_listen {
 };
 
 
-/* LISTENER: fds: the socket.  Strings: address as bound, label. */
+/* LISTENER: fds: the socket.  Strings: address as bound, label, address as it
+   was asked for. */
 
 struct mint_keeper_listener {
     struct mint_keeper_header  header;
@@ -168,10 +191,12 @@ struct mint_keeper_spawn {
 
 
 /*
- * CHILD: fds: log read end, report read end (if any), control write end (if
- * any).  Strings: label; directory of its memory cgroup, "" = none.  At attach
- * a child that is already dead is listed with exited = 1 and its wait status,
- * its pipes still readable.
+ * CHILD: fds: both ends, read and write, of its log pipe, report pipe (if any)
+ * and control pipe (if any).  Strings: label; directory of its memory cgroup,
+ * "" = none; its MINT_INSTANCE=..., "" = none; MINT_KEEPER_CGROUPS directories
+ * of its cgroups, v2, then v1's memory, pids, cpu, "" = none.  At attach a
+ * child that is already dead is listed with exited = 1 and its wait status, its
+ * pipes still readable.
  */
 
 struct mint_keeper_child {
@@ -181,9 +206,11 @@ struct mint_keeper_child {
     int32_t   pid;
     uint32_t  flags;                /* of its SPAWN */
     uint32_t  exited;
-    int32_t   wait_status;          /* as of waitpid(2) */
+    int32_t   wait_status;          /* as of waitpid(2), or UNKNOWN */
     uint32_t  tree_killed;          /* this and the next as in EXITED */
     uint32_t  oom_kills;
+    uint32_t  uid;
+    uint32_t  reserved;
 };
 
 
@@ -192,7 +219,7 @@ struct mint_keeper_child {
 struct mint_keeper_exited {
     struct mint_keeper_header  header;
     int32_t   pid;
-    int32_t   wait_status;
+    int32_t   wait_status;          /* or MINT_KEEPER_STATUS_UNKNOWN */
     uint32_t  tree_killed;          /* descendants that had to be killed */
     uint32_t  oom_kills;            /* of its processes, by the kernel; only
                                        a memory cgroup tells */
@@ -209,7 +236,12 @@ enum mint_keeper_means {
 };
 
 
-/* FACTS: string: why there are no cgroups, or where they are */
+/*
+ * FACTS: strings: why there are no cgroups, or where they are; an id of what
+ * is held.  It is the same for all supervisors and keepers that have handed
+ * that over to each other, another after each start from nothing.  CUSTODY: the
+ * header; string: that id.
+ */
 
 struct mint_keeper_facts {
     struct mint_keeper_header  header;
@@ -247,7 +279,7 @@ struct mint_keeper_path {
 _Static_assert(sizeof(struct mint_keeper_header) == 16, "keeper header");
 _Static_assert(sizeof(struct mint_keeper_listen) == 40, "keeper listen");
 _Static_assert(sizeof(struct mint_keeper_spawn) == 112, "keeper spawn");
-_Static_assert(sizeof(struct mint_keeper_child) == 56, "keeper child");
+_Static_assert(sizeof(struct mint_keeper_child) == 64, "keeper child");
 _Static_assert(sizeof(struct mint_keeper_exited) == 32, "keeper exited");
 _Static_assert(sizeof(struct mint_keeper_facts) == 40, "keeper facts");
 

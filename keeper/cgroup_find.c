@@ -30,6 +30,7 @@ struct hierarchy {
 };
 
 
+static void cgroup_step_out(struct hierarchy *h);
 static void cgroup_try(enum cgroup_kind kind, const struct hierarchy *h);
 static int cgroup_try_below(enum cgroup_kind kind, const char *parent);
 static int cgroup_controllers(const char *parent, const char *dir);
@@ -93,6 +94,7 @@ cgroup_find(void)
     cgroup_mounts(all);
 
     for (kind = 0; kind < CGROUP_KINDS; kind++) {
+        cgroup_step_out(&all[kind]);
         cgroup_try(kind, &all[kind]);
     }
 
@@ -127,6 +129,24 @@ cgroup_find(void)
 
     if (cgroup_has(cgroup_root[CGROUP_V2], "cgroup.subtree_control", "cpu")) {
         cgroup_facts.cpu = MINT_MEANS_CGROUP2;
+    }
+}
+
+
+/* where an earlier keeper has moved to, or systemd has put us
+   (DelegateSubgroup=): ours is the one around it */
+
+static void
+cgroup_step_out(struct hierarchy *h)
+{
+    char    name[CGROUP_NAME_MAX + 16];
+    size_t  len, at;
+
+    len = (size_t) snprintf(name, sizeof(name), "/%s-keeper", cgroup_name);
+    at = strlen(h->own);
+
+    if (at > len && strcmp(h->own + at - len, name) == 0) {
+        h->own[at - len] = '\0';
     }
 }
 

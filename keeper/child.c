@@ -12,13 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 
 #define CHILD_LOG_BYTES      (1024 * 1024)
-#define CHILD_TREE_LIMIT_MS  2000
 #define CHILD_TREE_POLL_MS   5
 
 
@@ -125,7 +125,7 @@ child_new(const struct mint_keeper_spawn *m, const char *label, char **env)
     }
 
     memset(c->fd, -1, sizeof(c->fd));
-    c->warm_fd = -1;
+    c->warm_fd = c->pidfd = -1;
     c->id = m->header.id;
     c->flags = m->flags;
     c->uid = m->uid;
@@ -161,6 +161,7 @@ child_started(struct child *c, pid_t pid, uint32_t serial)
     c->next = keeper.children;
     keeper.children = c;
     keeper.held++;
+    record_write();
     child_send(c, serial);
 }
 
@@ -290,6 +291,10 @@ child_free(struct child *c)
         close(c->warm_fd);
     }
 
+    if (c->pidfd != -1) {
+        close(c->pidfd);
+    }
+
     for (i = 0; i < CHILD_FDS; i++) {
         if (c->fd[i] != -1) {
             close(c->fd[i]);
@@ -314,12 +319,13 @@ child_signal(uint32_t id, int number)
     }
 
     if (number == SIGKILL) {
-        c->tree_killed += tree_kill_below(c->pid);
+        c->tree_killed += tree_kill_below(c->pid, c->pidfd);
         (void) cgroup_kill(&c->cgroup);
         return 0;
     }
 
-    return kill(c->pid, number) == -1 ? errno : 0;
+    return (c->pidfd != -1 ? pidfd_send_signal(c->pidfd, number, NULL, 0)
+            : kill(c->pid, number)) == -1 ? errno : 0;
 }
 
 
@@ -330,6 +336,13 @@ child_forget(uint32_t id)
 
     for (at = &keeper.children; *at != NULL; at = &c->next) {
         c = *at;
+
+        /* dead, but not buried yet: its end was known before a hand-over */
+
+        if (c->id == id && !c->is_exited && c->is_reaped && c->is_adopted) {
+            c->is_forgotten = 1;
+            return 0;
+        }
 
         if (c->id == id && !c->is_exited) {
             return EBUSY;
@@ -348,15 +361,15 @@ child_forget(uint32_t id)
 
 
 int
-child_died(pid_t pid, int status)
+child_died(pid_t pid, int status, int is_adopted)
 {
     struct child  *c;
 
     for (c = keeper.children; c != NULL; c = c->next) {
-        if (c->pid == pid && !c->is_reaped) {
+        if (c->pid == pid && !c->is_reaped && c->is_adopted == is_adopted) {
             c->is_reaped = 1;
             c->wait_status = status;
-            c->tree_deadline_ms = keeper_now_ms() + CHILD_TREE_LIMIT_MS;
+            c->tree_deadline_ms = keeper_now_ms() + KEEPER_TREE_MS;
             return 1;
         }
     }
@@ -386,14 +399,20 @@ uint64_t
 child_tick(uint64_t now)
 {
     uint64_t       next;
-    struct child  *c;
+    struct child  *c, *after;
 
     next = KEEPER_NEVER;
 
-    for (c = keeper.children; c != NULL; c = c->next) {
+    for (c = keeper.children; c != NULL; c = after) {
+        after = c->next;
+
         if (c->is_reaped && !c->is_exited) {
             child_bury(c, now);
             next = c->is_exited ? next : now + CHILD_TREE_POLL_MS;
+
+            if (c->is_exited && c->is_forgotten) {
+                (void) child_forget(c->id);
+            }
         }
     }
 
@@ -446,7 +465,10 @@ child_bury(struct child *c, uint64_t now)
     m.tree_killed = c->tree_killed;
     m.oom_kills = c->oom_kills;
     cgroup_remove(&c->cgroup);
-    supervisor_send(&m, sizeof(m), NULL, NULL);
+
+    if (!c->is_forgotten) {
+        supervisor_send(&m, sizeof(m), NULL);
+    }
 }
 
 
@@ -478,13 +500,25 @@ child_discard(void)
 void
 child_send(const struct child *c, uint32_t serial)
 {
+    int                       i;
+    const char               *texts[4 + MINT_KEEPER_CGROUPS];
     struct mint_keeper_child  m = {
         .header = { MINT_KEEPER_VERSION, MINT_KEEPER_CHILD, serial, 0, c->id },
         .start_ticks = c->start_ticks, .started_unix_ms = c->started_unix_ms,
         .pid = c->pid, .flags = c->flags, .exited = (uint32_t) c->is_exited,
         .wait_status = c->is_exited ? c->wait_status : 0,
-        .tree_killed = c->tree_killed, .oom_kills = c->oom_kills
+        .tree_killed = c->tree_killed, .oom_kills = c->oom_kills,
+        .uid = c->uid
     };
 
-    supervisor_send(&m, sizeof(m), c->label, cgroup_memory(&c->cgroup));
+    texts[0] = c->label;
+    texts[1] = cgroup_memory(&c->cgroup);
+    texts[2] = c->instance != NULL ? c->instance : "";
+
+    for (i = 0; i < MINT_KEEPER_CGROUPS; i++) {
+        texts[3 + i] = c->cgroup.dir[i] != NULL ? c->cgroup.dir[i] : "";
+    }
+
+    texts[3 + i] = NULL;
+    supervisor_send(&m, sizeof(m), texts);
 }

@@ -21,9 +21,15 @@
 
 #define KEEPER_LIST_MAX  16                 /* groups, identities, roots */
 #define KEEPER_NEVER     UINT64_MAX
+#define KEEPER_TREE_MS   2000               /* for a dead child's tree to die */
 #define KEEPER_GOODBYE_MS  3000             /* for the supervisor to exit */
 #define SPAWN_FDS_MAX    (MINT_KEEPER_FIRST_FD + MINT_KEEPER_LISTENERS_MAX + 3)
 #define WARM_BIRTHS_MAX  32                 /* forks under way */
+#define KEEPER_SPAWN_FLAGS  (MINT_SPAWN_REPORT | MINT_SPAWN_CONTROL \
+                             | MINT_SPAWN_SUBREAPER \
+                             | MINT_SPAWN_NO_NEW_PRIVS \
+                             | MINT_SPAWN_LIGHT_TREE | MINT_SPAWN_SANDBOX \
+                             | MINT_SPAWN_WARM)
 
 
 struct listener {
@@ -50,8 +56,11 @@ struct child {
     uint32_t       flags;
     uid_t          uid;
     pid_t          pid;
+    int            is_adopted;              /* an earlier keeper's child */
+    int            pidfd;                   /* of such a one that lives */
     int            is_reaped;
     int            is_exited;               /* and its tree is dead */
+    int            is_forgotten;            /* free it then, say nothing */
     int            wait_status;
     uint32_t       tree_killed;
     uint32_t       oom_kills;
@@ -104,6 +113,10 @@ struct keeper {
     struct listener   *listeners;
     struct child      *children;
     size_t             held;                /* listeners and children */
+    int                has_adopted;         /* processes that are not ours */
+    const char        *socket_path;         /* for the hand-over, or NULL */
+    char              *mark;                /* "MINT_KEEPER=...", or NULL */
+    char               custody[MINT_KEEPER_CUSTODY_LEN + 1];
 };
 
 extern struct keeper  keeper;
@@ -115,6 +128,7 @@ void keeper_log(const char *level, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 int keeper_made(pid_t pid);                 /* not an orphan */
 int keeper_fds_left(int fd);
+void keeper_die(const char *what, int failed) __attribute__((noreturn));
 void keeper_finish(int status, uint64_t grace_ms) __attribute__((noreturn));
 
 /* identity.c */
@@ -127,13 +141,15 @@ int identity_in_range(uint32_t id);
 
 /* supervisor.c */
 extern pid_t     supervisor_pid;            /* 0: none */
+extern int       supervisor_pidfd;          /* -1: none, or our own child */
 extern unsigned  supervisor_era;            /* grows with each of them */
 int supervisor_poll(short *events);         /* returns its fd or -1 */
 void supervisor_io(short events);
 uint64_t supervisor_tick(uint64_t now);     /* returns when to come again */
 void supervisor_died(int status);
-void supervisor_send(const void *head, size_t size, const char *first,
-    const char *second);
+void supervisor_attach(int fd, pid_t pid, int pidfd);
+void supervisor_send(const void *head, size_t size,
+    const char *const *texts);              /* NULL-terminated, or NULL */
 void supervisor_say(enum mint_keeper_type type, uint32_t serial, int status,
     uint32_t id);
 
@@ -155,7 +171,7 @@ void child_started(struct child *c, pid_t pid, uint32_t serial);
 void child_free(struct child *c);
 int child_signal(uint32_t id, int number);
 int child_forget(uint32_t id);
-int child_died(pid_t pid, int status);      /* false: not a child */
+int child_died(pid_t pid, int status, int is_adopted);  /* false: none */
 int child_has_uid_alone(const struct child *c);
 uint64_t child_tick(uint64_t now);
 void child_discard(void);
@@ -179,12 +195,47 @@ int warm_rights_limit(void);
 int warm_rights_keep(void);
 
 /* tree.c */
+struct process {
+    char                state;
+    int                 parent;
+    int                 session;
+    unsigned long long  start_ticks;
+};
+
+int tree_look(pid_t pid, struct process *process);      /* 0 or -1 */
+size_t tree_environment(pid_t pid, const char **text_out);
+int tree_has(const char *text, size_t len, const char *entry);
 uint64_t tree_start_ticks(pid_t pid);
+uid_t tree_uid(pid_t pid);                  /* -1: it is gone */
 int tree_is_ours(pid_t pid);
-uint32_t tree_kill_below(pid_t pid);
+uint32_t tree_kill_below(pid_t pid, int pidfd);     /* -1: of our own child */
 uint32_t tree_kill_orphans(struct child *c);
+uint32_t tree_kill_found(pid_t pid, pid_t parent);
 void tree_kill_all(pid_t spared);
 void tree_forget(pid_t pid);
+
+/* adopted.c: who was started by an earlier keeper */
+enum adopted_sweep {
+    ADOPTED_COUNT, ADOPTED_STRAYS, ADOPTED_ALL
+};
+
+int adopted_prepare(void);                  /* returns an fd to poll, or -1 */
+int adopted_open(pid_t pid, uint64_t start_ticks, uid_t uid);
+int adopted_watch(pid_t pid, int pidfd);
+void adopted_io(void);
+int adopted_kill(pid_t spared);             /* returns how many there are */
+uint32_t adopted_sweep(enum adopted_sweep how, pid_t spared);
+
+/* record.c */
+#define RECORD_LINE_MAX  64
+
+int record_open(const char *pid_file);
+void record_write(void);
+uint32_t record_left(int is_to_kill);
+void record_remove(void);
+
+/* handover.c */
+void handover_take(void);
 
 /* sandbox.c */
 uint32_t sandbox_abi(void);                 /* of Landlock, 0 = none */

@@ -340,5 +340,7 @@ listener_send(const struct listener *l, uint32_t serial)
         .family = l->family
     };
 
-    supervisor_send(&m, sizeof(m), l->bound, l->label);
+    supervisor_send(&m, sizeof(m), (const char *const []) {
+        l->bound, l->label, l->asked, NULL
+    });
 }

@@ -27,14 +27,15 @@
 #define KEEPER_PROGRAM      "mint-keeper " MINT_VERSION
 #define KEEPER_SPARE_FDS    64              /* to start a supervisor with */
 #define KEEPER_KILL_MS      5000
+#define KEEPER_LOCK_TRIES   100
+#define KEEPER_LOCK_MS      50
 
 
 static void keeper_options(int argc, char **argv);
 static int keeper_option(int option);
-static void keeper_die(const char *what, int failed)
-    __attribute__((noreturn));
 static int keeper_prepare(void);
 static void keeper_lock(void);
+static void keeper_mark(void);
 static void keeper_signals(int fd);
 static void keeper_reap(void);
 
@@ -54,6 +55,7 @@ static const struct option  keeper_option_names[] = {
     { "state-root", required_argument, NULL, 'd' },
     { "cgroup", required_argument, NULL, 'c' },
     { "pid-file", required_argument, NULL, 'p' },
+    { "socket", required_argument, NULL, 'k' },
     { "stop-timeout", required_argument, NULL, 'w' },
     { "version", no_argument, NULL, 'v' },
     { "help", no_argument, NULL, 'h' },
@@ -77,6 +79,9 @@ static const char  keeper_help[] =
     "  --cgroup NAME        give each child a cgroup of its own below one of\n"
     "                       this name, where cgroups can be written\n"
     "  --pid-file FILE      also a lock: a second keeper refuses\n"
+    "  --socket PATH        where the supervisor waits for the next keeper if\n"
+    "                       this one is killed; that one takes over all there\n"
+    "                       is (needs --pid-file)\n"
     "  --stop-timeout SEC   from SIGTERM to killing all (default 60)\n"
     "  --version, --help\n";
 
@@ -84,12 +89,14 @@ static const char  keeper_help[] =
 int
 main(int argc, char **argv)
 {
-    int            signals, births;
+    int            signals, adopted, births;
     uint64_t       now, next, then;
-    struct pollfd  fds[2 + WARM_BIRTHS_MAX];
+    struct pollfd  fds[3 + WARM_BIRTHS_MAX];
 
     keeper_options(argc, argv);
     signals = keeper_prepare();
+    adopted = adopted_prepare();
+    handover_take();
 
     for ( ;; ) {
         now = keeper_now_ms();
@@ -109,17 +116,22 @@ main(int argc, char **argv)
         fds[0] = (struct pollfd) { .fd = signals, .events = POLLIN };
         fds[1].revents = 0;
         fds[1].fd = supervisor_poll(&fds[1].events);
-        births = warm_poll(fds + 2);
+        fds[2] = (struct pollfd) { .fd = adopted, .events = POLLIN };
+        births = warm_poll(fds + 3);
 
-        if (poll(fds, (nfds_t) births + 2, next == KEEPER_NEVER ? -1
+        if (poll(fds, (nfds_t) births + 3, next == KEEPER_NEVER ? -1
                          : next > now ? (int) (next - now) : 0) > 0)
         {
             /* before a newborn's death is heard of */
 
-            warm_io(fds + 2, births);
+            warm_io(fds + 3, births);
 
             if (fds[1].revents != 0) {
                 supervisor_io(fds[1].revents);
+            }
+
+            if (fds[2].revents != 0) {
+                adopted_io();
             }
 
             if (fds[0].revents != 0) {
@@ -183,6 +195,11 @@ keeper_option(int option)
         keeper_pid_file = optarg;
         return 0;
 
+    case 'k':
+        keeper.socket_path = optarg;
+        return optarg[0] != '/' ? EINVAL
+               : setenv(MINT_KEEPER_SOCKET_ENV, optarg, 1) == -1 ? errno : 0;
+
     case 'w':
         failed = identity_numbers(optarg, '\0', &seconds, 1) != 1;
         keeper.stop_timeout_ms = (uint64_t) 1000 * seconds;
@@ -199,7 +216,7 @@ keeper_option(int option)
 }
 
 
-static void
+void
 keeper_die(const char *what, int failed)
 {
     fprintf(stderr, "mint-keeper: %s%s%s\n", what, failed != 0 ? ": " : "",
@@ -249,24 +266,28 @@ keeper_prepare(void)
         keeper_die("cannot start", errno);
     }
 
-    keeper.supervisor.env = environ;
-
     if (keeper_pid_file != NULL) {
         keeper_lock();
+        keeper_mark();
     }
 
+    keeper.supervisor.env = environ;
     cgroup_find();
 
     return fd;
 }
 
 
-/* the lock is held as long as the keeper lives, its file may be stale */
+/*
+ * The lock is held as long as the keeper lives, its file may be stale.  One
+ * that was killed just now may have a child between fork and exec, which has
+ * it for a moment yet.
+ */
 
 static void
 keeper_lock(void)
 {
-    int   fd;
+    int   fd, tries;
     char  text[16];
 
     fd = open(keeper_pid_file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
@@ -276,9 +297,15 @@ keeper_lock(void)
         keeper_die(keeper_pid_file, errno);
     }
 
-    if (flock(fd, LOCK_EX | LOCK_NB) == -1) {
+    for (tries = 0; flock(fd, LOCK_EX | LOCK_NB) == -1; tries++) {
         memset(text, 0, sizeof(text));
-        (void) !read(fd, text, sizeof(text) - 1);
+        (void) !pread(fd, text, sizeof(text) - 1, 0);
+
+        if (tries < KEEPER_LOCK_TRIES && kill(atoi(text), 0) == -1) {
+            (void) poll(NULL, 0, KEEPER_LOCK_MS);
+            continue;
+        }
+
         fprintf(stderr, "mint-keeper: another mint-keeper (pid %d) has \"%s\": "
                 "stop that one, or use another state directory\n",
                 atoi(text), keeper_pid_file);
@@ -290,6 +317,29 @@ keeper_lock(void)
     if (ftruncate(fd, 0) == -1 || write(fd, text, strlen(text)) == -1) {
         keeper_die(keeper_pid_file, errno);
     }
+}
+
+
+/* by which what this system has started is known later, whoever started it */
+
+static void
+keeper_mark(void)
+{
+    char  *path;
+
+    path = realpath(keeper_pid_file, NULL);
+
+    if (path == NULL || setenv(MINT_KEEPER_MARK_ENV, path, 1) == -1
+        || asprintf(&keeper.mark, "%s=%s", MINT_KEEPER_MARK_ENV, path) == -1)
+    {
+        keeper_die(keeper_pid_file, errno);
+    }
+
+    if (record_open(path) != 0) {
+        keeper_die(keeper_pid_file, ENOMEM);
+    }
+
+    free(path);
 }
 
 
@@ -326,7 +376,7 @@ keeper_reap(void)
         if (pid == supervisor_pid) {
             supervisor_died(status);
 
-        } else if (!child_died(pid, status) && !path_wiped(pid, status)) {
+        } else if (!child_died(pid, status, 0) && !path_wiped(pid, status)) {
             tree_forget(pid);
         }
     }
@@ -338,7 +388,8 @@ keeper_reap(void)
 void
 keeper_finish(int status, uint64_t grace_ms)
 {
-    pid_t          pid;
+    int            left;
+    pid_t          pid, spared;
     uint64_t       now, start;
     struct child  *c;
 
@@ -349,18 +400,25 @@ keeper_finish(int status, uint64_t grace_ms)
             (void) cgroup_kill(&c->cgroup);
         }
 
-        tree_kill_all(now < start + grace_ms ? supervisor_pid : 0);
+        spared = now < start + grace_ms ? supervisor_pid : 0;
+        tree_kill_all(spared);
+        left = adopted_kill(spared);
+
+        if (keeper.has_adopted) {
+            left += (int) adopted_sweep(ADOPTED_ALL, spared);
+        }
 
         while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
             supervisor_pid = pid == supervisor_pid ? 0 : supervisor_pid;
         }
 
-        if (pid == 0) {
+        if (pid == 0 || left > 0) {
             (void) poll(NULL, 0, 10);
         }
 
         now = keeper_now_ms();
-    } while (pid == 0 && now < start + grace_ms + KEEPER_KILL_MS);
+    } while ((pid == 0 || left > 0)
+             && now < start + grace_ms + KEEPER_KILL_MS);
 
     while (keeper.listeners != NULL) {
         listener_close(keeper.listeners->id);
@@ -374,6 +432,7 @@ keeper_finish(int status, uint64_t grace_ms)
 
     if (keeper_pid_file != NULL) {
         unlink(keeper_pid_file);
+        record_remove();
     }
 
     exit(status);

@@ -13,10 +13,6 @@
 #include <string.h>
 
 
-#define REQUEST_FLAGS  (MINT_SPAWN_REPORT | MINT_SPAWN_CONTROL \
-                        | MINT_SPAWN_SUBREAPER | MINT_SPAWN_NO_NEW_PRIVS \
-                        | MINT_SPAWN_LIGHT_TREE | MINT_SPAWN_SANDBOX \
-                        | MINT_SPAWN_WARM)
 #define REQUEST_PERCENT_MAX  100000         /* a thousand CPUs */
 
 
@@ -195,16 +191,18 @@ request_spawn(struct request *r)
 }
 
 
-/* arguments, environment, allow[]: three lists in one, a NULL behind each */
+/* arguments, environment, allow[]: three lists in one, a NULL behind each;
+   our mark is the last of the environment */
 
 static int
 request_lists(struct request *r, char ***text_out, char ***allow_out)
 {
     int      failed;
     char   **text, **allow;
-    size_t   i, count, env_end;
+    size_t   i, count, mark, env_end;
 
-    env_end = r->spawn.argc + 1 + r->spawn.envc;
+    mark = r->spawn.argc + 1 + r->spawn.envc;
+    env_end = mark + (keeper.mark != NULL);
     count = env_end + 1 + r->spawn.allow_count;
     text = calloc(count + 1, sizeof(*text));
     *text_out = text;
@@ -217,7 +215,10 @@ request_lists(struct request *r, char ***text_out, char ***allow_out)
     allow = text + env_end + 1;
 
     for (i = 0; i < count && failed == 0; i++) {
-        if (i != r->spawn.argc && i != env_end) {
+        if (i == mark && i != env_end) {
+            text[i] = keeper.mark;
+
+        } else if (i != r->spawn.argc && i != env_end) {
             text[i] = request_string(r);
             failed = text[i] == NULL ? EINVAL : 0;
         }
@@ -238,7 +239,7 @@ request_lists(struct request *r, char ***text_out, char ***allow_out)
 static int
 request_spawn_is_sound(const struct mint_keeper_spawn *m)
 {
-    return m->header.id != 0 && !(m->flags & ~REQUEST_FLAGS)
+    return m->header.id != 0 && !(m->flags & ~KEEPER_SPAWN_FLAGS)
            && (m->warm_id == 0 || !(m->flags & MINT_SPAWN_WARM))
            && m->reserved == 0 && m->allow_count <= MINT_KEEPER_MESSAGE_MAX
            && (m->allow_count == 0 || m->flags & MINT_SPAWN_SANDBOX)

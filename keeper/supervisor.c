@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -44,6 +45,7 @@ static int supervisor_fds(const struct message *m, int *fds);
 
 
 pid_t     supervisor_pid;
+int       supervisor_pidfd = -1;
 unsigned  supervisor_era;
 
 static struct {
@@ -105,7 +107,10 @@ supervisor_io(short events)
 static void
 supervisor_kill(void)
 {
-    if (supervisor_pid != 0) {
+    if (supervisor_pidfd != -1) {
+        (void) pidfd_send_signal(supervisor_pidfd, SIGKILL, NULL, 0);
+
+    } else if (supervisor_pid != 0) {
         kill(supervisor_pid, SIGKILL);
     }
 
@@ -192,6 +197,7 @@ supervisor_start(uint64_t now)
     keeper_log("info", "supervisor started, pid %d", supervisor_pid);
     state.fd = pair[0];
     supervisor_era++;
+    record_write();
     supervisor_say_facts();
 
     for (l = keeper.listeners; l != NULL; l = l->next) {
@@ -206,6 +212,20 @@ supervisor_start(uint64_t now)
 }
 
 
+/* one that an earlier keeper has started, and that has handed over to us */
+
+void
+supervisor_attach(int fd, pid_t pid, int pidfd)
+{
+    state.fd = fd;
+    state.started_ms = keeper_now_ms();
+    supervisor_pid = pid;
+    supervisor_pidfd = pidfd;
+    supervisor_era++;
+    supervisor_say_facts();
+}
+
+
 static void
 supervisor_say_facts(void)
 {
@@ -217,7 +237,9 @@ supervisor_say_facts(void)
     };
     m.landlock_abi = sandbox_abi();
 
-    supervisor_send(&m, sizeof(m), cgroup_where(), NULL);
+    supervisor_send(&m, sizeof(m), (const char *const []) {
+        cgroup_where(), keeper.custody, NULL
+    });
 }
 
 
@@ -229,6 +251,11 @@ supervisor_died(int status)
     /* it is reaped, its number may be another's: not to be killed by it */
 
     supervisor_pid = 0;
+
+    if (supervisor_pidfd != -1) {
+        close(supervisor_pidfd);
+        supervisor_pidfd = -1;
+    }
 
     /* what it said before, GOODBYE perhaps, still counts */
 
@@ -258,7 +285,8 @@ supervisor_died(int status)
     keeper_log(status == 0 ? "info" : "error",
                "supervisor %s after %llu ms: %s %d",
                status == 0 ? "ended" : "died", (unsigned long long) lived,
-               WIFSIGNALED(status) ? "signal" : "exit status",
+               status == MINT_KEEPER_STATUS_UNKNOWN ? "unknown"
+               : WIFSIGNALED(status) ? "signal" : "exit status",
                WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 
     if (keeper.stop_deadline_ms != KEEPER_NEVER) {
@@ -268,15 +296,18 @@ supervisor_died(int status)
 
 
 void
-supervisor_send(const void *head, size_t size, const char *first,
-    const char *second)
+supervisor_send(const void *head, size_t size, const char *const *texts)
 {
     char            *end;
-    size_t           n1, n2;
+    size_t           i, total;
     struct message  *m;
 
-    n1 = first != NULL ? strlen(first) + 1 : 0;
-    n2 = second != NULL ? strlen(second) + 1 : 0;
+    total = size;
+
+    for (i = 0; texts != NULL && texts[i] != NULL; i++) {
+        total += strlen(texts[i]) + 1;
+    }
+
     m = NULL;
 
     if (state.fd == -1) {
@@ -284,7 +315,7 @@ supervisor_send(const void *head, size_t size, const char *first,
     }
 
     if (state.queued < SUPERVISOR_QUEUE_MAX + keeper.held) {
-        m = malloc(sizeof(*m) + size + n1 + n2);
+        m = malloc(sizeof(*m) + total);
     }
 
     if (m == NULL) {
@@ -294,9 +325,12 @@ supervisor_send(const void *head, size_t size, const char *first,
     }
 
     end = mempcpy(m->data, head, size);
-    end = n1 > 0 ? mempcpy(end, first, n1) : end;
-    end = n2 > 0 ? mempcpy(end, second, n2) : end;
-    m->size = size + n1 + n2;
+
+    for (i = 0; texts != NULL && texts[i] != NULL; i++) {
+        end = mempcpy(end, texts[i], strlen(texts[i]) + 1);
+    }
+
+    m->size = total;
     m->next = NULL;
     *state.last = m;
     state.last = &m->next;
@@ -313,7 +347,7 @@ supervisor_say(enum mint_keeper_type type, uint32_t serial, int status,
         MINT_KEEPER_VERSION, (uint16_t) type, serial, status, id
     };
 
-    supervisor_send(&m, sizeof(m), NULL, NULL);
+    supervisor_send(&m, sizeof(m), NULL);
 }
 
 
@@ -344,8 +378,8 @@ supervisor_flush(void)
 static int
 supervisor_send_one(struct message *m)
 {
-    int              n, fds[3];
-    char             control[CMSG_SPACE(3 * sizeof(int))];
+    int              n, fds[MINT_KEEPER_FDS_MAX];
+    char             control[CMSG_SPACE(sizeof(fds))];
     struct iovec     iov = { m->data, m->size };
     struct msghdr    head = { .msg_iov = &iov, .msg_iovlen = 1 };
     struct cmsghdr  *c;
@@ -390,11 +424,9 @@ supervisor_fds(const struct message *m, int *fds)
     if (h.type == MINT_KEEPER_CHILD && h.status == 0) {
         c = child_find(h.id);
 
-        for (i = 0; c != NULL && i < CHILD_FDS; i += 2) {
-            /* of the control pipe the end that writes */
-
+        for (i = 0; c != NULL && i < CHILD_FDS; i++) {
             if (c->fd[i] != -1) {
-                fds[n++] = c->fd[i == CONTROL_READ ? CONTROL_WRITE : i];
+                fds[n++] = c->fd[i];
             }
         }
     }

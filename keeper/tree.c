@@ -5,6 +5,9 @@
  * known by session, by MINT_INSTANCE in its environment, or by a uid that
  * only this child has.  Who is to be killed is stopped first, so that nothing
  * slips away while its children are listed.
+ *
+ * What the child of an earlier keeper leaves behind goes to whoever has taken
+ * over that keeper's children: our own parent, or process 1.
  */
 
 #include "keeper.h"
@@ -16,7 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 
@@ -25,20 +27,14 @@
 #define TREE_KILLED_MAX    1024
 
 
-struct process {
-    char                state;
-    int                 parent;
-    int                 session;
-    unsigned long long  start_ticks;
-};
-
-
 static uint32_t tree_kill(pid_t pid, pid_t parent, int depth);
 static uint32_t tree_kill_children(pid_t pid, int depth);
 static int tree_is_dying(pid_t pid, pid_t root);
+static int tree_is_session_of(const struct child *c);
 static int tree_belongs(pid_t pid, const struct child *c);
 static size_t tree_children(pid_t pid, pid_t *list);
-static int tree_look(pid_t pid, struct process *process);
+static uint32_t tree_kill_left(struct child *c, pid_t parent);
+static int tree_signal(pid_t pid, int pidfd, int number);
 static size_t tree_read(const char *path);
 
 
@@ -61,6 +57,21 @@ tree_start_ticks(pid_t pid)
 }
 
 
+/* the real one: /proc/PID may belong to root although the process does not */
+
+uid_t
+tree_uid(pid_t pid)
+{
+    char  path[64], *at;
+
+    snprintf(path, sizeof(path), "/proc/%d/status", pid);
+    tree_read(path);
+    at = strstr(tree_text, "\nUid:\t");
+
+    return at != NULL ? (uid_t) strtoul(at + 6, NULL, 10) : (uid_t) -1;
+}
+
+
 int
 tree_is_ours(pid_t pid)
 {
@@ -70,19 +81,41 @@ tree_is_ours(pid_t pid)
 }
 
 
-/* pid is a child of ours and not reaped, so the number is still its own */
+/* pid is a child of ours and not reaped, so the number is still its own; else
+   it has a pidfd */
 
 uint32_t
-tree_kill_below(pid_t pid)
+tree_kill_below(pid_t pid, int pidfd)
 {
     uint32_t  killed;
 
     tree_root = pid;
-    kill(pid, SIGSTOP);
+
+    if (tree_signal(pid, pidfd, SIGSTOP) == -1) {
+        return 0;
+    }
+
     killed = tree_kill_children(pid, 0);
-    kill(pid, SIGKILL);
+    (void) tree_signal(pid, pidfd, SIGKILL);
 
     return killed;
+}
+
+
+static int
+tree_signal(pid_t pid, int pidfd, int number)
+{
+    return pidfd == -1 ? kill(pid, number)
+                       : pidfd_send_signal(pidfd, number, NULL, 0);
+}
+
+
+uint32_t
+tree_kill_found(pid_t pid, pid_t parent)
+{
+    tree_root = pid;
+
+    return tree_kill(pid, parent, 0);
 }
 
 
@@ -91,19 +124,35 @@ tree_kill_below(pid_t pid)
 uint32_t
 tree_kill_orphans(struct child *c)
 {
+    uint32_t  left;
+
+    left = tree_kill_left(c, getpid());
+
+    if (c->is_adopted) {
+        left += tree_kill_left(c, getppid());
+        left += getppid() != 1 ? tree_kill_left(c, 1) : 0;
+    }
+
+    return left;
+}
+
+
+static uint32_t
+tree_kill_left(struct child *c, pid_t parent)
+{
     pid_t     list[TREE_CHILDREN_MAX];
     size_t    i, n;
     uint32_t  left;
 
     left = 0;
     tree_root = c->pid;
-    n = tree_children(getpid(), list);
+    n = tree_children(parent, list);
 
     for (i = 0; i < n; i++) {
-        if (!keeper_made(list[i])
+        if (list[i] != getpid() && !keeper_made(list[i])
             && (tree_is_dying(list[i], c->pid) || tree_belongs(list[i], c)))
         {
-            c->tree_killed += tree_kill(list[i], getpid(), 0);
+            c->tree_killed += tree_kill(list[i], parent, 0);
             left++;
         }
     }
@@ -225,30 +274,71 @@ tree_is_dying(pid_t pid, pid_t root)
 static int
 tree_belongs(pid_t pid, const struct child *c)
 {
-    char            path[64];
-    size_t          len, at;
-    struct stat     st;
+    size_t          len;
+    const char     *text;
+    uid_t           uid;
     struct process  process;
 
     if (tree_look(pid, &process) == -1 || process.state == 'Z') {
         return 0;
     }
 
-    if (process.session == c->pid) {
+    uid = tree_uid(pid);
+
+    /* where others' children are it must be of one of our identities */
+
+    if (c->is_adopted && !identity_allowed(uid, UINT32_MAX, 0)) {
+        return 0;
+    }
+
+    if ((process.session == c->pid && tree_is_session_of(c))
+        || (child_has_uid_alone(c) && uid == c->uid))
+    {
         return 1;
     }
 
-    snprintf(path, sizeof(path), "/proc/%d", pid);
+    text = NULL;
+    len = c->instance != NULL ? tree_environment(pid, &text) : 0;
 
-    if (child_has_uid_alone(c) && stat(path, &st) == 0 && st.st_uid == c->uid) {
-        return 1;
-    }
+    return tree_has(text, len, c->instance);
+}
+
+
+/* the number is free for others only when nobody is left in the session; of
+   a child of our own it is not when this is asked */
+
+static int
+tree_is_session_of(const struct child *c)
+{
+    uint64_t  start_ticks;
+
+    start_ticks = c->is_adopted ? tree_start_ticks(c->pid) : 0;
+
+    return start_ticks == 0 || start_ticks == c->start_ticks;
+}
+
+
+/* what it was started with; valid until the next file is read */
+
+size_t
+tree_environment(pid_t pid, const char **text_out)
+{
+    char  path[64];
 
     snprintf(path, sizeof(path), "/proc/%d/environ", pid);
-    len = c->instance != NULL ? tree_read(path) : 0;
+    *text_out = tree_text;
 
-    for (at = 0; at < len; at += strlen(&tree_text[at]) + 1) {
-        if (strcmp(&tree_text[at], c->instance) == 0) {
+    return tree_read(path);
+}
+
+
+int
+tree_has(const char *text, size_t len, const char *entry)
+{
+    size_t  at;
+
+    for (at = 0; at < len; at += strlen(text + at) + 1) {
+        if (strcmp(text + at, entry) == 0) {
             return 1;
         }
     }
@@ -293,7 +383,7 @@ tree_children(pid_t pid, pid_t *list)
 }
 
 
-static int
+int
 tree_look(pid_t pid, struct process *process)
 {
     char  path[64], *at;

@@ -44,6 +44,7 @@ supervisor_free(struct supervisor *s)
     config_free(&s->config);
     free(s->platform_url);
     free(s->program);
+    free(s->keeper_socket);
 
     if (s->tick != NULL) {
         event_free(s->tick);
@@ -59,13 +60,29 @@ supervisor_free(struct supervisor *s)
 }
 
 
+/* as early as can be; the directory may not be there yet */
+
+void
+supervisor_survive_keeper(struct supervisor *s, bool is_last)
+{
+    struct error  err;
+
+    if (s->keeper_socket != NULL && !keeper_client_survives(s->keeper)
+        && keeper_client_survive(s->keeper, s->keeper_socket, &err) != 0
+        && is_last)
+    {
+        log_warn("this supervisor does not outlive its keeper: %s", err.text);
+    }
+}
+
+
 /* the keeper first: whatever fails afterwards is said to it */
 
 static int
 supervisor_open_keeper(struct supervisor *s, struct error *err)
 {
     int          fd, rc;
-    const char  *program;
+    const char  *program, *path;
 
     s->base = event_base_new();
     if (s->base == NULL) {
@@ -88,6 +105,11 @@ supervisor_open_keeper(struct supervisor *s, struct error *err)
     }
 
     s->table = process_table_new(s->base, s->keeper);
+
+    path = getenv(MINT_KEEPER_SOCKET_ENV);
+    s->keeper_socket = path != NULL ? mem_strdup(path) : NULL;
+    unsetenv(MINT_KEEPER_SOCKET_ENV);
+    supervisor_survive_keeper(s, false);
 
     return 0;
 }

@@ -172,22 +172,23 @@ supervisor_on_prepared(void *ctx, const struct error *err,
 }
 
 
-/* the same for all supervisors of one system: the keeper's pid is in it */
+/* the same for all supervisors of one system: it is known by the id of what its
+   keepers hold */
 
 static void
 supervisor_boot_id(struct supervisor *s, char boot_id[33])
 {
-    char           *path;
-    char            keeper[32];
+    char           *path, mark[64];
     struct error    err;
     struct strbuf   text;
 
     memset(&text, 0, sizeof(text));
     path = mem_printf("%s/boot_id", s->config->server.run_directory);
-    snprintf(keeper, sizeof(keeper), " %d\n", (int) getppid());
+    snprintf(mark, sizeof(mark), " %s\n",
+             keeper_client_facts(s->keeper)->custody);
 
     if (fs_read(path, 128, &text, NULL) == 0 && text.len > 32
-        && strcmp(text.data + 32, keeper) == 0)
+        && strcmp(text.data + 32, mark) == 0)
     {
         memcpy(boot_id, text.data, 32);
         boot_id[32] = '\0';
@@ -195,7 +196,7 @@ supervisor_boot_id(struct supervisor *s, char boot_id[33])
     } else {
         fs_random_hex(boot_id, 16);
         strbuf_clear(&text);
-        strbuf_printf(&text, "%s%s", boot_id, keeper);
+        strbuf_printf(&text, "%s%s", boot_id, mark);
 
         if (fs_write_atomic(path, text.data, text.len, 0640, &err) != 0) {
             log_warn("boot id cannot be kept: %s", err.text);
@@ -207,35 +208,15 @@ supervisor_boot_id(struct supervisor *s, char boot_id[33])
 }
 
 
-/*
- * The services' memory: of supervisors under this keeper only.  In a container
- * each keeper is process 1, so the time of its start counts, too: field 22 of
- * its stat, counted from the end of its name.
- */
+/* the services' memory: of supervisors of this system only */
 
 static void
 supervisor_remember(struct supervisor *s)
 {
-    int             field;
-    char           *path, mark[64];
-    const char     *at;
-    struct strbuf   stat;
+    char  *path, mark[64];
 
-    memset(&stat, 0, sizeof(stat));
-    path = mem_printf("/proc/%d/stat", (int) getppid());
-    at = fs_read(path, 4096, &stat, NULL) == 0 ? strrchr(stat.data, ')')
-                                               : NULL;
-
-    for (field = 2; at != NULL && field < 22; field++) {
-        at = strchr(at + 1, ' ');
-    }
-
-    snprintf(mark, sizeof(mark), "keeper %d %.*s", (int) getppid(),
-             at != NULL ? (int) strcspn(at + 1, " ") : 0,
-             at != NULL ? at + 1 : "");
-    strbuf_free(&stat);
-    free(path);
-
+    snprintf(mark, sizeof(mark), "custody %s",
+             keeper_client_facts(s->keeper)->custody);
     path = mem_printf("%s/services.json", s->config->server.run_directory);
     service_pool_remember(s->pool, path, mark);
     free(path);
@@ -383,7 +364,7 @@ supervisor_start(struct supervisor *s)
     s->is_started = true;
 
     log_info("supervisor %d attached to keeper %d, %zu processes adopted",
-             (int) getpid(), (int) getppid(), adopted);
+             (int) getpid(), keeper_client_facts(s->keeper)->pid, adopted);
 
     held = confinement_text(keeper_client_facts(s->keeper));
     log_info("%s", held);

@@ -67,6 +67,7 @@ struct supervisor {
     bool                      is_started;
     struct error              refusal;      /* why it cannot start */
     char                     *program;      /* what the keeper starts */
+    char                     *keeper_socket;    /* for the next keeper */
     const char               *config_path;  /* as given, or NULL */
     int                       data_lock;
     int                       run_lock;
@@ -75,6 +76,9 @@ struct supervisor {
     int                       exit_status;
 };
 
+
+/* main.c; is_last: the directory is there, so a failure is said */
+void supervisor_survive_keeper(struct supervisor *s, bool is_last);
 
 /* takeover.c; fail: logs err, ends the loop with status 1 */
 void supervisor_fail(struct supervisor *s, const struct error *err);

@@ -141,8 +141,8 @@ supervisor_on_lost(void *ctx, const struct error *why)
         return;
     }
 
-    error_set(&err, MINT_ERR_UNAVAILABLE, "the keeper is gone (%s); plugins "
-              "go on, this supervisor cannot", why->text);
+    error_set(&err, MINT_ERR_UNAVAILABLE, "%s; plugins go on, this supervisor "
+              "cannot", why->text);
     supervisor_fail(s, &err);
 }
 
@@ -254,7 +254,10 @@ supervisor_on_attached(void *ctx)
         || supervisor_listen(s, &err) != 0)
     {
         supervisor_fail(s, &err);
+        return;
     }
+
+    supervisor_survive_keeper(s, true);
 }
 
 

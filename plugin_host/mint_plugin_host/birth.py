@@ -28,6 +28,7 @@ MESSAGE_MAX = 192 * 1024
 FDS_MAX = 16
 ASIDE_FD = 64                   # above every final one
 PARENT_WAIT_SEC = 5.0
+KNOWN_BY = (b"MINT_INSTANCE=", b"MINT_KEEPER=")     # to the keeper
 
 HEAD = struct.Struct("=10I4Q")
 BORN = struct.Struct("=i")
@@ -167,14 +168,14 @@ def _show(birth: Birth, regions: tuple[libc.Region, libc.Region]) -> None:
     """The environment of this process, and what /proc says of it.
 
     Job workers inherit the C library's copy; the keeper knows descendants by
-    the MINT_INSTANCE that /proc shows of whoever was forked from here.
+    what /proc shows of whoever was forked from here.
     """
     os.environ.clear()
     for item in birth.env:
         name, _, value = item.partition(b"=")
         os.environb[name] = value
-    first = [i for i in birth.env if i.startswith(b"MINT_INSTANCE=")]
-    rest = [i for i in birth.env if not i.startswith(b"MINT_INSTANCE=")]
+    first = [i for i in birth.env if i.startswith(KNOWN_BY)]
+    rest = [i for i in birth.env if not i.startswith(KNOWN_BY)]
     arguments, environment = regions
     arguments.write(birth.argv)
     environment.write(first + rest)

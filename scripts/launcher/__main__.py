@@ -86,6 +86,8 @@ def refuse_second(state, directory):
     """Raises if a system runs here; one whose launcher has just been killed
     is about to be stopped by what that left behind."""
     admin = Admin(directory / "run" / "supervisor.sock")
+    if not locked(directory) and admin.lost_keeper():
+        return                      # launcher and keeper were killed
     deadline = time.monotonic() + (0 if locked(directory) else 5)
     while admin.state() not in (None, "stopping"):
         if time.monotonic() > deadline:

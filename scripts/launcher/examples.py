@@ -90,6 +90,7 @@ def build(system, root, uv, python, directory):
             [str(root / "scripts" / "build-examples"), "--python",
              str(python), "--uv", str(uv), str(directory)],
             stdin=subprocess.DEVNULL, stdout=output, stderr=errors, cwd=root)
+        system.helpers.append(builder.pid)
         try:
             while builder.poll() is None:
                 system.pause()
@@ -97,6 +98,8 @@ def build(system, root, uv, python, directory):
             builder.terminate()
             builder.wait()
             raise
+        finally:
+            system.helpers.remove(builder.pid)
         output.seek(0)
         lines = output.read().decode().splitlines()
     if builder.returncode != 0 or not lines:

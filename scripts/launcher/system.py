@@ -2,10 +2,13 @@
 """The running system as the launcher sees it: the keeper as a child, the
 admin socket, and the gateway's health."""
 
+import contextlib
+import ctypes
 import hashlib
 import http.client
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -18,6 +21,9 @@ SOCKET_DEADLINE_SEC = 30
 QUIET_NOTICE_SEC = 30
 PLUGINS_NOTICE_SEC = 1
 PLUGINS_POLL_SEC = 0.1
+KEEPER_PROVEN_SEC = 2
+KEEPER_TRIES = 5
+PR_SET_CHILD_SUBREAPER = 36
 
 # of the launcher and its scripts; the daemons would refuse them as unknown
 LAUNCHER_VARIABLES = (
@@ -102,6 +108,13 @@ class Admin:
         except (OSError, ValueError, KeyError, AdminError):
             return "running"
 
+    def lost_keeper(self):
+        """True if there is a supervisor, but no keeper."""
+        try:
+            return bool(self.call("status").get("keeper_absent_since"))
+        except (OSError, ValueError, AttributeError, AdminError):
+            return False
+
 
 def keeper_of(state_directory):
     """The pid of a keeper that runs on this state directory, or None."""
@@ -168,15 +181,38 @@ def listen_problem(address, port):
     return None
 
 
+def children():
+    """Pids of this process's children, zombies too."""
+    found = []
+    for task in os.listdir("/proc/self/task"):
+        with contextlib.suppress(OSError):
+            with open(f"/proc/self/task/{task}/children", "rb") as file:
+                found += [int(pid) for pid in file.read().split()]
+    return found
+
+
+def become_subreaper():
+    """What a killed keeper has started becomes ours, not of process 1, which
+    need not reap in a container."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
 class System:
-    """Starts the keeper, waits for the system, stops it."""
+    """Starts the keeper, starts another one if it is killed, waits for the
+    system, stops it."""
 
     def __init__(self, state, say):
         self.state = state
         self.say = say
         self.keeper = None
+        self._keeper_end = -1       # readable then
+        self._keeper_since = 0.0
+        self._keepers_lost = 0
+        self._start_keeper = None
         self._watcher = None
         self.stop_asked = False
+        self.helpers = []           # pids that somebody else waits for
+        self._asked = 0             # pid of the keeper that shall stop
         self.run_directory = None
         self.admin = None
         self.address = self.port = None
@@ -200,7 +236,8 @@ class System:
                     int(setting(state.config, "plugins", "uidLast", 61183)))]
         command += ["--tmp-root", str(state.path / "tmp"),
                     "--state-root", str(state.path / "data"),
-                    "--pid-file", str(state.path / "keeper.pid")]
+                    "--pid-file", str(state.path / "keeper.pid"),
+                    "--socket", str(self.run_directory / "keeper.sock")]
         cgroup = os.environ.get("MINT_CGROUP") or cgroup_name(state.path)
         if cgroup != "off":
             command += ["--cgroup", cgroup]
@@ -228,9 +265,6 @@ class System:
         self.address, self.port = address, port
         self.run_directory = self.state.make_run_directory()
         self.admin = Admin(self.run_directory / "supervisor.sock")
-        log = os.open(self.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND |
-                      os.O_CLOEXEC, 0o640)
-        self._log_start = os.lseek(log, 0, os.SEEK_END)
         overrides = dict(overrides)
         overrides["MINT_SERVER__PORT"] = str(port)
         if self.state.is_root:
@@ -239,24 +273,70 @@ class System:
                 self.state.config, "server", "runDirectory", ""):
             # gone since the first start, or never written down
             overrides["MINT_SERVER__RUN_DIRECTORY"] = str(self.run_directory)
+        command, environment = self._command(), self._environment(overrides)
+        become_subreaper()
+        self._log_start = self._spawn_keeper(command, environment)
+        self._start_keeper = lambda: self._spawn_keeper(command, environment)
+
+    def _spawn_keeper(self, command, environment):
+        """The end of the log before it."""
+        log = os.open(self.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND |
+                      os.O_CLOEXEC, 0o640)
         try:
+            end = os.lseek(log, 0, os.SEEK_END)
             self.keeper = subprocess.Popen(
-                self._command(), stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log, env=self._environment(overrides),
-                cwd=self.state.path, start_new_session=True)
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                env=environment, cwd=self.state.path, start_new_session=True)
         finally:
             os.close(log)
+        if self._keeper_end != -1:
+            os.close(self._keeper_end)
+        self._keeper_end = os.pidfd_open(self.keeper.pid)
+        self._keeper_since = time.monotonic()
         self._watch()
+        return end
+
+    def _next_keeper(self, status):
+        """Starts another one that takes over all, if this one was killed: not
+        if it has ended by itself, nor if they are killed at once again and
+        again."""
+        lived = time.monotonic() - self._keeper_since
+        self._keepers_lost = self._keepers_lost + 1 \
+            if lived < KEEPER_PROVEN_SEC else 1
+        if status >= 0 or self._keepers_lost > KEEPER_TRIES:
+            return False
+        self.say(f"The keeper was killed (signal {-status}): another one takes "
+                 "over, nothing else is restarted")
+        self._start_keeper()
+        return True
+
+    def _reap(self):
+        """Whom a killed keeper has left to us; others wait for their own."""
+        if self._keepers_lost == 0:
+            return
+        own = {process.pid for process in (self.keeper, self._watcher)
+               if process is not None} | set(self.helpers)
+        for pid in children():
+            if pid not in own:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
 
     def _watch(self):
         """A system in the foreground does not outlive its foreground: a
         shell that waits for our end of a pipe stops the keeper if we are
         killed.  (PR_SET_PDEATHSIG is lost when the keeper changes ids.)"""
+        self._end_watch()
         self._watcher = subprocess.Popen(
             ["/bin/sh", "-c", 'read -r _; kill -TERM "$0"',
              str(self.keeper.pid)], stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
             start_new_session=True)
+
+    def _end_watch(self):
+        if self._watcher is not None:
+            self._watcher.kill()
+            self._watcher.wait()
+            self._watcher.stdin.close()
 
     # ---- wait -------------------------------------------------------
 
@@ -264,14 +344,15 @@ class System:
         """Raises if the user asked to stop or the keeper is gone."""
         if self.stop_asked:
             raise Stopped
+        self._reap()
         status = self.keeper.poll()
-        if status is not None:
+        if status is not None and not self._next_keeper(status):
             raise Failed(f"the keeper ended with exit status {status}")
 
     def pause(self, seconds=POLL_SEC):
-        """Sleeps a little; a signal ends it early."""
+        """Waits a little; the keeper's end ends it early."""
         self.check()
-        time.sleep(seconds)
+        select.select([self._keeper_end], [], [], seconds)
         self.check()
 
     def healthy(self):
@@ -363,25 +444,40 @@ class System:
         """Signal handler: one SIGTERM to the keeper each time."""
         self.stop_asked = True
         if self.keeper is not None and self.keeper.poll() is None:
+            self._asked = self.keeper.pid
             self.keeper.send_signal(signal.SIGTERM)
 
     def wait_stopped(self):
-        """Waits for the keeper's end; its exit status."""
+        """Waits for the keeper's end; its exit status.  One that is killed
+        meanwhile has a successor, who stops what is left in order."""
         while True:
             try:
-                return self.keeper.wait(timeout=1)
+                status = self.keeper.wait(timeout=1)
             except subprocess.TimeoutExpired:
+                self._reap()
                 continue
+            if not self._next_keeper(status):
+                return status
+            self._ask_next_keeper()
+
+    def _ask_next_keeper(self):
+        """To stop, once it has its lock: it would die of the signal before."""
+        pid_file = self.state.path / "keeper.pid"
+        while self.keeper.poll() is None:
+            if pid_file.exists() and pid_file.read_text("ascii").strip() == \
+                    str(self.keeper.pid):
+                self.ask_stop()
+                return
+            time.sleep(POLL_SEC)
 
     def stop(self):
         """Ordered stop; exit status of the keeper."""
         if self.keeper is None:
             return 0
-        if self.keeper.poll() is None and not self.stop_asked:
-            self.ask_stop()
+        if self.keeper.poll() is None and self._asked != self.keeper.pid:
+            self._ask_next_keeper()
         status = self.wait_stopped()
-        self._watcher.kill()
-        self._watcher.wait()
+        self._end_watch()
         if status != 0:
             end_leftovers(self.state.path, self.say)
         if self.admin.state() is None:

@@ -313,6 +313,26 @@ operations_plugin_totals(const struct operations *o)
 }
 
 
+/* null: there is one */
+
+static json_t *
+operations_keeper_absent(const struct operations *o)
+{
+    char      text[32];
+    uint64_t  since_ms;
+
+    since_ms = o->parts.facts->absent_since_ms;
+
+    if (since_ms == 0) {
+        return json_null();
+    }
+
+    time_rfc3339(since_ms, text);
+
+    return json_string(text);
+}
+
+
 static void
 operation_status(void *ctx, struct admin_call *call, json_t *arguments)
 {
@@ -341,10 +361,12 @@ operation_status(void *ctx, struct admin_call *call, json_t *arguments)
                  ? json_string(o->environment_error) : json_null());
 
     result = json_pack(
-        "{s:i, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, "
-        "s:o, s:o, s:o, s:s, s:o}",
+        "{s:i, s:i, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, "
+        "s:o, s:o, s:o, s:o, s:s, s:o}",
         "supervisor_pid", (int) getpid(),
-        "keeper_pid", (int) getppid(),
+        "keeper_pid", o->parts.facts->absent_since_ms == 0
+                      ? o->parts.facts->pid : 0,
+        "keeper_absent_since", operations_keeper_absent(o),
         "started_at", started,
         "version", MINT_VERSION,
         "state", o->is_stopping ? "stopping"

@@ -47,6 +47,13 @@ print_status(json_t *result)
                                                      "supervisor_pid")),
               (long long) json_integer_value(json_object_get(result,
                                                      "keeper_pid")));
+
+    if (print_text(result, "keeper_absent_since")[0] != '\0') {
+        print_row("keeper", "none since %s: what is to be started, stopped or "
+                  "restarted waits for the next one",
+                  print_text(result, "keeper_absent_since"));
+    }
+
     print_process("nginx", json_object_get(result, "nginx"));
     print_process("platform", json_object_get(result, "platform"));
     print_row("plugins", "%lld of %lld ready",

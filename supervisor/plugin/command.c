@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "contract/mint_keeper.h"
 #include "lib/strbuf.h"
 
 
@@ -200,6 +201,11 @@ command_judge(struct command_run *run, const struct runner_result *in,
         error_set(&out->error, MINT_ERR_TIMEOUT,
                   "%s was not finished after %u s and was stopped",
                   run->label, run->timeout_sec);
+
+    } else if (in->wait_status == MINT_KEEPER_STATUS_UNKNOWN) {
+        error_set(&out->error, MINT_ERR_UNAVAILABLE, "it is not known how %s "
+                  "has ended: the keeper that had started it was killed",
+                  run->label);
 
     } else if (WIFSIGNALED(in->wait_status)) {
         error_set(&out->error, MINT_ERR_SYSTEM, "%s was killed by signal %d%s",

@@ -16,27 +16,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/fs.h"
+#include "lib/log.h"
 #include "supervisor/process/keeper_private.h"
 
 
-#define KEEPER_CLIENT_FDS_MAX    8          /* more than any message has */
 #define KEEPER_CLIENT_READS_MAX  64         /* before others have their turn */
-
-
-/* one message of the keeper; fds that nobody takes are closed */
-struct keeper_message {
-    union {
-        struct mint_keeper_header    header;
-        struct mint_keeper_listener  listener;
-        struct mint_keeper_child     child;
-        struct mint_keeper_exited    exited;
-        struct mint_keeper_facts     facts;
-    };
-    const char  *at;                        /* strings not taken yet */
-    const char  *end;
-    int          fds[KEEPER_CLIENT_FDS_MAX];
-    size_t       fd_count;
-};
 
 
 static void keeper_client_on_read(evutil_socket_t fd, short what, void *data);
@@ -44,44 +29,24 @@ static void keeper_client_on_write(evutil_socket_t fd, short what,
     void *data);
 static int keeper_client_receive(struct keeper_client *client,
     struct error *err);
-static int keeper_client_take_fds(struct keeper_message *m,
-    struct msghdr *head);
-static int keeper_client_parse(struct keeper_message *m, const char *data,
-    size_t len);
 static int keeper_client_handle(struct keeper_client *client,
-    struct keeper_message *m);
+    struct keeper_message *m, size_t len);
 static int keeper_client_answer(struct keeper_client *client,
-    struct keeper_message *m);
+    struct keeper_message *m, size_t len);
 static int keeper_client_call(struct keeper_request *r, int status,
     const struct keeper_listener_info *listener,
     const struct keeper_child_info *child);
-static int keeper_client_listener(struct keeper_message *m,
-    struct keeper_listener_info *info);
-static int keeper_client_child(struct keeper_message *m,
-    struct keeper_child_info *info);
 static int keeper_client_exited(struct keeper_client *client,
     struct keeper_message *m);
-static int keeper_client_take_facts(struct keeper_client *client,
-    struct keeper_message *m);
-static const char *keeper_client_string(struct keeper_message *m);
-static void keeper_client_lost(struct keeper_client *client,
-    const struct error *why);
+static void keeper_client_note(struct keeper_client *client,
+    struct keeper_message *m, size_t len);
+static int keeper_client_attached(struct keeper_client *client);
+static void keeper_client_settled(struct keeper_client *client,
+    struct keeper_message *m, const struct keeper_request *r, size_t len);
+static void keeper_client_shut(const struct keeper_request *r,
+    const struct keeper_listener_info *listener,
+    const struct keeper_child_info *child);
 static void keeper_client_free(struct keeper_client *client);
-
-
-/* sizes of what the keeper says, besides strings */
-static const size_t  keeper_client_sizes[] = {
-    [MINT_KEEPER_LISTENER] = sizeof(struct mint_keeper_listener),
-    [MINT_KEEPER_CHILD] = sizeof(struct mint_keeper_child),
-    [MINT_KEEPER_EXITED] = sizeof(struct mint_keeper_exited),
-    [MINT_KEEPER_ATTACHED] = sizeof(struct mint_keeper_header),
-    [MINT_KEEPER_DONE] = sizeof(struct mint_keeper_header),
-    [MINT_KEEPER_STOP] = sizeof(struct mint_keeper_header),
-    [MINT_KEEPER_FACTS] = sizeof(struct mint_keeper_facts)
-};
-
-#define KEEPER_CLIENT_TYPES \
-    (sizeof(keeper_client_sizes) / sizeof(keeper_client_sizes[0]))
 
 
 int
@@ -134,19 +99,14 @@ keeper_client_open(struct event_base *base, int fd,
     }
 
     client = mem_alloc(sizeof(*client));
-    client->fd = fd;
+    client->base = base;
     client->events = events;
     client->ctx = ctx;
+    client->custody = keeper_absent_custody(client);
     TAILQ_INIT(&client->queued);
     TAILQ_INIT(&client->waiting);
-    client->read_event = event_new(base, fd, EV_READ | EV_PERSIST,
-                                   keeper_client_on_read, client);
-    client->write_event = event_new(base, fd, EV_WRITE,
-                                    keeper_client_on_write, client);
 
-    if (client->read_event == NULL || client->write_event == NULL
-        || event_add(client->read_event, NULL) == -1)
-    {
+    if (keeper_client_use(client, fd) == -1) {
         client->fd = -1;
         keeper_client_free(client);
         return error_set(err, MINT_ERR_MEMORY,
@@ -159,6 +119,28 @@ keeper_client_open(struct event_base *base, int fd,
 }
 
 
+int
+keeper_client_use(struct keeper_client *client, int fd)
+{
+    socklen_t     len;
+    struct ucred  who;
+
+    len = sizeof(who);
+    memset(&who, 0, sizeof(who));
+    (void) getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len);
+    client->keeper_uid = who.uid;
+    client->facts.pid = who.pid;
+    client->fd = fd;
+    client->read_event = event_new(client->base, fd, EV_READ | EV_PERSIST,
+                                   keeper_client_on_read, client);
+    client->write_event = event_new(client->base, fd, EV_WRITE,
+                                    keeper_client_on_write, client);
+
+    return client->read_event == NULL || client->write_event == NULL
+           ? -1 : event_add(client->read_event, NULL);
+}
+
+
 void
 keeper_client_close(struct keeper_client **client)
 {
@@ -168,8 +150,11 @@ keeper_client_close(struct keeper_client **client)
 
     if ((*client)->is_reading) {
         (*client)->is_closed = 1;
-        event_del((*client)->read_event);
-        event_del((*client)->write_event);
+
+        if ((*client)->read_event != NULL) {
+            event_del((*client)->read_event);
+            event_del((*client)->write_event);
+        }
 
     } else {
         keeper_client_free(*client);
@@ -184,6 +169,7 @@ keeper_client_free(struct keeper_client *client)
 {
     struct keeper_request  *r;
 
+    keeper_custody_free(&client->custody);
     TAILQ_CONCAT(&client->waiting, &client->queued, link);
 
     while ((r = TAILQ_FIRST(&client->waiting)) != NULL) {
@@ -227,7 +213,15 @@ keeper_client_on_read(evutil_socket_t fd, short what, void *data)
     }
 
     if (rc < 0 && !client->is_closed) {
-        keeper_client_lost(client, &err);
+
+        if (rc == MINT_ERR_UNAVAILABLE && client->is_attached
+            && keeper_custody_is_listening(client->custody))
+        {
+            keeper_absent_begin(client);
+
+        } else {
+            keeper_client_lost(client, &err);
+        }
     }
 
     client->is_reading = 0;
@@ -251,7 +245,7 @@ keeper_client_receive(struct keeper_client *client, struct error *err)
     struct keeper_message  m = { .fds = { 0 } };
     union {
         struct cmsghdr  align;
-        char            space[CMSG_SPACE(KEEPER_CLIENT_FDS_MAX * sizeof(int))];
+        char            space[CMSG_SPACE(KEEPER_MESSAGE_FDS_MAX * sizeof(int))];
     } control;
 
     head.msg_control = control.space;
@@ -262,7 +256,13 @@ keeper_client_receive(struct keeper_client *client, struct error *err)
         return 0;
     }
 
-    if (n == 0 || (n == -1 && errno == ECONNRESET)) {
+    /* what it had not read is said first, then comes what it had sent */
+
+    if (n == -1 && errno == ECONNRESET) {
+        return 1;
+    }
+
+    if (n == 0) {
         return error_set(err, MINT_ERR_UNAVAILABLE, "the keeper is gone");
     }
 
@@ -270,14 +270,14 @@ keeper_client_receive(struct keeper_client *client, struct error *err)
         return error_set_errno(err, "reading from the keeper failed");
     }
 
-    rc = keeper_client_take_fds(&m, &head);
+    rc = keeper_message_take_fds(&m, &head);
 
     if (rc == 0) {
-        rc = keeper_client_parse(&m, client->data, (size_t) n);
+        rc = keeper_message_parse(&m, client->data, (size_t) n);
     }
 
     if (rc == 0) {
-        rc = keeper_client_handle(client, &m);
+        rc = keeper_client_handle(client, &m, (size_t) n);
     }
 
     for (i = 0; i < m.fd_count; i++) {
@@ -292,60 +292,8 @@ keeper_client_receive(struct keeper_client *client, struct error *err)
 
 
 static int
-keeper_client_take_fds(struct keeper_message *m, struct msghdr *head)
-{
-    size_t           count;
-    struct cmsghdr  *c;
-
-    for (c = CMSG_FIRSTHDR(head); c != NULL; c = CMSG_NXTHDR(head, c)) {
-        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
-            count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-            memcpy(m->fds + m->fd_count, CMSG_DATA(c), count * sizeof(int));
-            m->fd_count += count;
-        }
-    }
-
-    return head->msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? MINT_ERR_PROTOCOL : 0;
-}
-
-
-static int
-keeper_client_parse(struct keeper_message *m, const char *data, size_t len)
-{
-    size_t  size;
-
-    if (len < sizeof(m->header)) {
-        return MINT_ERR_PROTOCOL;
-    }
-
-    memcpy(&m->header, data, sizeof(m->header));
-
-    if (m->header.version != MINT_KEEPER_VERSION
-        || m->header.type >= KEEPER_CLIENT_TYPES
-        || keeper_client_sizes[m->header.type] == 0)
-    {
-        return MINT_ERR_PROTOCOL;
-    }
-
-    /* a refusal is the header alone */
-
-    size = m->header.status != 0 ? sizeof(m->header)
-           : keeper_client_sizes[m->header.type];
-
-    if (len < size) {
-        return MINT_ERR_PROTOCOL;
-    }
-
-    memcpy(m, data, size);
-    m->at = data + size;
-    m->end = data + len;
-
-    return 0;
-}
-
-
-static int
-keeper_client_handle(struct keeper_client *client, struct keeper_message *m)
+keeper_client_handle(struct keeper_client *client, struct keeper_message *m,
+    size_t len)
 {
     void                        *ctx;
     struct keeper_child_info     child;
@@ -354,26 +302,26 @@ keeper_client_handle(struct keeper_client *client, struct keeper_message *m)
     ctx = client->ctx;
 
     if (m->header.serial != 0) {
-        return keeper_client_answer(client, m);
+        return keeper_client_answer(client, m, len);
     }
 
     switch (m->header.type) {
 
     case MINT_KEEPER_LISTENER:
-        if (keeper_client_listener(m, &listener) != 0) {
+        if (keeper_message_listener(m, &listener) != 0) {
             return MINT_ERR_PROTOCOL;
         }
 
-        m->fd_count = 0;
+        keeper_client_note(client, m, len);
         client->events->on_listener(ctx, &listener);
         return 0;
 
     case MINT_KEEPER_CHILD:
-        if (keeper_client_child(m, &child) != 0) {
+        if (keeper_message_child(m, &child) != 0) {
             return MINT_ERR_PROTOCOL;
         }
 
-        m->fd_count = 0;
+        keeper_client_note(client, m, len);
         client->events->on_child(ctx, &child);
         return 0;
 
@@ -381,11 +329,15 @@ keeper_client_handle(struct keeper_client *client, struct keeper_message *m)
         return keeper_client_exited(client, m);
 
     case MINT_KEEPER_FACTS:
-        return keeper_client_take_facts(client, m);
+        if (keeper_message_facts(m, &client->facts) != 0) {
+            return MINT_ERR_PROTOCOL;
+        }
+
+        keeper_custody_set_id(client->custody, client->facts.custody);
+        return 0;
 
     case MINT_KEEPER_ATTACHED:
-        client->events->on_attached(ctx);
-        return 0;
+        return keeper_client_attached(client);
 
     case MINT_KEEPER_STOP:
         client->events->on_stop(ctx);
@@ -400,7 +352,8 @@ keeper_client_handle(struct keeper_client *client, struct keeper_message *m)
 /* a request refused for its form is answered DONE, whatever it was */
 
 static int
-keeper_client_answer(struct keeper_client *client, struct keeper_message *m)
+keeper_client_answer(struct keeper_client *client, struct keeper_message *m,
+    size_t len)
 {
     int                          rc, status;
     struct keeper_request       *r;
@@ -424,20 +377,78 @@ keeper_client_answer(struct keeper_client *client, struct keeper_message *m)
     rc = 0;
 
     if (status == 0 && r->answer == MINT_KEEPER_LISTENER) {
-        rc = keeper_client_listener(m, &listener);
+        rc = keeper_message_listener(m, &listener);
 
     } else if (status == 0 && r->answer == MINT_KEEPER_CHILD) {
-        rc = keeper_client_child(m, &child);
+        rc = keeper_message_child(m, &child);
     }
 
     if (rc == 0) {
         TAILQ_REMOVE(&client->waiting, r, link);
-        m->fd_count = keeper_client_call(r, status, &listener, &child)
-                      ? 0 : m->fd_count;
+        keeper_client_settled(client, m, r, len);
+
+        if (!keeper_client_call(r, status, &listener, &child)
+            && status == 0)
+        {
+            keeper_client_shut(r, &listener, &child);
+        }
+
         keeper_request_free(r);
     }
 
     return rc;
+}
+
+
+/* an answer changes what is in custody */
+
+static void
+keeper_client_settled(struct keeper_client *client, struct keeper_message *m,
+    const struct keeper_request *r, size_t len)
+{
+    struct mint_keeper_header  asked;
+
+    memcpy(&asked, r->message.data, sizeof(asked));
+
+    if (m->header.status != 0) {
+        return;
+    }
+
+    if (asked.type == MINT_KEEPER_DRAINED) {
+        keeper_custody_forget(client->custody, MINT_KEEPER_CHILD, asked.id);
+
+    } else if (asked.type == MINT_KEEPER_UNLISTEN) {
+        keeper_custody_forget(client->custody, MINT_KEEPER_LISTENER, asked.id);
+
+    } else if (r->answer != MINT_KEEPER_DONE) {
+        keeper_client_note(client, m, len);
+    }
+}
+
+
+/* the copies that nobody takes */
+
+static void
+keeper_client_shut(const struct keeper_request *r,
+    const struct keeper_listener_info *listener,
+    const struct keeper_child_info *child)
+{
+    int  i, fds[3] = { -1, -1, -1 };
+
+    if (r->answer == MINT_KEEPER_LISTENER) {
+        fds[0] = listener->fd;
+
+    } else if (r->answer == MINT_KEEPER_CHILD) {
+        fds[0] = child->log_fd;
+        fds[1] = child->report_fd;
+        fds[2] = child->control_fd;
+    }
+
+    for (i = 0; i < 3; i++) {
+        if (fds[i] != -1) {
+            close(fds[i]);
+        }
+    }
 }
 
 
@@ -462,54 +473,15 @@ keeper_client_call(struct keeper_request *r, int status,
 }
 
 
-static int
-keeper_client_listener(struct keeper_message *m,
-    struct keeper_listener_info *info)
+static void
+keeper_client_note(struct keeper_client *client, struct keeper_message *m,
+    size_t len)
 {
-    info->id = m->header.id;
-    info->family = m->listener.family;
-    info->address = keeper_client_string(m);
-    info->label = keeper_client_string(m);
-    info->fd = m->fd_count > 0 ? m->fds[0] : -1;
-
-    return info->label != NULL && m->at == m->end && m->fd_count <= 1
-           ? 0 : MINT_ERR_PROTOCOL;
-}
-
-
-static int
-keeper_client_child(struct keeper_message *m, struct keeper_child_info *info)
-{
-    size_t    count;
-    uint32_t  flags;
-
-    flags = m->child.flags;
-    info->id = m->header.id;
-    info->flags = flags;
-    info->pid = m->child.pid;
-    info->exited = m->child.exited != 0;
-    info->wait_status = m->child.wait_status;
-    info->start_ticks = m->child.start_ticks;
-    info->started_unix_ms = m->child.started_unix_ms;
-    info->tree_killed = m->child.tree_killed;
-    info->oom_kills = m->child.oom_kills;
-    info->label = keeper_client_string(m);
-    info->memory_group = keeper_client_string(m);
-
-    count = 0;
-    info->log_fd = m->fds[count++];
-    info->report_fd = flags & MINT_SPAWN_REPORT ? m->fds[count++] : -1;
-    info->control_fd = flags & MINT_SPAWN_CONTROL ? m->fds[count++] : -1;
-
-    /* none: it was forgotten before this was sent */
-
-    if (m->fd_count == 0) {
-        info->log_fd = info->report_fd = info->control_fd = -1;
-        count = 0;
+    if (m->fd_count > 0) {
+        keeper_custody_note(client->custody, client->data, len, m->fds,
+                            m->fd_count);
+        m->fd_count = 0;
     }
-
-    return info->memory_group != NULL && m->at == m->end
-           && m->fd_count == count ? 0 : MINT_ERR_PROTOCOL;
 }
 
 
@@ -524,32 +496,30 @@ keeper_client_exited(struct keeper_client *client, struct keeper_message *m)
     end.tree_killed = m->exited.tree_killed;
     end.oom_kills = m->exited.oom_kills;
 
-    client->events->on_exited(client->ctx, &end);
+    if (keeper_custody_died(client->custody, end.id, end.wait_status,
+                            end.tree_killed, end.oom_kills))
+    {
+        client->events->on_exited(client->ctx, &end);
+    }
 
     return 0;
 }
 
 
+/* the second time there is another keeper */
+
 static int
-keeper_client_take_facts(struct keeper_client *client,
-    struct keeper_message *m)
+keeper_client_attached(struct keeper_client *client)
 {
-    const char           *text;
-    struct keeper_facts  *facts;
+    client->facts.absent_since_ms = 0;
 
-    text = keeper_client_string(m);
-
-    if (text == NULL || m->at != m->end) {
-        return MINT_ERR_PROTOCOL;
+    if (client->is_attached) {
+        log_info("keeper %d has taken over everything", client->facts.pid);
+        return 0;
     }
 
-    facts = &client->facts;
-    facts->memory = m->facts.memory;
-    facts->pids = m->facts.pids;
-    facts->cpu = m->facts.cpu;
-    facts->tree = m->facts.tree;
-    facts->landlock_abi = m->facts.landlock_abi;
-    snprintf(facts->cgroup, sizeof(facts->cgroup), "%s", text);
+    client->is_attached = true;
+    client->events->on_attached(client->ctx);
 
     return 0;
 }
@@ -562,28 +532,13 @@ keeper_client_facts(const struct keeper_client *client)
 }
 
 
-static const char *
-keeper_client_string(struct keeper_message *m)
-{
-    const char  *text, *nul;
-
-    text = m->at;
-    nul = text != NULL ? memchr(text, '\0', (size_t) (m->end - text)) : NULL;
-    m->at = nul != NULL ? nul + 1 : NULL;
-
-    return nul != NULL ? text : NULL;
-}
-
-
-static void
+void
 keeper_client_lost(struct keeper_client *client, const struct error *why)
 {
     struct keeper_request  *r;
 
-    event_del(client->read_event);
-    event_del(client->write_event);
-    close(client->fd);
-    client->fd = -1;
+    keeper_client_hang_up(client);
+    client->is_lost = true;
     TAILQ_CONCAT(&client->waiting, &client->queued, link);
 
     while ((r = TAILQ_FIRST(&client->waiting)) != NULL) {
@@ -599,6 +554,17 @@ keeper_client_lost(struct keeper_client *client, const struct error *why)
     if (!client->is_closed) {
         client->events->on_lost(client->ctx, why);
     }
+}
+
+
+void
+keeper_client_hang_up(struct keeper_client *client)
+{
+    event_free(client->read_event);
+    event_free(client->write_event);
+    client->read_event = client->write_event = NULL;
+    close(client->fd);
+    client->fd = -1;
 }
 
 

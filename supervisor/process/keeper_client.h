@@ -13,13 +13,14 @@
  *
  * "status" of a done callback is 0 or an errno: EPERM (uid, gid or path not
  * allowed), EEXIST (id in use), ENOENT (no such id), ESRCH (already dead),
- * ECONNRESET (the keeper died before it answered), else what the system call
- * or the exec failed with.
+ * ECONNRESET (the keeper is lost for good), else what the system call or the
+ * exec failed with.
  */
 
 #ifndef SUPERVISOR_PROCESS_KEEPER_CLIENT_H
 #define SUPERVISOR_PROCESS_KEEPER_CLIENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -45,7 +46,8 @@ struct keeper_child_info {
     uint32_t     flags;             /* enum mint_keeper_spawn_flag */
     int          pid;
     int          exited;            /* 1: dead, pipes still readable */
-    int          wait_status;       /* of a dead one, as of waitpid(2) */
+    int          wait_status;       /* of a dead one, as of waitpid(2), or
+                                       MINT_KEEPER_STATUS_UNKNOWN */
     uint64_t     start_ticks;       /* field 22 of /proc/PID/stat */
     uint64_t     started_unix_ms;
     int          log_fd;            /* read; each fd is -1 if there is none */
@@ -61,7 +63,8 @@ struct keeper_child_info {
 struct keeper_exit_info {
     uint32_t  id;
     int       pid;
-    int       wait_status;          /* as of waitpid(2) */
+    int       wait_status;          /* as of waitpid(2), or
+                                       MINT_KEEPER_STATUS_UNKNOWN */
     uint32_t  tree_killed;          /* descendants the keeper had to kill */
     uint32_t  oom_kills;            /* processes the kernel killed, for want
                                        of memory, while it lived */
@@ -76,6 +79,10 @@ struct keeper_facts {
     uint32_t  tree;
     uint32_t  landlock_abi;         /* 0 = no Landlock */
     char      cgroup[256];          /* where, or why there is none */
+    char      custody[MINT_KEEPER_CUSTODY_LEN + 1];     /* id of all it holds:
+                                       the same after a hand-over */
+    int       pid;                  /* of the keeper, or of the last one */
+    uint64_t  absent_since_ms;      /* unix; 0: there is one */
 };
 
 
@@ -97,7 +104,7 @@ struct keeper_client_events {
     /* stop everything in order, then keeper_client_goodbye() */
     void  (*on_stop)(void *ctx);
 
-    /* the keeper is gone or does not speak the protocol; called once, after
+    /* the keeper is gone for good or does not speak the protocol; once, after
        every outstanding done callback got ECONNRESET */
     void  (*on_lost)(void *ctx, const struct error *why);
 };
@@ -158,7 +165,17 @@ int keeper_client_open(struct event_base *base, int fd,
     const struct keeper_client_events *events, void *ctx,
     struct keeper_client **client_out, struct error *err);
 
-/* as told at attach; all zero before */
+/*
+ * From now on the keeper may die: the next one finds us at path, what has not
+ * been answered is asked of that one, and until then children that die are told
+ * of by on_exited with an unknown status.  Without this, and before
+ * on_attached, on_lost is called.
+ */
+int keeper_client_survive(struct keeper_client *client, const char *path,
+    struct error *err);
+bool keeper_client_survives(const struct keeper_client *client);
+
+/* as told at attach; all zero before.  Valid as long as the client. */
 const struct keeper_facts *keeper_client_facts(
     const struct keeper_client *client);
 

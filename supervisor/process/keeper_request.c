@@ -234,7 +234,7 @@ keeper_request_post(struct keeper_client *client, struct keeper_request *r,
 
     rc = 0;
 
-    if (client->fd == -1) {
+    if (client->is_lost) {
         rc = error_set(err, MINT_ERR_UNAVAILABLE, "the keeper is gone");
 
     } else if (r->message.len > MINT_KEEPER_MESSAGE_MAX) {
@@ -272,7 +272,7 @@ keeper_request_flush(struct keeper_client *client)
     ssize_t                 n;
     struct keeper_request  *r;
 
-    while ((r = TAILQ_FIRST(&client->queued)) != NULL) {
+    while (client->fd != -1 && (r = TAILQ_FIRST(&client->queued)) != NULL) {
         n = send(client->fd, r->message.data, r->message.len,
                  MSG_DONTWAIT | MSG_NOSIGNAL);
 
@@ -286,7 +286,6 @@ keeper_request_flush(struct keeper_client *client)
 
         TAILQ_REMOVE(&client->queued, r, link);
         TAILQ_INSERT_TAIL(&client->waiting, r, link);
-        strbuf_free(&r->message);
     }
 }
 

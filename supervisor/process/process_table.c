@@ -185,6 +185,12 @@ process_table_forget(struct process_table *table, uint32_t id)
 void
 process_exit_text(int wait_status, char *text, size_t size)
 {
+    if (wait_status == MINT_KEEPER_STATUS_UNKNOWN) {
+        snprintf(text, size, "exit status unknown: it was started by an "
+                 "earlier keeper");
+        return;
+    }
+
     if (WIFSIGNALED(wait_status)) {
         snprintf(text, size, "killed by signal %d (%s)",
                  WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)));

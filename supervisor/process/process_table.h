@@ -63,7 +63,8 @@ void process_table_exited(struct process_table *table,
 /* asks the keeper to forget an ended process whose pipes were read */
 void process_table_forget(struct process_table *table, uint32_t id);
 
-/* "killed by signal 9 (Killed)", "exited with status 3" */
+/* "killed by signal 9 (Killed)", "exited with status 3", or that it is not
+   known */
 void process_exit_text(int wait_status, char *text, size_t size);
 
 #endif /* SUPERVISOR_PROCESS_PROCESS_TABLE_H */

@@ -14,7 +14,7 @@
 #include "supervisor/process/keeper_client.h"
 
 
-#define FDS_MAX  4
+#define FDS_MAX  7
 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

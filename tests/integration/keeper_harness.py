@@ -23,11 +23,13 @@ BUILD = pathlib.Path(os.environ.get("MINT_BUILD", ROOT / "build"))
 DEADLINE = 20
 
 LISTEN, UNLISTEN, SPAWN, SIGNAL, DRAINED, WIPE, OWN, GOODBYE = range(1, 9)
-LISTENER, CHILD, EXITED, ATTACHED, DONE, STOP, FACTS = range(64, 71)
+CUSTODY, GIVEN = 9, 10
+LISTENER, CHILD, EXITED, ATTACHED, DONE, STOP, FACTS, HELLO = range(64, 72)
 REPORT, CONTROL, SUBREAPER, NO_NEW_PRIVS, LIGHT_TREE, SANDBOX, WARM = (
     1, 2, 4, 8, 16, 32, 64)
 NONE, CGROUP2, CGROUP1, RLIMIT, WALK = range(5)
-VERSION = 2
+VERSION = 3
+UNKNOWN = -1                    # wait status of another keeper's child
 UNIX, TCP = 1, 2
 SAME = 0xFFFFFFFF
 MESSAGE_MAX = 131072
@@ -35,17 +37,27 @@ MESSAGE_MAX = 131072
 HEADER = struct.Struct("=HHIiI")
 PLAIN_ENV = ("PATH=/usr/bin:/bin",)
 
-# says hello with its pid and the keeper's socket; exits with the status that
-# comes back, or when the test goes away
+# says hello with its pid, the keeper's socket, and the one on which it waits
+# for the next keeper; exits with the status that comes back, or when the test
+# goes away
 SUPERVISOR = """
 import array, os, socket, struct, sys
 with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
     s.connect(sys.argv[1])
-    fd = int(os.environ["MINT_KEEPER_FD"])
+    fds = [int(os.environ["MINT_KEEPER_FD"])]
+    if "MINT_KEEPER_SOCKET" in os.environ:
+        next = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        if os.path.exists(os.environ["MINT_KEEPER_SOCKET"]):
+            os.unlink(os.environ["MINT_KEEPER_SOCKET"])
+        next.bind(os.environ["MINT_KEEPER_SOCKET"])
+        next.listen(1)
+        fds.append(next.detach())
     s.sendmsg([struct.pack("=iiii", os.getpid(), os.getuid(), os.getgid(),
                            os.getsid(0))],
               [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
-                array.array("i", [fd]))])
+                array.array("i", fds))])
+    for fd in fds[1:]:
+        os.close(fd)
     word = s.recv(4)
     os._exit(struct.unpack("=i", word)[0] if word else 0)
 """
@@ -60,23 +72,26 @@ class Message:
         self.data = data
         self.fds = fds
         rest = data[HEADER.size:]
-        if self.status != 0 or self.type in (DONE, ATTACHED, STOP):
+        if self.status != 0 or self.type in (DONE, ATTACHED, STOP,
+                                               HELLO):
             assert rest == b"" and not fds
         elif self.type == LISTENER:
             self.family, _ = struct.unpack_from("=II", rest)
-            self.address, self.label = self.strings(rest[8:], 2)
+            self.address, self.label, self.asked = self.strings(rest[8:], 3)
         elif self.type == CHILD:
             (self.start_ticks, self.started_ms, self.pid, self.flags,
              self.exited, self.wait_status, self.tree_killed,
-             self.oom_kills) = struct.unpack_from("=QQiIIiII", rest)
-            self.label, self.memory_group = self.strings(rest[40:], 2)
+             self.oom_kills, self.child_uid, _) = struct.unpack_from(
+                 "=QQiIIiIIII", rest)
+            (self.label, self.memory_group, self.instance,
+             *self.cgroups) = self.strings(rest[48:], 7)
         elif self.type == EXITED:
             (self.pid, self.wait_status, self.tree_killed,
              self.oom_kills) = struct.unpack("=iiII", rest)
         elif self.type == FACTS:
             (self.memory, self.pids, self.cpu, self.tree, self.landlock,
              _) = struct.unpack_from("=6I", rest)
-            (self.cgroup,) = self.strings(rest[24:], 1)
+            self.cgroup, self.custody = self.strings(rest[24:], 2)
 
     @staticmethod
     def strings(data, count):
@@ -84,19 +99,32 @@ class Message:
         assert texts.pop() == b"" and len(texts) == count
         return [t.decode(errors="surrogateescape") for t in texts]
 
+    # both ends of each pipe: log, report, control, as far as there are any
+
     @property
     def log(self):
         return self.fds[0]
+
+    @property
+    def report(self):
+        assert self.flags & REPORT
+        return self.fds[2]
+
+    @property
+    def control(self):
+        assert self.flags & CONTROL
+        return self.fds[-1]
 
 
 class Supervisor:
     """The keeper's socket as one supervisor process holds it."""
 
     def __init__(self, control):
-        data, fds, _, _ = socket.recv_fds(control, 64, 1)
+        data, fds, _, _ = socket.recv_fds(control, 64, 2)
         self.pid, self.uid, self.gid, self.sid = struct.unpack("=iiii", data)
         self.control = control
         self.socket = socket.socket(fileno=fds[0])
+        self.next = socket.socket(fileno=fds[1]) if fds[1:] else None
         self.serial = 0
         self.waiting = []
         self.fds = []
@@ -196,7 +224,28 @@ class Supervisor:
                 os.close(fd)
         self.fds = []
         self.socket.close()
+        if self.next:
+            self.next.close()
         self.control.close()
+
+    # ---- the next keeper ----------------------------------------------
+
+    def meet(self, deadline=DEADLINE):
+        """The next keeper's connection, and what it says first."""
+        self.next.settimeout(deadline)
+        self.socket.close()
+        self.socket, _ = self.next.accept()
+        hello = self.receive()
+        assert (hello.type, hello.fds) == (HELLO, [])
+
+    def give(self, *messages, custody=None):
+        """What an earlier keeper has said, to the next one; a message is
+        (data, fds)."""
+        self.send(HEADER.pack(VERSION, CUSTODY, 0, 0, 0)
+                  + text(custody or self.facts.custody))
+        for data, fds in messages:
+            socket.send_fds(self.socket, [data], fds)
+        self.send(HEADER.pack(VERSION, GIVEN, 0, 0, 0))
 
 
 class Keeper:
@@ -216,13 +265,24 @@ class Keeper:
         self.listener.listen(16)
         self.log_path = self.directory / "keeper.log"
         self.supervisors = []
-        with self.log_path.open("wb") as log:
+        self.log_path.touch()
+        self.command = [
+            str(BUILD / "mint-keeper"),
+            *(o.format(dir=self.directory) for o in options), "--",
+            test_python(), str(script), str(self.directory / "test.sock")]
+        self.start()
+
+    def start(self):
+        with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [str(BUILD / "mint-keeper"),
-                 *(o.format(dir=self.directory) for o in options), "--",
-                 test_python(), str(script),
-                 str(self.directory / "test.sock")],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                self.command, stdin=subprocess.DEVNULL, stdout=log,
+                stderr=log)
+
+    def replace(self):
+        """kill -9, and the next one."""
+        self.process.kill()
+        self.process.wait()
+        self.start()
 
     def __enter__(self):
         return self

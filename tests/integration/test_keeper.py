@@ -109,6 +109,8 @@ def test_child_gets_what_was_asked_for(keeper, supervisor):
     assert seen["argv"] == ["one", "two words", ""]
     assert seen["cwd"] == str(keeper.directory)
     assert seen["env"].pop("LC_CTYPE", "") is not None
+    assert seen["env"].pop("MINT_KEEPER") == str(
+        keeper.directory / "keeper.pid")
     assert seen["env"] == {"PATH": "/usr/bin:/bin", "A": "b=c", "E": ""}
     assert seen["umask"] == 0o137 and seen["nofile"] == 77
     assert seen["sid"] == seen["pid"] and seen["no_new_privs"] == "1"
@@ -118,16 +120,17 @@ def test_child_gets_what_was_asked_for(keeper, supervisor):
     assert abs(child.started_ms / 1000 - time.time()) < 60
     fields = pathlib.Path(f"/proc/{child.pid}/stat").read_text()
     assert child.start_ticks == int(fields.rpartition(")")[2].split()[19])
-    assert len(child.fds) == 3
-    assert not any(os.get_blocking(fd) for fd in child.fds)
+    assert len(child.fds) == 6
+    assert not any(os.get_blocking(fd)
+                   for fd in (child.log, child.report, child.control))
 
 
 def test_report_and_control_pipes(supervisor):
     child = supervisor.python(
         1, "import os\nos.write(3, b'got ' + os.read(4, 64))\nos._exit(5)",
         flags=REPORT | CONTROL)
-    os.write(child.fds[2], b"drain\n")
-    assert read_until(child.fds[1], lambda d: len(d) >= 10) == b"got drain\n"
+    os.write(child.control, b"drain\n")
+    assert read_until(child.report, lambda d: len(d) >= 10) == b"got drain\n"
     end = supervisor.wait_exit(1)
     assert os.waitstatus_to_exitcode(end.wait_status) == 5
     assert end.tree_killed == 0
@@ -137,8 +140,8 @@ def test_without_report_the_control_pipe_is_first(supervisor):
     child = supervisor.python(
         1, "import os; print(os.read(3, 64).decode(), flush=True)",
         flags=CONTROL)
-    assert len(child.fds) == 2
-    os.write(child.fds[1], b"hello")
+    assert len(child.fds) == 4
+    os.write(child.control, b"hello")
     assert read_line(child.log) == "hello"
 
 
@@ -251,7 +254,7 @@ def test_a_killed_supervisor_loses_nothing(keeper, supervisor):
                              "flush=True); os._exit(7)", flags=CONTROL,
                              label="dies")
     assert read_line(alive.log) == "one"
-    go = os.dup(dies.fds[1])
+    go = os.dup(dies.control)
     os.kill(supervisor.pid, signal.SIGSTOP)
     os.write(go, b"x")
     os.close(go)
@@ -268,8 +271,8 @@ def test_a_killed_supervisor_loses_nothing(keeper, supervisor):
     assert (children[2].pid, children[2].exited) == (dies.pid, 1)
     assert os.waitstatus_to_exitcode(children[2].wait_status) == 7
     assert read_line(children[2].log) == "bye"
-    assert [len(children[i].fds) for i in (1, 2)] == [3, 2]
-    os.write(children[1].fds[2], b"x")
+    assert [len(children[i].fds) for i in (1, 2)] == [6, 4]
+    os.write(children[1].control, b"x")
     assert read_line(children[1].log) == "two"
     assert second.drained(2) == 0
     with socket.socket(socket.AF_UNIX) as client:
@@ -326,8 +329,8 @@ def test_a_printing_child_goes_on_without_a_supervisor(keeper, supervisor):
     supervisor.attach()
     child = supervisor.python(1, "import os; os.read(4, 1)\n" + code,
                               flags=REPORT | CONTROL)
-    report = os.dup(child.fds[1])
-    os.write(child.fds[2], b"x")
+    report = os.dup(child.report)
+    os.write(child.control, b"x")
     end = time.monotonic() + 20
     while not readable(report):
         assert time.monotonic() < end, "the child is blocked"
@@ -348,7 +351,7 @@ def test_nothing_is_discarded_while_one_is_attached(supervisor):
             "except BlockingIOError: pass\nos.write(3, b'%d\\n' % n)\n"
             "os.set_blocking(1, True)\nos.write(1, b'end')\n")
     child = supervisor.python(1, code, flags=REPORT)
-    count = int(read_line(child.fds[1]))
+    count = int(read_line(child.report))
     with pytest.raises(TimeoutError):
         supervisor.wait_exit(1, 1.5)
     data = read_until(child.log, lambda d: d.endswith(b"end"))

@@ -62,7 +62,7 @@ class World:
             self.supervisor, ident, self.site, tmp,
             uid=MINT if IS_ROOT else SAME, gid=MINT if IS_ROOT else SAME)
         assert self.warm.status == 0, os.strerror(self.warm.status)
-        reports = Reports(self.warm.fds[1])
+        reports = Reports(self.warm.report)
         try:
             reports.wait("ready")
         except AssertionError as exc:
@@ -94,7 +94,7 @@ class World:
     def ready(self, child):
         assert child.status == 0, os.strerror(child.status)
         try:
-            return Reports(child.fds[1]).wait("ready")
+            return Reports(child.report).wait("ready")
         except AssertionError as exc:
             raise AssertionError(f"{exc}\n{log_of(child)}") from None
 
@@ -279,7 +279,7 @@ def test_a_plugin_that_cannot_start_says_so(world):
     world.start_warm()
     child = world.start(world.warm.id, MINT_PLUGIN_ENTRY_POINT="no-such")
     assert child.status == 0
-    reports = Reports(child.fds[1])
+    reports = Reports(child.report)
     assert reports.wait("failed")["stage"] == "import"
     exited = world.supervisor.wait_exit(child.id)
     assert os.WEXITSTATUS(exited.wait_status) == 1

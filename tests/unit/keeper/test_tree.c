@@ -163,7 +163,7 @@ START_TEST(a_chain_is_killed_to_its_end)
     struct child  c = { .pid = start_chain(depths[_i]) };
 
     made[0] = c.pid;
-    c.tree_killed = tree_kill_below(c.pid);
+    c.tree_killed = tree_kill_below(c.pid, -1);
     ck_assert_int_eq(waitpid(c.pid, NULL, 0), c.pid);
     made[0] = 0;
 

@@ -17,7 +17,7 @@
 #include "supervisor/process/keeper_client.h"
 
 
-#define FDS_MAX  4
+#define FDS_MAX  8
 
 
 static struct event_base     *base;
@@ -330,9 +330,9 @@ START_TEST(attach_lists_all)
     size_t  before;
 
     before = open_fds();
-    say_listener(0, "127.0.0.1:99\0seat", 18, 1);
-    say_child(0, 5, MINT_SPAWN_REPORT | MINT_SPAWN_CONTROL, "shiny\0/c/g", 11,
-              3);
+    say_listener(0, "127.0.0.1:99\0seat\0" "127.0.0.1:0", 30, 1);
+    say_child(0, 5, MINT_SPAWN_REPORT | MINT_SPAWN_CONTROL,
+              "shiny\0/c/g\0MINT_INSTANCE=a\0\0\0\0", 31, 6);
     say_header(MINT_KEEPER_ATTACHED, 0, 0, 0);
     turn();
     ck_assert_int_eq(seen.listeners, 1);
@@ -349,12 +349,15 @@ START_TEST(attach_lists_all)
     ck_assert_int_ne(seen.child.control_fd, -1);
     ck_assert_int_eq(seen.attached, 1);
 
-    say_child(0, 6, MINT_SPAWN_CONTROL, "b\0", 3, 2);
+    say_child(0, 6, MINT_SPAWN_CONTROL, "b\0\0\0\0\0\0", 8, 4);
     turn();
     ck_assert_int_eq(seen.child.report_fd, -1);
     ck_assert_int_ne(seen.child.control_fd, -1);
     ck_assert_int_eq(seen.lost, 0);
-    ck_assert_uint_eq(open_fds(), before);
+
+    /* for the next keeper all that came is kept */
+
+    ck_assert_uint_eq(open_fds(), before + 1 + 6 + 4);
 }
 END_TEST
 
@@ -419,7 +422,7 @@ START_TEST(spawn_is_packed_as_agreed)
     ck_assert_uint_eq(len, sizeof(m) + sizeof(strings));
     ck_assert_mem_eq(data + sizeof(m), strings, sizeof(strings));
 
-    say_child(m.header.serial, 3, 0, "shiny\0", 7, 1);
+    say_child(m.header.serial, 3, 0, "shiny\0\0\0\0\0\0", 12, 2);
     ck_assert_int_eq(seen.calls, 0);
     turn();
     ck_assert_int_eq(seen.calls, 1);
@@ -463,7 +466,7 @@ START_TEST(answers_come_by_serial)
 
     before = open_fds();
     say_header(MINT_KEEPER_DONE, drained.serial, ENOENT, 12);
-    say_listener(listen_m.header.serial, "/run/a\0seat", 12, 1);
+    say_listener(listen_m.header.serial, "/run/a\0seat\0/run/a", 19, 1);
     say_header(MINT_KEEPER_DONE, wipe.header.serial, 0, 0);
     turn();
     ck_assert_int_eq(seen.calls, 3);
@@ -473,7 +476,7 @@ START_TEST(answers_come_by_serial)
     }
 
     ck_assert_str_eq(seen.address, "/run/a");
-    ck_assert_uint_eq(open_fds(), before);
+    ck_assert_uint_eq(open_fds(), before + 1);
     ck_assert_int_eq(seen.lost, 0);
 }
 END_TEST
@@ -534,7 +537,16 @@ START_TEST(fds_nobody_takes_are_closed)
     hear(data, sizeof(data));
     memcpy(&h, data, sizeof(h));
     before = open_fds();
-    say_child(h.serial, 3, MINT_SPAWN_REPORT, "l\0", 3, 2);
+    say_child(h.serial, 3, MINT_SPAWN_REPORT, "l\0\0\0\0\0\0", 8, 4);
+    turn();
+    ck_assert_uint_eq(open_fds(), before + 4);
+
+    /* until it is forgotten */
+
+    ck_assert_int_eq(keeper_client_drained(client, 3, NULL, NULL, NULL), 0);
+    hear(data, sizeof(data));
+    memcpy(&h, data, sizeof(h));
+    say_header(MINT_KEEPER_DONE, h.serial, 0, 3);
     turn();
     ck_assert_uint_eq(open_fds(), before);
     ck_assert_int_eq(seen.lost, 0);
@@ -634,7 +646,7 @@ START_TEST(close_inside_a_callback)
     seen.close_in_callback = 1;
 
     if (_i == 0) {
-        say_listener(0, "a\0b", 4, 1);
+        say_listener(0, "a\0b\0c", 6, 1);
         say_header(MINT_KEEPER_ATTACHED, 0, 0, 0);
 
     } else {
@@ -659,16 +671,22 @@ static const struct {
     size_t       tail_len;
     uint32_t     flags;
 } broken[] = {
-    { "child: label without end", MINT_KEEPER_CHILD, 1, "abc", 3, 0 },
-    { "child: no label", MINT_KEEPER_CHILD, 1, "", 0, 0 },
-    { "child: no cgroup", MINT_KEEPER_CHILD, 1, "a", 2, 0 },
-    { "child: text after the cgroup", MINT_KEEPER_CHILD, 1, "a\0b\0c", 6, 0 },
-    { "child: too many fds", MINT_KEEPER_CHILD, 2, "a\0", 3, 0 },
-    { "child: too few fds", MINT_KEEPER_CHILD, 1, "a\0", 3,
+    { "child: label without end", MINT_KEEPER_CHILD, 2, "abc", 3, 0 },
+    { "child: no label", MINT_KEEPER_CHILD, 2, "", 0, 0 },
+    { "child: no cgroup", MINT_KEEPER_CHILD, 2, "a", 2, 0 },
+    { "child: a cgroup too few", MINT_KEEPER_CHILD, 2, "a\0\0\0\0\0", 7,
+      0 },
+    { "child: last one without end", MINT_KEEPER_CHILD, 2, "a\0\0\0\0\0\0b",
+      8, 0 },
+    { "child: text after it", MINT_KEEPER_CHILD, 2, "a\0\0\0\0\0\0\0b", 10,
+      0 },
+    { "child: too many fds", MINT_KEEPER_CHILD, 4, "a\0\0\0\0\0\0", 8, 0 },
+    { "child: too few fds", MINT_KEEPER_CHILD, 2, "a\0\0\0\0\0\0", 8,
       MINT_SPAWN_REPORT },
-    { "listener: one string", MINT_KEEPER_LISTENER, 1, "a", 2, 0 },
-    { "listener: three strings", MINT_KEEPER_LISTENER, 1, "a\0b\0c", 6, 0 },
-    { "listener: two fds", MINT_KEEPER_LISTENER, 2, "a\0b", 4, 0 },
+    { "child: one fd", MINT_KEEPER_CHILD, 1, "a\0\0\0\0\0\0", 8, 0 },
+    { "listener: two strings", MINT_KEEPER_LISTENER, 1, "a\0b", 4, 0 },
+    { "listener: four strings", MINT_KEEPER_LISTENER, 1, "a\0b\0c\0d", 8, 0 },
+    { "listener: two fds", MINT_KEEPER_LISTENER, 2, "a\0b\0c", 6, 0 },
     { "unknown type", 99, 0, "", 0, 0 },
     { "a request", MINT_KEEPER_SPAWN, 0, "", 0, 0 },
     { "exited cut short", MINT_KEEPER_EXITED, 0, "", 0, 0 },
@@ -718,7 +736,7 @@ START_TEST(stray_answers_end_the_connection)
     } else {
         keeper_client_drained(client, 1, on_done, &seen.calls, NULL);
         hear(&h, sizeof(h));
-        say_child(h.serial, 1, 0, "l\0", 3, 1);
+        say_child(h.serial, 1, 0, "l\0\0\0\0\0\0", 8, 2);
     }
 
     turn();

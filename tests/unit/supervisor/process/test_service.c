@@ -59,7 +59,7 @@ static uint64_t               memory_bytes;     /* the limit asked for */
 static void
 play_send(const void *message, size_t len, const int *fds, size_t count)
 {
-    char             control[CMSG_SPACE(3 * sizeof(int))];
+    char             control[CMSG_SPACE(4 * sizeof(int))];
     struct iovec     iov;
     struct msghdr    header;
     struct cmsghdr  *cmsg;
@@ -88,9 +88,9 @@ play_send(const void *message, size_t len, const int *fds, size_t count)
 static void
 play_child(uint32_t serial, uint32_t id)
 {
-    int                        log[2], report[2], fds[2];
+    int                        log[2], report[2], fds[4];
     struct mint_keeper_child  *child;
-    char                       message[sizeof(*child) + 8];
+    char                       message[sizeof(*child) + 12];
 
     memset(message, 0, sizeof(message));
     child = (struct mint_keeper_child *) (void *) message;
@@ -105,15 +105,15 @@ play_child(uint32_t serial, uint32_t id)
     strcpy(message + sizeof(*child), "label");
 
     if (played.spawn_status != 0) {
-        play_send(message, sizeof(*child) + 7, NULL, 0);
+        play_send(message, sizeof(*child) + 12, NULL, 0);
         return;
     }
 
     ck_assert_int_eq(pipe2(log, O_CLOEXEC | O_NONBLOCK), 0);
     ck_assert_int_eq(pipe2(report, O_CLOEXEC | O_NONBLOCK), 0);
-    fds[0] = log[0];
-    fds[1] = report[0];
-    play_send(message, sizeof(*child) + 7, fds, 2);
+    memcpy(fds, log, sizeof(log));
+    memcpy(fds + 2, report, sizeof(report));
+    play_send(message, sizeof(*child) + 12, fds, 4);
     close(log[0]);
     close(report[0]);
 
