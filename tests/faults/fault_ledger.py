@@ -18,6 +18,8 @@ EXAMPLES = 5
 
 # how the error of an attempt begins whose connection was ended
 CLOSED = "closed"
+# and of one that was closed by a process that ends as it was told to
+RESTART = CLOSED + ": received 1012"
 
 
 class Kind(enum.Enum):
@@ -84,6 +86,7 @@ class Fault(enum.Enum):
     KILLED = "killed"           # what a process of the plugin held is gone
     STOPPED = "stopped"         # it takes nothing up for a while
     EDGE = "edge"               # connections end: a worker of nginx died
+    RESTARTED = "restarted"     # WebSockets are told to come again
 
 
 @dataclass(frozen=True)
@@ -215,7 +218,7 @@ def judge(
                 "makes it two"
         return Verdict.REFUSED, "refused"
     if _is_told(attempt, outages):
-        return Verdict.TOLD, "its process died"
+        return Verdict.TOLD, "its process died or was told to end"
     return Verdict.LOST, "no answer that says what became of it"
 
 
@@ -242,6 +245,9 @@ def _is_told(attempt: Attempt, outages: list[Outage]) -> bool:
     if attempt.error.startswith(CLOSED) and Fault.EDGE in faults:
         return True
     if attempt.kind is Kind.MESSAGE:
+        if (attempt.error.startswith(RESTART)
+                and Fault.RESTARTED in faults):
+            return True
         said = attempt.error.startswith(CLOSED)
     else:
         said = (attempt.status == 502

@@ -15,6 +15,8 @@ KILLED = Outage(NAME, 9.0, 11.0)
 STOPPED = Outage(NAME, 9.0, 12.0, Fault.STOPPED)
 EDGE = Outage("", 9.0, 11.0, Fault.EDGE)
 PROBLEM = {"content-type": "application/problem+json"}
+RESTARTED = Outage(NAME, 9.0, 11.0, Fault.RESTARTED)
+TO_COME_AGAIN = "closed: received 1012 (service restart); then sent 1012"
 REFUSED = json.dumps({"plugin": NAME, "cause": "crashed"}).encode()
 TOLD = json.dumps({"plugin": NAME}).encode()
 ONCE = [Execution("x", 7, 1.0, 10.1)]
@@ -71,6 +73,15 @@ def told(body: bytes = TOLD, **more: object) -> Attempt:
      Verdict.TOLD),
     (attempt(kind=Kind.MESSAGE, error="closed: 1006"), ONCE, [],
      Verdict.LOST),
+    (attempt(kind=Kind.MESSAGE, error=TO_COME_AGAIN), ONCE, [RESTARTED],
+     Verdict.TOLD),
+    (attempt(kind=Kind.MESSAGE, error=TO_COME_AGAIN), [], [], Verdict.LOST),
+    (attempt(kind=Kind.MESSAGE, error=TO_COME_AGAIN), TWICE, [RESTARTED],
+     Verdict.DOUBLED),
+    (attempt(kind=Kind.MESSAGE, error="closed: 1006"), ONCE, [RESTARTED],
+     Verdict.LOST),
+    (attempt(error="closed: 1012"), ONCE, [RESTARTED], Verdict.LOST),
+    (told(), ONCE, [RESTARTED], Verdict.LOST),
     (attempt(kind=Kind.MESSAGE, error="no echo"), ONCE, [KILLED],
      Verdict.LOST),
     (attempt(kind=Kind.LEAVE), [], [], Verdict.LEFT),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Planned restarts and upgrades: nobody notices, no analysis is lost."""
+"""Upgrades: nobody notices, no analysis is lost."""
 
 from __future__ import annotations
 
@@ -10,36 +10,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fault_ledger import Kind
-from fault_load import Stream
-from fault_system import (
-    Field, Scenario, field_of, is_settled, need_moves, pause)
+from fault_system import Field, Scenario, field_of, need_moves, pause
 from system_harness import MEMBER, make_bundle, renamed_plugin, wait_for
 
 JOB_SEC = 60
 # how long after its end the result is still there
 FETCH_SEC = 600
 OTHER = ("gregor", "a password of his own")
-
-
-@pytest.mark.scenario
-@pytest.mark.timeout(3600)
-def test_planned_restarts(scenario: Scenario) -> None:
-    """200 under POST load on kept connections: nothing is refused or ended,
-    nothing is executed twice."""
-    restarts = scenario.count(200)
-    with field_of(1) as field:
-        need_moves(field, scenario)
-        name = field.names[0]
-        streams = [Stream(name, Kind.POST, 20.0, ms) for ms in (0, 20, 200)]
-        with field.load(streams) as load:
-            wait_for(lambda: len(load.done()) > 100, "answers")
-            for _ in range(restarts):
-                field.system.ctl("restart", name)
-                wait_for(lambda: is_settled(field, name), "its end", 60)
-        report = scenario.judge(field)
-        scenario.figure(f"{restarts} restarts")
-        report.check()
 
 
 @pytest.mark.scenario
