@@ -209,6 +209,7 @@ service_adopt(struct service *service, const struct process *process,
     /* whether it has reported is not known any more: ask it */
 
     service->is_reported = true;
+    service_pool_enter(service);
     service_set_state(service, SERVICE_STARTING);
     service_set_deadline(service);
     service_probe(service);

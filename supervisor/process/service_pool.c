@@ -20,7 +20,7 @@ service_pool_new(struct process_table *table, struct http_client *http,
     pool = mem_alloc(sizeof(struct service_pool));
     pool->table = table;
     pool->http = http;
-    pool->places = starts_at_once;
+    pool->places = (int) starts_at_once;
 
     return pool;
 }

@@ -37,7 +37,8 @@ enum service_event {
 struct service_pool {
     struct process_table  *table;
     struct http_client    *http;
-    unsigned               places;      /* free ones */
+    int                    places;      /* free ones; adopted ones may be
+                                           more than there are */
     uint64_t               turns;       /* given so far */
     service_wait_fn        waits_for;
     void                  *waits_ctx;

@@ -761,6 +761,39 @@ START_TEST(adopted_process_stays_ready)
 END_TEST
 
 
+/* what a supervisor before has begun counts, too */
+
+START_TEST(adopted_start_takes_a_place)
+{
+    int                      log[2];
+    struct process           process;
+    struct service          *second;
+    struct service_options   options;
+
+    options = service->options;
+    options.name = "second";
+    second = service_new(pool, &options, &hooks, NULL);
+
+    ck_assert_int_eq(pipe2(log, O_CLOEXEC | O_NONBLOCK), 0);
+    memset(&process, 0, sizeof(process));
+    process.id = 77;
+    process.pid = 4077;
+    process.log_fd = log[0];
+    process.report_fd = -1;
+    process.control_fd = -1;
+
+    service->options.probe_url = mem_strdup("http://127.0.0.1:1/");
+    service_adopt(service, &process, 9, false);
+    ck_assert_int_eq(service_state(service), SERVICE_STARTING);
+    service_start(second, MINT_CAUSE_FIRST_START);
+    ck_assert_int_eq(service_state(second), SERVICE_QUEUED);
+
+    service_event(service, EVENT_UP);
+    ck_assert_int_eq(service_state(second), SERVICE_STARTING);
+}
+END_TEST
+
+
 START_TEST(dead_process_found_is_reported_and_replaced)
 {
     int             log[2];
@@ -1150,6 +1183,7 @@ main(void)
     tcase_add_test(tc, stop_before_the_keeper_has_answered);
     tcase_add_test(tc, one_place_starts_one_at_a_time);
     tcase_add_test(tc, adopted_process_stays_ready);
+    tcase_add_test(tc, adopted_start_takes_a_place);
     tcase_add_test(tc, dead_process_found_is_reported_and_replaced);
     tcase_add_test(tc, observers_see_the_exit_before_the_next_state);
     tcase_add_test(tc, back_off_outlives_the_supervisor);
