@@ -40,7 +40,7 @@
 #include <stdint.h>
 
 
-#define MINT_KEEPER_VERSION       3
+#define MINT_KEEPER_VERSION       4
 #define MINT_KEEPER_FD_ENV        "MINT_KEEPER_FD"
 #define MINT_KEEPER_PROGRAM_ENV   "MINT_KEEPER_PROGRAM"   /* what it starts */
 #define MINT_KEEPER_SOCKET_ENV    "MINT_KEEPER_SOCKET"    /* for hand-over */
@@ -48,7 +48,7 @@
                                        each child: pid file of its keeper */
 #define MINT_KEEPER_MESSAGE_MAX   131072
 #define MINT_KEEPER_LABEL_MAX     256
-#define MINT_KEEPER_LISTENERS_MAX 8         /* per child */
+#define MINT_KEEPER_LISTENERS_MAX 64        /* per child */
 #define MINT_KEEPER_FIRST_FD      3         /* of a child's listeners */
 #define MINT_KEEPER_FDS_MAX       6         /* of one message */
 #define MINT_KEEPER_CGROUPS       4         /* of one child, see CHILD */
@@ -264,7 +264,8 @@ struct mint_keeper_signal {
 /*
  * WIPE and OWN: string: absolute path, below one of the roots the keeper was
  * started with.  No symbolic link is followed (openat2, RESOLVE_NO_SYMLINKS).
- * OWN makes the directory if missing, sets mode, uid and gid.
+ * OWN makes the directory if missing, sets mode, uid and gid.  If it was
+ * another user's (but root's), what is in it and was theirs goes along.
  */
 
 struct mint_keeper_path {
@@ -278,7 +279,7 @@ struct mint_keeper_path {
 
 _Static_assert(sizeof(struct mint_keeper_header) == 16, "keeper header");
 _Static_assert(sizeof(struct mint_keeper_listen) == 40, "keeper listen");
-_Static_assert(sizeof(struct mint_keeper_spawn) == 112, "keeper spawn");
+_Static_assert(sizeof(struct mint_keeper_spawn) == 336, "keeper spawn");
 _Static_assert(sizeof(struct mint_keeper_child) == 64, "keeper child");
 _Static_assert(sizeof(struct mint_keeper_exited) == 32, "keeper exited");
 _Static_assert(sizeof(struct mint_keeper_facts) == 40, "keeper facts");

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Directories below the roots given at the start: made and given to an owner,
- * or emptied by a process of its own.  Everything goes through descriptors
- * opened without following links, because plugins own some of these trees.
+ * or emptied, or handed over with all in it, by a process of its own.
+ * Everything goes through descriptors opened without following links, because
+ * plugins own some of these trees.
  */
 
 #include "keeper.h"
@@ -28,6 +29,13 @@
 
 static int path_open(const char *path, int to_wipe, int is_parent);
 static int path_is_plain(const char *path);
+static int path_give(int fd, const struct mint_keeper_path *m);
+static int path_give_all(int fd, uid_t from, const struct mint_keeper_path *m,
+    int depth);
+static int path_work(uint32_t serial, int fd,
+    int (*work)(int fd, const void *ctx), const void *ctx);
+static int path_hand_over(int fd, const void *ctx);
+static int path_wipe_all(int fd, const void *ctx);
 static int path_empty_all(int top);
 static int path_empty(int top, int fd, int depth, unsigned *moved);
 static int path_remove(int top, int fd, const char *name, int depth,
@@ -138,7 +146,8 @@ path_is_plain(const char *path)
 int
 path_own(const struct mint_keeper_path *m, const char *path)
 {
-    int  fd, parent, failed;
+    int          fd, parent, failed;
+    struct stat  was;
 
     parent = path_open(path, 0, 1);
 
@@ -160,11 +169,91 @@ path_own(const struct mint_keeper_path *m, const char *path)
         return -fd;
     }
 
-    if (fchown(fd, m->uid, m->gid) == -1 || fchmod(fd, m->mode) == -1) {
-        failed = errno;
+    if (fstat(fd, &was) == 0 && m->uid != UINT32_MAX && was.st_uid != m->uid
+        && was.st_uid != 0 && was.st_uid != geteuid())
+    {
+        return path_work(m->header.serial, fd, path_hand_over, m);
     }
 
+    failed = path_give(fd, m);
     close(fd);
+
+    return failed;
+}
+
+
+static int
+path_give(int fd, const struct mint_keeper_path *m)
+{
+    return fchown(fd, m->uid, m->gid) == -1 || fchmod(fd, m->mode) == -1
+           ? errno : 0;
+}
+
+
+/*
+ * It was another's, and so is what is in it: that goes along, the directory
+ * itself last, so that half of it is noticed the next time.
+ */
+
+static int
+path_hand_over(int fd, const void *ctx)
+{
+    int          failed;
+    struct stat  was;
+
+    failed = fstat(fd, &was) == -1 ? errno
+             : path_give_all(dup(fd), was.st_uid, ctx, 0);
+
+    return failed != 0 ? failed : path_give(fd, ctx);
+}
+
+
+/* only what that one had: a link to a file of somebody else gives nothing
+   away; closes fd */
+
+static int
+path_give_all(int fd, uid_t from, const struct mint_keeper_path *m, int depth)
+{
+    int             below, failed;
+    DIR            *list;
+    struct stat     entry_stat;
+    struct dirent  *entry;
+
+    list = depth <= PATH_DEPTH_MAX ? fdopendir(fd) : NULL;
+
+    if (list == NULL) {
+        close(fd);
+        return depth > PATH_DEPTH_MAX ? ELOOP : errno;
+    }
+
+    failed = 0;
+
+    while (failed == 0 && (entry = readdir(list)) != NULL) {
+        if (strcmp(entry->d_name, ".") == 0
+            || strcmp(entry->d_name, "..") == 0
+            || fstatat(fd, entry->d_name, &entry_stat, AT_SYMLINK_NOFOLLOW)
+               == -1)
+        {
+            continue;
+        }
+
+        if (S_ISDIR(entry_stat.st_mode)) {
+            below = openat(fd, entry->d_name,
+                           O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+            failed = below == -1 ? errno
+                                 : path_give_all(below, from, m, depth + 1);
+        }
+
+        if (failed == 0 && entry_stat.st_uid == from
+            && fchownat(fd, entry->d_name, m->uid, m->gid,
+                        AT_SYMLINK_NOFOLLOW) == -1
+            && errno != ENOENT)
+        {
+            failed = errno;
+        }
+    }
+
+    closedir(list);
 
     return failed;
 }
@@ -175,7 +264,29 @@ path_own(const struct mint_keeper_path *m, const char *path)
 int
 path_wipe(const struct mint_keeper_header *h, const char *path)
 {
-    int     fd;
+    int  fd;
+
+    fd = path_open(path, 1, 0);
+
+    return fd < 0 ? -fd : path_work(h->serial, fd, path_wipe_all, NULL);
+}
+
+
+static int
+path_wipe_all(int fd, const void *ctx)
+{
+    (void) ctx;
+
+    return path_empty_all(fd);
+}
+
+
+/* in a process of its own, however long it takes; closes fd */
+
+static int
+path_work(uint32_t serial, int fd, int (*work)(int fd, const void *ctx),
+    const void *ctx)
+{
     pid_t   pid;
     size_t  i;
 
@@ -183,10 +294,9 @@ path_wipe(const struct mint_keeper_header *h, const char *path)
         /* void */
     }
 
-    fd = i < PATH_WIPERS_MAX ? path_open(path, 1, 0) : -EAGAIN;
-
-    if (fd < 0) {
-        return -fd;
+    if (i == PATH_WIPERS_MAX) {
+        close(fd);
+        return EAGAIN;
     }
 
     pid = spawn_fork();
@@ -196,12 +306,12 @@ path_wipe(const struct mint_keeper_header *h, const char *path)
         close_range(MINT_KEEPER_FIRST_FD + 1, ~0U, 0);
         alarm(PATH_WIPE_SEC);
 
-        _exit(path_empty_all(fd));
+        _exit(work(fd, ctx));
     }
 
     wipers[i].pid = pid == -1 ? 0 : pid;
     wipers[i].era = supervisor_era;
-    wipers[i].serial = h->serial;
+    wipers[i].serial = serial;
     close(fd);
 
     return pid == -1 ? errno : -1;

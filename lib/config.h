@@ -100,6 +100,7 @@ struct config {
         int64_t   stop_grace_sec;       /* plugins.stopGraceSeconds, 10 */
         int64_t   job_drain_hours;      /* plugins.jobDrainHours, 24 */
         int64_t   starts_at_once;       /* plugins.startsAtOnce, 4 */
+        bool      shared_process;       /* plugins.sharedProcess, false */
         struct config_list  force_isolated;
         struct config_list  force_shared;
         struct config_list  extra_index_urls;

@@ -139,6 +139,10 @@ const struct config_row  config_rows[] = {
       "how long an older process is kept for its users' jobs" },
     { "plugins.startsAtOnce", CONFIG_INTEGER, "4", 1, 64, NULL,
       AT(plugins.starts_at_once), 0, "plugins that start side by side" },
+    { "plugins.sharedProcess", CONFIG_BOOLEAN, "false", 0, 0, NULL,
+      AT(plugins.shared_process), 0,
+      "one process for all plugins of the shared environment, for very small "
+      "hosts" },
     { "plugins.forceIsolated", CONFIG_LIST, "[]", 0, 0, NULL,
       AT(plugins.force_isolated), 0,
       "plugins that get an environment of their own" },

@@ -223,6 +223,20 @@ supervisor_remember(struct supervisor *s)
 }
 
 
+/* the last of the range is the shared process's, whether there is one or not:
+   the setting may change, the ids of plugins never do */
+
+static uint32_t
+supervisor_last_uid(const struct config *config)
+{
+    int64_t  last;
+
+    last = config->plugins.uid_last;
+
+    return (uint32_t) (last > config->plugins.uid_first ? last - 1 : last);
+}
+
+
 static int
 supervisor_open_parts(struct supervisor *s, struct error *err)
 {
@@ -244,7 +258,7 @@ supervisor_open_parts(struct supervisor *s, struct error *err)
                s->layout.has_uids
                ? (uint32_t) s->config->plugins.uid_first : 0,
                s->layout.has_uids
-               ? (uint32_t) s->config->plugins.uid_last : 0, err) != 0)
+               ? supervisor_last_uid(s->config) : 0, err) != 0)
     {
         return err->code;
     }
@@ -291,7 +305,7 @@ supervisor_on_recycle(void *ctx, struct service *service, const char *why)
     struct supervisor  *s;
 
     s = ctx;
-    plugin = registry_find(s->registry, service_name(service));
+    plugin = plugin_processes_find(s->processes, service);
 
     /* an old process, which is kept for its users' work, goes by itself */
 

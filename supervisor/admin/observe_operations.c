@@ -61,6 +61,26 @@ operations_logs_of(void *ctx, struct service *service)
 }
 
 
+/* a plugin that is in a process with others has its lines in that one's log;
+   who asks picks them out */
+
+static void
+operations_logs_shared(struct operations *o, struct logs_request *request)
+{
+    struct plugin   *plugin;
+    struct service  *service;
+
+    plugin = request->name != NULL
+             ? registry_find(o->parts.registry, request->name) : NULL;
+    service = plugin != NULL ? plugin_process_service(plugin) : NULL;
+
+    if (service != NULL && strcmp(service_name(service), request->name) != 0)
+    {
+        operations_add_lines(request, service_output(service));
+    }
+}
+
+
 static bool
 operations_logs_read(struct admin_call *call, json_t *arguments,
     struct logs_request *request)
@@ -112,6 +132,7 @@ operation_logs(void *ctx, struct admin_call *call, json_t *arguments)
 
     request.lines = json_array();
     service_pool_each(o->parts.pool, operations_logs_of, &request);
+    operations_logs_shared(o, &request);
 
     if (o->parts.own_output != NULL
         && (request.name == NULL || strcmp(request.name, "supervisor") == 0))

@@ -20,6 +20,7 @@ static const struct {
     doctor_check_fn   run;
 }  doctor_checks[] = {
     { "system", doctor_check_system },
+    { "sharing", doctor_check_sharing },
     { "nginx", doctor_check_nginx },
     { "run files", doctor_check_run_files },
     { "edge", doctor_check_edge },
@@ -123,14 +124,15 @@ doctor_facts(const struct config *config, const struct layout *layout)
         "access_log", config->nginx.access_log));
 
     json_object_set_new(facts, "plugins", json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:i}",
+        "{s:I, s:I, s:I, s:I, s:I, s:i, s:b}",
         "ready_deadline_seconds",
         (json_int_t) config->plugins.ready_deadline_sec,
         "stop_grace_seconds", (json_int_t) config->plugins.stop_grace_sec,
         "uid_first", (json_int_t) config->plugins.uid_first,
         "uid_last", (json_int_t) config->plugins.uid_last,
         "capacity", (json_int_t) config->plugins.capacity,
-        "keepalive_seconds", PLUGIN_KEEPALIVE_SEC));
+        "keepalive_seconds", PLUGIN_KEEPALIVE_SEC,
+        "shared_process", config->plugins.shared_process));
     free(nginx);
 
     return facts;

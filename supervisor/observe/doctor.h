@@ -61,6 +61,7 @@ bool doctor_flag(const struct doctor *doctor, const char *path);
 typedef void (*doctor_check_fn)(struct doctor *doctor);
 
 void doctor_check_system(struct doctor *doctor);        /* doctor_system.c */
+void doctor_check_sharing(struct doctor *doctor);
 void doctor_check_logs(struct doctor *doctor);
 void doctor_check_run_files(struct doctor *doctor);
 void doctor_check_nginx(struct doctor *doctor);         /* doctor_nginx.c */

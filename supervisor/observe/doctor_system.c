@@ -61,6 +61,22 @@ doctor_check_plugin(struct doctor *doctor, json_t *plugin)
 }
 
 
+/* not wrong, but whoever looks for a cause has to know */
+
+void
+doctor_check_sharing(struct doctor *doctor)
+{
+    if (doctor_flag(doctor, "plugins.shared_process")) {
+        doctor_say(doctor, DOCTOR_NOTE, "set plugins.sharedProcess to false "
+                   "where memory allows it", "plugins.sharedProcess is on: "
+                   "the plugins of the shared environment are one process and "
+                   "one user; a crash, a blocked event loop or an exhausted "
+                   "limit of one is that of all, and each can read the files "
+                   "and the token of the others");
+    }
+}
+
+
 void
 doctor_check_system(struct doctor *doctor)
 {

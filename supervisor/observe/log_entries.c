@@ -11,12 +11,32 @@
 #include "log_reader.h"
 
 
+/* of the shared process, and of that plugin in it */
+
+static bool
+log_filter_is_shared(const struct log_filter *filter,
+    const struct log_line *line, const char *name)
+{
+    const char  *member;
+
+    if (strcmp(name, LOG_LINE_SHARED) != 0) {
+        return false;
+    }
+
+    member = json_string_value(json_object_get(line->members,
+                                               LOG_LINE_MEMBER));
+
+    return member != NULL && strcmp(member, filter->plugin) == 0;
+}
+
+
 bool
 log_filter_passes(const struct log_filter *filter,
     const struct log_line *line, const char *name)
 {
     return line->level >= filter->level
            && (filter->plugin == NULL || strcmp(filter->plugin, name) == 0
+               || log_filter_is_shared(filter, line, name)
                || (filter->request_id != NULL
                    && strcmp(EDGE_NAME, name) == 0))
            && (filter->request_id == NULL

@@ -141,6 +141,7 @@ log_reader_wants(const struct log_reader *reader, const char *name,
 
     if (filter->plugin != NULL) {
         return strcmp(filter->plugin, name) == 0
+               || strcmp(LOG_LINE_SHARED, name) == 0
                || (is_edge && filter->request_id != NULL);
     }
 

@@ -89,6 +89,17 @@ confinement_make(struct confinement *c, const struct config *config,
 }
 
 
+void
+confinement_add(struct confinement *c, const char *path,
+    struct keeper_spawn_request *request)
+{
+    if (request->flags & MINT_SPAWN_SANDBOX) {
+        confinement_allow(c, MINT_ALLOW_WRITE, path);
+        request->allow = (const char *const *) c->allow.item;
+    }
+}
+
+
 static void
 confinement_system_paths(struct confinement *c, const struct config *config,
     const struct layout *layout)

@@ -30,6 +30,10 @@ struct confinement {
 void confinement_make(struct confinement *c, const struct config *config,
     const struct layout *layout, const struct confinement_place *place,
     struct keeper_spawn_request *request);
+
+/* one more directory that it may change, if it is confined at all */
+void confinement_add(struct confinement *c, const char *path,
+    struct keeper_spawn_request *request);
 void confinement_clear(struct confinement *c);
 
 /* "memory and processes by cgroup v1, CPU not, ..."; to be freed */

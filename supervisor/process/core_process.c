@@ -56,11 +56,11 @@ static void core_process_on_state(void *ctx, struct service *service);
 
 
 static const struct service_hooks  platform_hooks = {
-    NULL, platform_fill, core_process_on_state, NULL, NULL
+    NULL, platform_fill, core_process_on_state, NULL, NULL, NULL
 };
 
 static const struct service_hooks  nginx_hooks = {
-    nginx_prepare, nginx_fill, core_process_on_state, NULL, NULL
+    nginx_prepare, nginx_fill, core_process_on_state, NULL, NULL, NULL
 };
 
 

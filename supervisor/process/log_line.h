@@ -28,6 +28,12 @@
 #define LOG_LINE_TIME_SIZE       28         /* with microseconds, and NUL */
 
 
+/* the log of a process that is several plugins; its lines name theirs in the
+   member LOG_LINE_MEMBER */
+#define LOG_LINE_SHARED  "+shared"
+#define LOG_LINE_MEMBER  "shared_plugin"
+
+
 struct log_line {
     uint64_t         unix_us;       /* when it was read; unique */
     enum log_level   level;

@@ -11,8 +11,8 @@
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "plugin_environment.h"
+#include "plugin_group.h"
 #include "plugin_history.h"
-#include "plugin_private.h"
 
 
 /* what the words and the processes of both seats say */
@@ -39,21 +39,49 @@ plugin_adopt_seat(struct plugin_process *p, const char *place)
 }
 
 
+/*
+ * Whose process it is now.  One that was alone and is to be in the shared
+ * process, or the other way round after plugins.sharedProcess has changed, is
+ * nobody's, and is ended: there are never two of one plugin.
+ */
+
+static struct plugin_process *
+plugin_adopt_unit(struct plugin_processes *all, const char *name)
+{
+    struct plugin          *plugin;
+    struct plugin_process  *p;
+
+    if (strcmp(name, PLUGIN_GROUP_NAME) == 0) {
+        return plugin_group_find(all);
+    }
+
+    plugin = registry_find(all->registry, name);
+
+    if (plugin == NULL) {
+        return NULL;
+    }
+
+    p = plugin_process_get(all, plugin);
+
+    return p->group == NULL ? p : NULL;
+}
+
+
 bool
 plugin_processes_adopt(struct plugin_processes *processes, const char *name,
     const char *place, uint32_t generation, const char *note,
     const struct process *process, bool is_dead, int wait_status)
 {
-    struct plugin       *plugin;
-    struct plugin_seat  *seat;
+    struct plugin_seat     *seat;
+    struct plugin_process  *p;
 
-    plugin = registry_find(processes->registry, name);
+    p = plugin_adopt_unit(processes, name);
 
-    if (plugin == NULL) {
+    if (p == NULL) {
         return false;
     }
 
-    seat = plugin_adopt_seat(plugin_process_get(processes, plugin), place);
+    seat = plugin_adopt_seat(p, place);
 
     if (seat == NULL || seat->is_found) {
         return false;               /* two of one seat: keep the first */
@@ -66,11 +94,16 @@ plugin_processes_adopt(struct plugin_processes *processes, const char *name,
     seat->found.wait_status = wait_status;
 
     /* before any word of it: the file may be a new one */
-    processes->listener.on_seat(processes->listener.ctx, plugin, seat->record,
-                                seat->address);
+    if (p->group != NULL) {
+        plugin_group_place_all(seat);
+
+    } else {
+        processes->listener.on_seat(processes->listener.ctx, p->plugin,
+                                    seat->record, seat->address);
+    }
 
     free(seat->running);
-    seat->running = plugin_note_read(note, plugin->environment,
+    seat->running = plugin_note_read(note, p->plugin->environment,
                                      &seat->running_since);
     seat->wish = seat->owner->wish;
 
@@ -85,7 +118,8 @@ plugin_adopt_find(const struct plugin_seat *seat, struct plugin_find *find)
     const struct plugin_processes  *all;
 
     all = seat->owner->all;
-    word = all->listener.seat_word(all->listener.ctx, seat->record);
+    word = seat->owner->group != NULL ? plugin_group_word(seat)
+           : all->listener.seat_word(all->listener.ctx, seat->record);
 
     find->state = (enum mint_seat_state) mint_seat_state(word);
     find->cause = (enum mint_seat_cause) mint_seat_cause(word);
@@ -111,6 +145,10 @@ plugin_adopt_take(struct plugin_seat *seat, bool is_ready)
 
     seat->is_found = false;
 
+    if (seat->owner->group != NULL) {
+        plugin_group_adopt(seat);
+    }
+
     if (seat->found.is_dead) {
         service_adopt_dead(seat->service, &seat->found.process,
                            seat->found.generation, seat->found.wait_status);
@@ -119,6 +157,10 @@ plugin_adopt_take(struct plugin_seat *seat, bool is_ready)
 
     service_adopt(seat->service, &seat->found.process, seat->found.generation,
                   is_ready);
+
+    if (seat->owner->group != NULL) {
+        plugin_group_ask(seat);
+    }
 }
 
 
@@ -370,10 +412,21 @@ plugin_adopt_resume(struct plugin_process *p)
 void
 plugin_processes_resume(struct plugin_processes *processes)
 {
-    size_t  i;
+    size_t                  i;
+    struct plugin_process  *p;
 
     for (i = 0; i < registry_count(processes->registry); i++) {
-        plugin_adopt_resume(plugin_process_get(processes,
-                                registry_at(processes->registry, i)));
+        p = plugin_process_get(processes,
+                               registry_at(processes->registry, i));
+
+        if (p->group != NULL && p->group->is_resumed) {
+            continue;               /* with the first of its members */
+        }
+
+        if (p->group != NULL) {
+            p->group->is_resumed = true;
+        }
+
+        plugin_adopt_resume(p);
     }
 }

@@ -14,7 +14,7 @@
 #include "lib/log.h"
 #include "lib/strbuf.h"
 #include "plugin_drain.h"
-#include "plugin_private.h"
+#include "plugin_group.h"
 
 
 #define DRAIN_BUSY_MS     100       /* between questions: requests run */
@@ -75,8 +75,11 @@ plugin_drain_pin(struct plugin_process *p, struct error *err)
     activity = &p->move.activity;
 
     for (i = 0; i < activity->owner_count; i++) {
-        rc = p->all->listener.pin(p->all->listener.ctx, p->move.old->record,
-                                  activity->owners[i], err);
+        rc = p->group != NULL
+             ? plugin_group_pin(p->move.old, activity->owners[i], err)
+             : p->all->listener.pin(p->all->listener.ctx,
+                                    p->move.old->record, activity->owners[i],
+                                    err);
         if (rc != 0) {
             return rc;
         }

@@ -46,13 +46,10 @@ plugin_environment_settings(struct environment_block *e,
 }
 
 
-void
-plugin_environment_make(struct environment_block *e,
-    const struct plugin *plugin, uint32_t generation,
-    const struct plugin_place *place)
+static void
+plugin_environment_common(struct environment_block *e,
+    const struct plugin *plugin, const struct plugin_place *place)
 {
-    environment_clear(e);
-
     environment_add(e, "PATH", "%s/bin:/usr/local/bin:/usr/bin:/bin",
                     plugin->environment);
     environment_add(e, "VIRTUAL_ENV", "%s", plugin->environment);
@@ -66,20 +63,20 @@ plugin_environment_make(struct environment_block *e,
 
     environment_add(e, "MINT_PLATFORM_URL", "%s", place->platform_url);
     environment_add(e, "MINT_PLATFORM_API_VERSION", "1");
-    environment_add(e, "MINT_PLUGIN_TOKEN", "%s", plugin->token);
-    environment_add(e, "MINT_PLUGIN_NAME", "%s", plugin->name);
-    environment_add(e, "MINT_PLUGIN_ENTRY_POINT", "%s", plugin->entry_point);
-    environment_add(e, "MINT_PLUGIN_DISTRIBUTION", "%s",
-                    plugin->distribution);
-    environment_add(e, "MINT_PLUGIN_VERSION", "%s", plugin->version);
-    environment_add(e, "MINT_PLUGIN_DATA_DIR", "%s", place->data);
+}
 
+
+static void
+plugin_environment_host(struct environment_block *e,
+    const struct plugin *plugin, uint32_t generation,
+    const struct plugin_place *place, uint32_t listeners)
+{
     environment_add(e, "MINT_INSTANCE", "%s.%s.%u", plugin->name, place->seat,
                     generation);
-    environment_add(e, "MINT_HOST_LISTEN_FD", "%d", MINT_KEEPER_FIRST_FD);
-    environment_add(e, "MINT_HOST_REPORT_FD", "%d", MINT_KEEPER_FIRST_FD + 1);
+    environment_add(e, "MINT_HOST_REPORT_FD", "%d",
+                    MINT_KEEPER_FIRST_FD + (int) listeners);
     environment_add(e, "MINT_HOST_CONTROL_FD", "%d",
-                    MINT_KEEPER_FIRST_FD + 2);
+                    MINT_KEEPER_FIRST_FD + (int) listeners + 1);
     environment_add(e, "MINT_HOST_BACKLOG", "%u", place->backlog);
     environment_add(e, "MINT_HOST_KEEPALIVE_SEC", "%d", PLUGIN_KEEPALIVE_SEC);
     environment_add(e, "MINT_HOST_GRACEFUL_SEC", "%lld",
@@ -89,6 +86,39 @@ plugin_environment_make(struct environment_block *e,
 
     environment_add(e, "MINT_HOST_STUCK_SEC", "%lld",
                     (long long) place->stuck_sec);
+}
+
+
+void
+plugin_environment_make_group(struct environment_block *e,
+    const struct plugin *plugin, uint32_t generation,
+    const struct plugin_place *place, uint32_t listeners)
+{
+    environment_clear(e);
+
+    plugin_environment_common(e, plugin, place);
+    plugin_environment_host(e, plugin, generation, place, listeners);
+    environment_pass(e, "TZ");
+}
+
+
+void
+plugin_environment_make(struct environment_block *e,
+    const struct plugin *plugin, uint32_t generation,
+    const struct plugin_place *place)
+{
+    plugin_environment_common(e, plugin, place);
+
+    environment_add(e, "MINT_PLUGIN_TOKEN", "%s", plugin->token);
+    environment_add(e, "MINT_PLUGIN_NAME", "%s", plugin->name);
+    environment_add(e, "MINT_PLUGIN_ENTRY_POINT", "%s", plugin->entry_point);
+    environment_add(e, "MINT_PLUGIN_DISTRIBUTION", "%s",
+                    plugin->distribution);
+    environment_add(e, "MINT_PLUGIN_VERSION", "%s", plugin->version);
+    environment_add(e, "MINT_PLUGIN_DATA_DIR", "%s", place->data);
+
+    environment_add(e, "MINT_HOST_LISTEN_FD", "%d", MINT_KEEPER_FIRST_FD);
+    plugin_environment_host(e, plugin, generation, place, 1);
 
     environment_add(e, JOB_SLOTS_ENV, "%u", place->job_slots);
     environment_pass_prefix(e, "MINT_JOB_");

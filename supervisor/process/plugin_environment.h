@@ -35,6 +35,11 @@ void plugin_environment_make(struct environment_block *e,
     const struct plugin *plugin, uint32_t generation,
     const struct plugin_place *place);
 
+/* of a process that holds several: nobody's token; plugin stands for all */
+void plugin_environment_make_group(struct environment_block *e,
+    const struct plugin *plugin, uint32_t generation,
+    const struct plugin_place *place, uint32_t listeners);
+
 /*
  * What a process runs, as the rest of its keeper label: "<environment's
  * name>/<when it was installed>".  The registry may already tell of newer ones

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "lib/fs.h"
+#include "plugin_group.h"
 #include "plugin_history.h"
-#include "plugin_private.h"
 
 
 static const char *const  plugin_history_causes[MINT_CAUSE_COUNT] = {
@@ -23,6 +23,19 @@ plugin_history_put(json_t *record, const char *key, const char *text)
     if (text != NULL && text[0] != '\0') {
         json_object_set_new(record, key, json_string(text));
     }
+}
+
+
+/* of the process: what all of it have in common is in each one's */
+
+static void
+plugin_history_add(struct plugin_process *p, json_t *record)
+{
+    if (p->group != NULL) {
+        plugin_group_history(p, record);
+    }
+
+    history_add(p->history, record);
 }
 
 
@@ -56,7 +69,7 @@ plugin_history_process(struct plugin_seat *seat)
                        service_traceback(seat->service));
 
     seat->told = state;
-    history_add(seat->owner->history, record);
+    plugin_history_add(seat->owner, record);
 }
 
 
@@ -94,18 +107,18 @@ plugin_history_move(struct plugin_process *p, enum plugin_move_state from)
                            ? "wanted once more" : "wanted at once");
     }
 
-    history_add(p->history, record);
+    plugin_history_add(p, record);
 }
 
 
 void
-plugin_history_plugin(struct plugin_process *p, enum plugin_state to,
-    const char *text)
+plugin_history_plugin(struct plugin_process *p, struct plugin *plugin,
+    struct history *history, enum plugin_state to, const char *text)
 {
     json_t      *record;
     const char  *cause;
 
-    if (to == p->plugin->state) {
+    if (to == plugin->state) {
         return;
     }
 
@@ -114,13 +127,13 @@ plugin_history_plugin(struct plugin_process *p, enum plugin_state to,
 
     record = json_pack("{s:s, s:s, s:s, s:s, s:s}",
         "subject", "plugin",
-        "from", plugin_state_name(p->plugin->state),
+        "from", plugin_state_name(plugin->state),
         "to", plugin_state_name(to),
         "cause", cause,
-        "version", p->plugin->version);
+        "version", plugin->version);
 
     plugin_history_put(record, "text", text);
-    history_add(p->history, record);
+    history_add(history, record);
 }
 
 

@@ -7,6 +7,7 @@
 #ifndef SUPERVISOR_PROCESS_PLUGIN_HISTORY_H
 #define SUPERVISOR_PROCESS_PLUGIN_HISTORY_H
 
+#include "history.h"
 #include "plugin_move.h"
 #include "supervisor/plugin/registry.h"
 
@@ -19,8 +20,8 @@ void plugin_history_move(struct plugin_process *p,
     enum plugin_move_state from);
 
 /* the plugin's state is going to change */
-void plugin_history_plugin(struct plugin_process *p, enum plugin_state to,
-    const char *text);
+void plugin_history_plugin(struct plugin_process *p, struct plugin *plugin,
+    struct history *history, enum plugin_state to, const char *text);
 
 /* why the next process was given up: into the move's error and traceback */
 void plugin_history_restore_error(struct plugin_process *p);

@@ -13,8 +13,8 @@
 #include "lib/log.h"
 #include "lib/strbuf.h"
 #include "plugin_drain.h"
+#include "plugin_group.h"
 #include "plugin_history.h"
-#include "plugin_private.h"
 #include "plugin_switch.h"
 
 
@@ -272,6 +272,11 @@ plugin_move_on_look(evutil_socket_t fd, short what, void *arg)
     (void) what;
     p = arg;
     move = &p->move;
+
+    if (p->is_entering) {
+        (void) plugin_group_absorb(p);
+        return;
+    }
 
     if (move->state == PLUGIN_MOVE_NONE
         || move->state == PLUGIN_MOVE_RESISTING)

@@ -5,7 +5,8 @@
  * seat: socket, directories, command line), plugin_move.c and plugin_drain.c
  * (from one seat to the other), plugin_adopt.c (what an earlier supervisor
  * left), plugin_rest.c (idle ones), plugin_wish.c (what others want),
- * plugin_backlog.c (requests that no process takes up).
+ * plugin_backlog.c (requests that no process takes up), plugin_group*.c (one
+ * process for several plugins).
  */
 
 #ifndef SUPERVISOR_PROCESS_PLUGIN_PRIVATE_H
@@ -60,6 +61,7 @@ struct plugin_seat {
 
 
 struct plugin_question;
+struct plugin_group;
 
 
 struct plugin_process {
@@ -73,6 +75,8 @@ struct plugin_process {
     char                      waits[96];    /* for whom, in words */
     struct history           *history;
     struct plugin_question   *questions;
+    struct plugin_group      *group;        /* NULL: of one plugin alone */
+    bool                      is_entering;  /* a group, once it has ended */
     uint64_t                  wish;         /* the last one */
     uint64_t                  failed_wish;  /* up to here refused */
     uint64_t                  moves_done;
@@ -92,6 +96,7 @@ struct plugin_processes {
     struct plugin_process_listener  listener;
     bool                            is_stopping;
     uint64_t                        serial;     /* of questions to hosts */
+    struct plugin_process          *group;      /* plugins.sharedProcess */
     plugin_changed_fn               on_changed;
     void                           *on_changed_ctx;
     struct event                   *rest_timer;
@@ -115,6 +120,15 @@ int plugin_seat_ask_socket(struct plugin_seat *seat,
 void plugin_seat_publish(struct plugin_seat *seat);
 void plugin_seat_set_role(struct plugin_seat *seat, enum plugin_role role);
 
+/* what plugin_seat_fill() is made of, for who fills it otherwise */
+void plugin_seat_set_running(struct plugin_seat *seat,
+    const struct plugin *plugin, const char *command);
+void plugin_seat_fill_rest(struct plugin_seat *seat,
+    const struct plugin *plugin, struct keeper_spawn_request *request);
+
+/* the temporary directory; then the service is prepared */
+void plugin_seat_prepare_tmp(struct plugin_seat *seat);
+
 bool plugin_seat_runs(const struct plugin_seat *seat);
 
 /* requests that workers have in the seat */
@@ -129,6 +143,16 @@ void plugin_questions_clear(struct plugin_process *p);      /* unanswered */
 /* plugin_process.c */
 struct plugin_process *plugin_process_get(struct plugin_processes *all,
     struct plugin *plugin);
+
+void plugin_process_free(struct plugin_process *p);
+
+/* group: NULL, or what is made of plugin's place */
+struct plugin_process *plugin_process_make(struct plugin_processes *all,
+    struct plugin *plugin, struct plugin_group *group);
+
+/* the state as users see it, and the words to it; text is borrowed */
+enum plugin_state plugin_process_state(struct plugin_process *p,
+    const char **text);
 
 /* what the seats tell */
 void plugin_process_on_listening(struct plugin_seat *seat, int status);

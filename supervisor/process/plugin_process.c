@@ -13,6 +13,7 @@
 #include "lib/log.h"
 #include "lib/strbuf.h"
 #include "plugin_environment.h"
+#include "plugin_group.h"
 #include "plugin_history.h"
 #include "plugin_private.h"
 
@@ -45,12 +46,10 @@ plugin_processes_new(const struct config *config, const struct layout *layout,
 }
 
 
-static void
+void
 plugin_process_free(struct plugin_process *p)
 {
     size_t  i;
-
-    p->plugin->process = NULL;
 
     plugin_questions_clear(p);
     plugin_move_clear(p);
@@ -58,6 +57,13 @@ plugin_process_free(struct plugin_process *p)
 
     for (i = 0; i < PLUGIN_SEATS; i++) {
         plugin_seat_clear(&p->seats[i]);
+    }
+
+    if (p->group != NULL) {
+        plugin_group_free(p);
+
+    } else {
+        p->plugin->process = NULL;
     }
 
     history_free(&p->history);
@@ -91,17 +97,28 @@ plugin_processes_free(struct plugin_processes **processes)
 struct plugin_process *
 plugin_process_get(struct plugin_processes *all, struct plugin *plugin)
 {
-    unsigned                i;
-    struct plugin_process  *p;
-
     if (plugin->process != NULL) {
         return plugin->process;
     }
+
+    return plugin_group_takes(all, plugin)
+           ? plugin_group_join(all, plugin)
+           : plugin_process_make(all, plugin, NULL);
+}
+
+
+struct plugin_process *
+plugin_process_make(struct plugin_processes *all, struct plugin *plugin,
+    struct plugin_group *group)
+{
+    unsigned                i;
+    struct plugin_process  *p;
 
     p = mem_alloc(sizeof(struct plugin_process));
 
     p->all = all;
     p->plugin = plugin;
+    p->group = group;
     p->wish = 1;
     p->data = mem_printf("%s/plugin-data/%s", all->config->server.data_path,
                          plugin->name);
@@ -129,7 +146,10 @@ plugin_process_get(struct plugin_processes *all, struct plugin *plugin)
 static void
 plugin_process_changed(struct plugin_process *p)
 {
-    if (p->all->on_changed != NULL) {
+    if (p->group != NULL) {
+        plugin_group_changed(p);
+
+    } else if (p->all->on_changed != NULL) {
         p->all->on_changed(p->all->on_changed_ctx, p->plugin);
     }
 }
@@ -162,7 +182,8 @@ plugin_process_on_listening(struct plugin_seat *seat, int status)
     }
 
     if (service_state(seat->service) == SERVICE_DOWN
-        && plugin_rest_keeps_down(p))
+        && (p->group != NULL ? !plugin_group_is_wanted(p)
+                             : plugin_rest_keeps_down(p)))
     {
         return;
     }
@@ -172,7 +193,7 @@ plugin_process_on_listening(struct plugin_seat *seat, int status)
         service_start(seat->service, MINT_CAUSE_FIRST_START);
 
     } else if (seat->running_since != p->plugin->installed_unix_ms
-               && p->move.state == PLUGIN_MOVE_NONE)
+               && (p->move.state == PLUGIN_MOVE_NONE || p->group != NULL))
     {
         /* adopted, but replaced in the registry just before */
         plugin_process_wish_for(p, MINT_CAUSE_UPGRADING, false);
@@ -213,9 +234,7 @@ plugin_process_on_activity(struct plugin_seat *seat, const json_t *report)
 }
 
 
-/* the state as users see it, and the words to it; to be freed if not NULL */
-
-static enum plugin_state
+enum plugin_state
 plugin_process_state(struct plugin_process *p, const char **text)
 {
     const struct plugin_move  *move;
@@ -276,8 +295,13 @@ plugin_process_tell(struct plugin_process *p)
     const char         *text;
     enum plugin_state   state;
 
+    if (p->group != NULL) {
+        plugin_group_tell(p);
+        return;
+    }
+
     state = plugin_process_state(p, &text);
-    plugin_history_plugin(p, state, text);
+    plugin_history_plugin(p, p->plugin, p->history, state, text);
     plugin_set_state(p->all->registry, p->plugin, state, text);
     plugin_process_changed(p);
 }
@@ -309,6 +333,11 @@ plugin_process_listen(struct plugin_process *p)
 {
     size_t  i;
 
+    if (p->group != NULL) {
+        plugin_group_listen(p);
+        return;
+    }
+
     for (i = 0; i < PLUGIN_SEATS; i++) {
         if (!p->seats[i].is_listening) {
             plugin_seat_listen(&p->seats[i]);
@@ -327,6 +356,10 @@ plugin_process_on_registry(void *ctx, enum registry_event event,
     all = ctx;
 
     if (event == REGISTRY_STATE || all->is_stopping) {
+        return;
+    }
+
+    if (plugin_group_has_changed(all, plugin)) {
         return;
     }
 
@@ -397,6 +430,25 @@ plugin_processes_all_down(const struct plugin_processes *processes)
     }
 
     return true;
+}
+
+
+struct plugin *
+plugin_processes_find(struct plugin_processes *processes,
+    const struct service *service)
+{
+    size_t          i;
+    struct plugin  *plugin;
+
+    for (i = 0; i < registry_count(processes->registry); i++) {
+        plugin = registry_at(processes->registry, i);
+
+        if (plugin_process_service(plugin) == service) {
+            return plugin;
+        }
+    }
+
+    return NULL;
 }
 
 

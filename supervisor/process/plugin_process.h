@@ -28,6 +28,17 @@ enum plugin_role {
 };
 
 
+/* what one plugin is in a process of several; alone it is always present */
+enum plugin_presence {
+    PLUGIN_PRESENT = 0,         /* as the process is */
+    PLUGIN_UP_EARLY = 1,        /* ready, while others still start */
+    PLUGIN_BROKEN = 2,          /* could not be started in there */
+    PLUGIN_ABSENT = 3,          /* that process does not have it */
+    PLUGIN_STOPPED_ALONE = 4,   /* by hand */
+    PLUGIN_PRESENCE_COUNT = 5
+};
+
+
 struct plugin_process_listener {
     void      *ctx;
 
@@ -39,7 +50,7 @@ struct plugin_process_listener {
        of the move, counts for seats that are on trial or held */
     void      (*on_state)(void *ctx, uint32_t seat,
         const struct service *service, enum plugin_role role,
-        enum mint_seat_cause cause);
+        enum mint_seat_cause cause, enum plugin_presence presence);
 
     uint32_t  (*in_flight)(void *ctx, uint32_t seat);
 
@@ -148,6 +159,10 @@ enum plugin_wish plugin_process_halted(const struct plugin *plugin);
 
 /* it does not run and is not to: stopped by hand, or idle */
 bool plugin_process_rests(const struct plugin *plugin);
+
+/* whose current process it is; one of them, if it has several */
+struct plugin *plugin_processes_find(struct plugin_processes *processes,
+    const struct service *service);
 
 /* of the current seat, NULL if there is none */
 struct service *plugin_process_service(const struct plugin *plugin);

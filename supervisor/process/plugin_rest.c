@@ -219,8 +219,11 @@ plugin_rest_is_wanted(const struct plugin_process *p)
 static uint64_t
 plugin_rest_limit_ms(const struct plugin_process *p)
 {
-    return (uint64_t) config_limits_of(p->all->config, p->plugin->name)
-           ->idle_stop_minutes * 60000;
+    /* what several plugins share is worth no start on demand */
+
+    return p->group != NULL
+           ? 0 : (uint64_t) config_limits_of(p->all->config, p->plugin->name)
+                 ->idle_stop_minutes * 60000;
 }
 
 

@@ -16,7 +16,7 @@
 #include "lib/strbuf.h"
 #include "job_slots.h"
 #include "plugin_environment.h"
-#include "plugin_private.h"
+#include "plugin_group.h"
 
 
 #define PLUGIN_DRAIN_SEC          30
@@ -39,7 +39,17 @@ static const struct service_hooks  plugin_seat_hooks = {
     plugin_seat_fill,
     plugin_seat_on_state,
     plugin_seat_in_flight,
-    plugin_seat_on_activity
+    plugin_seat_on_activity,
+    NULL
+};
+
+static const struct service_hooks  plugin_group_hooks = {
+    plugin_seat_prepare,
+    plugin_seat_fill,
+    plugin_seat_on_state,
+    plugin_seat_in_flight,
+    plugin_seat_on_activity,
+    plugin_group_on_report
 };
 
 
@@ -56,9 +66,19 @@ plugin_seat_init(struct plugin_seat *seat, struct plugin_process *owner,
     plugin = owner->plugin;
 
     seat->owner = owner;
-    seat->record = LAYOUT_SEAT_OF(plugin->id) + letter;
     snprintf(seat->place, sizeof(seat->place), "0%c", 'a' + (int) letter);
-    seat->address = layout_seat_socket(all->layout, plugin->id, 0, letter);
+
+    /* a group has its members' seats and none of its own */
+
+    if (owner->group == NULL) {
+        seat->record = LAYOUT_SEAT_OF(plugin->id) + letter;
+        seat->address = layout_seat_socket(all->layout, plugin->id, 0,
+                                           letter);
+
+    } else {
+        seat->record = MINT_SEAT_NONE;
+    }
+
     seat->tmp = mem_printf("%s/%s.%s", all->layout->tmp_directory,
                            plugin->name, seat->place);
 
@@ -79,10 +99,15 @@ plugin_seat_init(struct plugin_seat *seat, struct plugin_process *owner,
     options.stop_grace_sec = (unsigned) all->config->plugins.stop_grace_sec;
     options.drain_sec = PLUGIN_DRAIN_SEC;
 
-    seat->service = service_new(all->pool, &options, &plugin_seat_hooks,
+    seat->service = service_new(all->pool, &options, owner->group == NULL
+                                ? &plugin_seat_hooks : &plugin_group_hooks,
                                 seat);
-    service_set_generation(seat->service, mint_seat_generation(
+
+    if (owner->group == NULL) {
+        service_set_generation(seat->service, mint_seat_generation(
                   all->listener.seat_word(all->listener.ctx, seat->record)));
+    }
+
     plugin_backlog_init(seat);
     free(url);
 }
@@ -184,8 +209,14 @@ plugin_seat_publish(struct plugin_seat *seat)
 
     all = seat->owner->all;
 
+    if (seat->owner->group != NULL) {
+        plugin_group_publish(seat);
+        return;
+    }
+
     all->listener.on_state(all->listener.ctx, seat->record, seat->service,
-                           seat->role, seat->owner->move.cause);
+                           seat->role, seat->owner->move.cause,
+                           PLUGIN_PRESENT);
 }
 
 
@@ -258,6 +289,8 @@ plugin_seat_done_clean(void *ctx, int status)
         log_warn("emptying \"%s\" failed: %s", seat->tmp, strerror(status));
     }
 
+    plugin_move_touch(seat->owner);         /* it may be waited for */
+
     if (seat->has_to_prepare) {
         seat->has_to_prepare = false;
         plugin_seat_prepare(seat, seat->service);
@@ -295,7 +328,8 @@ plugin_seat_count(const struct plugin_seat *seat)
 
     all = seat->owner->all;
 
-    return all->listener.in_flight(all->listener.ctx, seat->record);
+    return seat->owner->group != NULL ? plugin_group_count(seat)
+           : all->listener.in_flight(all->listener.ctx, seat->record);
 }
 
 
@@ -305,6 +339,12 @@ plugin_seat_unpin(struct plugin_seat *seat)
     struct plugin_processes  *all;
 
     all = seat->owner->all;
+
+    if (seat->owner->group != NULL) {
+        plugin_group_unpin(seat);
+        return;
+    }
+
     all->listener.unpin(all->listener.ctx, seat->record);
 }
 
@@ -356,12 +396,10 @@ plugin_seat_done_tmp(void *ctx, int status)
 static void
 plugin_seat_done_data(void *ctx, int status)
 {
-    uint32_t             uid;
     struct error         err;
     struct plugin_seat  *seat;
 
     seat = ctx;
-    uid = seat->owner->plugin->uid;
 
     if (status != 0) {
         error_set(&err, MINT_ERR_SYSTEM, "making \"%s\" failed: %s",
@@ -369,6 +407,18 @@ plugin_seat_done_data(void *ctx, int status)
         service_prepared(seat->service, &err);
         return;
     }
+
+    plugin_seat_prepare_tmp(seat);
+}
+
+
+void
+plugin_seat_prepare_tmp(struct plugin_seat *seat)
+{
+    uint32_t      uid;
+    struct error  err;
+
+    uid = seat->owner->plugin->uid;
 
     if (keeper_client_own(process_table_keeper(seat->owner->all->table),
                           seat->tmp, 0700, uid, uid, plugin_seat_done_tmp,
@@ -397,6 +447,11 @@ plugin_seat_prepare(void *ctx, struct service *service)
         return;
     }
 
+    if (seat->owner->group != NULL) {
+        plugin_group_prepare(seat);
+        return;
+    }
+
     if (keeper_client_own(process_table_keeper(seat->owner->all->table),
                           seat->owner->data, 0700, uid, uid,
                           plugin_seat_done_data, seat, &err)
@@ -413,17 +468,56 @@ static int
 plugin_seat_fill(void *ctx, struct service *service,
     struct keeper_spawn_request *request, struct error *err)
 {
-    size_t                    i;
     struct plugin            *plugin;
     struct plugin_seat       *seat;
     struct plugin_place       where;
     struct confinement_place  within;
     struct plugin_processes  *all;
 
-    (void) err;
     seat = ctx;
     plugin = seat->owner->plugin;
     all = seat->owner->all;
+
+    if (seat->owner->group != NULL) {
+        return plugin_group_fill(seat, request, err);
+    }
+
+    plugin_seat_set_running(seat, plugin, "serve");
+
+    where.seat = seat->place;
+    where.data = seat->owner->data;
+    where.tmp = seat->tmp;
+    where.platform_url = all->platform_url;
+    where.backlog = all->layout->backlog;
+    where.stop_grace_sec = all->config->plugins.stop_grace_sec;
+    where.stuck_sec = config_limits_of(all->config, plugin->name)->stuck_sec;
+    where.job_slots = job_slots_of(all->registry, plugin, config_limits_of(
+                                       all->config, plugin->name));
+    plugin_environment_make(&seat->environment, plugin,
+                            service_generation(service), &where);
+
+    request->flags = MINT_SPAWN_REPORT | MINT_SPAWN_CONTROL
+                     | MINT_SPAWN_SUBREAPER | MINT_SPAWN_NO_NEW_PRIVS;
+    request->listener_count = 1;
+    request->listeners[0] = LAYOUT_LISTENER_SEAT(seat->record);
+    plugin_seat_fill_rest(seat, plugin, request);
+
+    within.name = plugin->name;
+    within.environment = seat->running;
+    within.data = seat->owner->data;
+    within.tmp = seat->tmp;
+    confinement_make(&seat->confinement, all->config, all->layout, &within,
+                     request);
+
+    return 0;
+}
+
+
+void
+plugin_seat_set_running(struct plugin_seat *seat,
+    const struct plugin *plugin, const char *command)
+{
+    size_t  i;
 
     for (i = 0; i < 4; i++) {
         free(seat->argv[i]);
@@ -440,42 +534,25 @@ plugin_seat_fill(void *ctx, struct service *service,
 
     seat->argv[0] = mem_printf("%s/bin/python", plugin->environment);
     seat->argv[1] = mem_printf("%s/plugin_host/__main__.py",
-                               all->config->server.program_directory);
-    seat->argv[2] = mem_strdup("serve");
+                        seat->owner->all->config->server.program_directory);
+    seat->argv[2] = mem_strdup(command);
+}
 
-    where.seat = seat->place;
-    where.data = seat->owner->data;
-    where.tmp = seat->tmp;
-    where.platform_url = all->platform_url;
-    where.backlog = all->layout->backlog;
-    where.stop_grace_sec = all->config->plugins.stop_grace_sec;
-    where.stuck_sec = config_limits_of(all->config, plugin->name)->stuck_sec;
-    where.job_slots = job_slots_of(all->registry, plugin, config_limits_of(
-                                       all->config, plugin->name));
-    plugin_environment_make(&seat->environment, plugin,
-                            service_generation(service), &where);
 
-    request->flags = MINT_SPAWN_REPORT | MINT_SPAWN_CONTROL
-                     | MINT_SPAWN_SUBREAPER | MINT_SPAWN_NO_NEW_PRIVS;
-    request->uid = plugin->uid == UINT32_MAX ? all->layout->own_uid
-                                             : plugin->uid;
-    request->gid = plugin->uid == UINT32_MAX ? all->layout->own_gid
-                                             : plugin->uid;
+void
+plugin_seat_fill_rest(struct plugin_seat *seat, const struct plugin *plugin,
+    struct keeper_spawn_request *request)
+{
+    const struct layout  *layout;
+
+    layout = seat->owner->all->layout;
+
+    request->uid = plugin->uid == UINT32_MAX ? layout->own_uid : plugin->uid;
+    request->gid = plugin->uid == UINT32_MAX ? layout->own_gid : plugin->uid;
     request->umask = 077;
     request->nofile = PLUGIN_NOFILE;
-    request->listener_count = 1;
-    request->listeners[0] = LAYOUT_LISTENER_SEAT(seat->record);
     request->label = seat->note;
     request->cwd = seat->tmp;
     request->argv = (const char *const *) seat->argv;
     request->env = environment_list(&seat->environment);
-
-    within.name = plugin->name;
-    within.environment = seat->running;
-    within.data = seat->owner->data;
-    within.tmp = seat->tmp;
-    confinement_make(&seat->confinement, all->config, all->layout, &within,
-                     request);
-
-    return 0;
 }

@@ -9,7 +9,7 @@
 
 #include "lib/fs.h"
 #include "lib/strbuf.h"
-#include "plugin_private.h"
+#include "plugin_group.h"
 
 
 static const char *const  plugin_role_names[PLUGIN_ROLE_COUNT] = {
@@ -93,7 +93,8 @@ plugin_process_wish(const struct plugin *plugin, uint64_t wish)
     if (p->current->wish >= wish && state == SERVICE_READY
         && p->current->role == PLUGIN_ROLE_CURRENT)
     {
-        return PLUGIN_WISH_GRANTED;
+        return p->group != NULL && plugin_group_is_broken(p, plugin)
+               ? PLUGIN_WISH_REFUSED : PLUGIN_WISH_GRANTED;
     }
 
     /* a first crash while starting is told too, the restarts go on */
@@ -170,6 +171,13 @@ plugin_process_leave(const struct plugin *plugin, bool is_now,
                          "process yet", plugin->name);
     }
 
+    if (p->group != NULL && plugin_group_is_wanted(p)) {
+        return error_set(err, MINT_ERR_CONFLICT, "plugin \"%s\" runs in one "
+                         "process with others (plugins.sharedProcess), so it "
+                         "cannot be drained alone; \"mintctl stop\" takes it "
+                         "out of that process", plugin->name);
+    }
+
     if (p->move.state == PLUGIN_MOVE_SWITCHING
         || ((p->move.state == PLUGIN_MOVE_DRAINING
              || p->move.state == PLUGIN_MOVE_EMPTYING
@@ -206,6 +214,14 @@ plugin_process_halt(struct plugin *plugin, bool is_now, struct error *err)
         return rc;
     }
 
+    if (p->group != NULL && plugin_group_is_wanted(p)) {
+
+        /* the others go on, in a process without it */
+
+        plugin_process_wish_for(p, MINT_CAUSE_RESTART, is_now);
+        return 0;
+    }
+
     rc = plugin_process_leave(plugin, is_now, err);
 
     if (rc != 0) {
@@ -213,7 +229,10 @@ plugin_process_halt(struct plugin *plugin, bool is_now, struct error *err)
         return rc;
     }
 
-    plugin_rest_by_hand(p);
+    if (p->group == NULL) {
+        plugin_rest_by_hand(p);
+    }
+
     plugin_process_tell(p);
 
     return 0;
@@ -227,8 +246,14 @@ plugin_process_halted(const struct plugin *plugin)
 
     p = plugin->process;
 
-    if (p == NULL || p->rest.state != PLUGIN_REST_BY_HAND) {
+    if (p == NULL || (p->group != NULL ? !plugin->is_stopped
+                      : p->rest.state != PLUGIN_REST_BY_HAND))
+    {
         return PLUGIN_WISH_REFUSED;         /* started meanwhile */
+    }
+
+    if (p->group != NULL && !plugin_group_is_in(p, plugin)) {
+        return PLUGIN_WISH_GRANTED;
     }
 
     if (service_state(p->seats[0].service) == SERVICE_DOWN
@@ -277,7 +302,9 @@ plugin_process_begin(struct plugin *plugin, uint64_t *wish_out,
         return rc;
     }
 
-    if (plugin_process_is_up(p)) {
+    if (p->group != NULL ? plugin_group_is_up(p, plugin)
+                         : plugin_process_is_up(p))
+    {
         *wish_out = p->current->wish;
         return 0;
     }
@@ -296,6 +323,10 @@ plugin_process_rests(const struct plugin *plugin)
 
     p = plugin->process;
 
+    if (p != NULL && p->group != NULL) {
+        return plugin->is_stopped;
+    }
+
     return p != NULL && (p->rest.state == PLUGIN_REST_ASLEEP
                          || p->rest.state == PLUGIN_REST_FALLING
                          || p->rest.state == PLUGIN_REST_BY_HAND);
@@ -311,7 +342,13 @@ plugin_process_history(const struct plugin *plugin, size_t count)
 
     p = plugin->process;
 
-    return p != NULL ? history_tail(p->history, count) : json_array();
+    if (p == NULL) {
+        return json_array();
+    }
+
+    return history_tail(p->group != NULL
+                        ? plugin_group_member(p, plugin)->history
+                        : p->history, count);
 }
 
 

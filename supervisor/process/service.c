@@ -159,6 +159,31 @@ service_set_once(struct service *service, bool is_once)
 
 
 void
+service_set_probe(struct service *service, const char *url,
+    const char *unix_path)
+{
+    free((char *) service->options.probe_url);
+    free((char *) service->options.probe_unix);
+    service->options.probe_url = service_copy(url);
+    service->options.probe_unix = service_copy(unix_path);
+}
+
+
+void
+service_refuse(struct service *service, const char *why)
+{
+    if (service->state != SERVICE_STARTING) {
+        return;
+    }
+
+    snprintf(service->error, sizeof(service->error), "%s", why);
+    output_note(service->output, "must not serve: %s", why);
+
+    service_kill(service);
+}
+
+
+void
 service_condemn(struct service *service, const char *why)
 {
     if (service->state != SERVICE_READY) {

@@ -90,6 +90,11 @@ struct service_hooks {
     /* "activity" of contract/mint_host.h has been reported; NULL = ignored */
     void      (*on_activity)(void *ctx, struct service *service,
         json_t *report);
+
+    /* any report, before it is looked at: true = it was not for the service;
+       NULL = all are */
+    bool      (*on_report)(void *ctx, struct service *service,
+        const char *event, json_t *report);
 };
 
 
@@ -155,6 +160,13 @@ void service_stop(struct service *service, bool is_hurried);
 /* is_once: its end is not followed by another start but by SERVICE_FAILED,
    without a next try; for processes that are being moved from or to */
 void service_set_once(struct service *service, bool is_once);
+
+/* what is probed from now on */
+void service_set_probe(struct service *service, const char *url,
+    const char *unix_path);
+
+/* ends a process that must not become ready; its end counts as a death */
+void service_refuse(struct service *service, const char *why);
 
 /* ends a ready process that is no good any more, as a death of its own would;
    why: "did not answer 3 times in a row" */

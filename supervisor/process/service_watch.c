@@ -322,6 +322,12 @@ service_on_report(void *ctx, char *line, size_t len)
         log_warn("\"%s\" sent a report that is not understood",
                  service->options.name);
 
+    } else if (service->hooks->on_report != NULL
+               && service->hooks->on_report(service->ctx, service, event,
+                                            report))
+    {
+        /* it was about one of several in that process */
+
     } else if (strcmp(event, "ready") == 0) {
         if (!service->is_reported && service->state == SERVICE_STARTING) {
             service->is_reported = true;

@@ -47,6 +47,20 @@ static const enum mint_seat_state  seat_ready_as[PLUGIN_ROLE_COUNT] = {
 };
 
 
+/* what one plugin in a process of several has of its own, if it is not just as
+   the process is; ABSENT and the like mean nothing where the seat is empty */
+
+static const struct {
+    bool                  is_own;
+    enum mint_seat_state  state;
+    enum mint_seat_cause  cause;
+} seat_presence[PLUGIN_PRESENCE_COUNT] = {
+    [PLUGIN_BROKEN] = { true, MINT_SEAT_CLOSED, MINT_CAUSE_FAILED },
+    [PLUGIN_ABSENT] = { true, MINT_SEAT_CLOSED, MINT_CAUSE_INSTALLING },
+    [PLUGIN_STOPPED_ALONE] = { true, MINT_SEAT_CLOSED, MINT_CAUSE_STOPPED }
+};
+
+
 static void
 plugin_routes_publish(struct plugin_routes *routes)
 {
@@ -167,16 +181,20 @@ plugin_routes_on_seat(void *ctx, const struct plugin *plugin, uint32_t seat,
 static void
 plugin_routes_set(struct plugin_routes *routes, uint32_t seat,
     const struct service *service, enum plugin_role role,
-    enum mint_seat_cause cause)
+    enum mint_seat_cause cause, enum plugin_presence presence)
 {
     enum mint_seat_state  state;
 
     state = service_state(service) == SERVICE_READY
+            || presence == PLUGIN_UP_EARLY
             ? seat_ready_as[role] : seat_state_of[service_state(service)];
 
     /* of a seat that is for nothing, nothing is said to those refused */
 
-    if (role == PLUGIN_ROLE_IDLE && service_state(service) == SERVICE_DOWN) {
+    if (role == PLUGIN_ROLE_IDLE
+        && (service_state(service) == SERVICE_DOWN
+            || seat_presence[presence].is_own))
+    {
         state = MINT_SEAT_EMPTY;
     }
 
@@ -193,6 +211,13 @@ plugin_routes_set(struct plugin_routes *routes, uint32_t seat,
         cause = MINT_CAUSE_STOPPED;
     }
 
+    if (seat_presence[presence].is_own) {
+        cause = seat_presence[presence].cause;
+        state = state == MINT_SEAT_EMPTY || role == PLUGIN_ROLE_TRIAL
+                || role == PLUGIN_ROLE_OLD
+                ? MINT_SEAT_EMPTY : seat_presence[presence].state;
+    }
+
     publisher_set_seat(routes->publisher, seat, service_generation(service),
                        service_retry_after_sec(service), cause, state);
 }
@@ -201,9 +226,9 @@ plugin_routes_set(struct plugin_routes *routes, uint32_t seat,
 static void
 plugin_routes_on_state(void *ctx, uint32_t seat,
     const struct service *service, enum plugin_role role,
-    enum mint_seat_cause cause)
+    enum mint_seat_cause cause, enum plugin_presence presence)
 {
-    plugin_routes_set(ctx, seat, service, role, cause);
+    plugin_routes_set(ctx, seat, service, role, cause, presence);
 }
 
 
@@ -352,5 +377,6 @@ plugin_routes_platform_state(struct plugin_routes *routes,
     }
 
     plugin_routes_set(routes, MINT_SEAT_PLATFORM, service,
-                      PLUGIN_ROLE_CURRENT, MINT_CAUSE_NONE);
+                      PLUGIN_ROLE_CURRENT, MINT_CAUSE_NONE,
+                      PLUGIN_PRESENT);
 }

@@ -28,7 +28,7 @@ LISTENER, CHILD, EXITED, ATTACHED, DONE, STOP, FACTS, HELLO = range(64, 72)
 REPORT, CONTROL, SUBREAPER, NO_NEW_PRIVS, LIGHT_TREE, SANDBOX, WARM = (
     1, 2, 4, 8, 16, 32, 64)
 NONE, CGROUP2, CGROUP1, RLIMIT, WALK = range(5)
-VERSION = 3
+VERSION = 4
 UNKNOWN = -1                    # wait status of another keeper's child
 UNIX, TCP = 1, 2
 SAME = 0xFFFFFFFF
@@ -190,8 +190,8 @@ class Supervisor:
               gid=SAME, extra_gid=0, umask=0o22, nofile=0, listeners=(),
               cwd="/", label="child", allow=(), memory=0, pids=0, cpu=0,
               warm_id=0):
-        ids = list(listeners) + [0] * (8 - len(listeners))
-        body = struct.pack("=18IQ4I", flags, uid, gid, umask, len(argv),
+        ids = list(listeners) + [0] * (64 - len(listeners))
+        body = struct.pack("=74IQ4I", flags, uid, gid, umask, len(argv),
                            len(env), nofile, len(listeners), *ids, extra_gid,
                            len(allow), memory, pids, cpu, warm_id, 0)
         return self.ask(SPAWN, ident,

@@ -496,6 +496,27 @@ def test_own_makes_a_directory(keeper, supervisor):
     assert supervisor.path(OWN, str(path / "a" / "b")) == errno.ENOENT
 
 
+@needs_root
+def test_own_hands_over_what_was_the_others(keeper, supervisor):
+    top = keeper.directory / "data"
+    outside = keeper.directory / "outside"
+    outside.write_text("x")
+    assert supervisor.path(OWN, str(top), 0o700, FIRST, FIRST) == 0
+    (top / "a" / "b").mkdir(parents=True)
+    (top / "a" / "b" / "file").write_text("x")
+    (top / "link").symlink_to(outside)
+    os.link(outside, top / "roots")
+    for path in (top / "a", top / "a" / "b", top / "a" / "b" / "file"):
+        os.chown(path, FIRST, FIRST)
+    assert supervisor.path(OWN, str(top), 0o700, FIRST + 1, FIRST + 1) == 0
+    for path in (top, top / "a", top / "a" / "b", top / "a" / "b" / "file"):
+        st = path.stat()
+        assert (st.st_uid, st.st_gid) == (FIRST + 1, FIRST + 1), path
+    # what is somebody else's stays that, however it got there
+    assert outside.stat().st_uid == 0
+    assert (top / "roots").stat().st_uid == 0
+
+
 def test_wipe_empties_and_keeps(keeper, supervisor):
     top = keeper.directory / "tmp"
     outside = keeper.directory / "outside"
@@ -640,8 +661,8 @@ def test_children_survive_the_keeper(keeper, supervisor):
 
 def spawn_body(argc=1, envc=0, flags=0, umask=0, listeners=0, allow=0, cpu=0,
                warm_id=0, strings=b"l\0/\0/bin/true\0"):
-    return struct.pack("=18IQ4I", flags, 0xFFFFFFFF, 0xFFFFFFFF, umask, argc,
-                       envc, 0, listeners, *[0] * 8, 0, allow, 0, 0,
+    return struct.pack("=74IQ4I", flags, 0xFFFFFFFF, 0xFFFFFFFF, umask, argc,
+                       envc, 0, listeners, *[0] * 64, 0, allow, 0, 0,
                        cpu, warm_id, 0) + strings
 
 

@@ -303,7 +303,7 @@ hook_in_flight(void *ctx, struct service *s)
 
 
 static const struct service_hooks  hooks = {
-    NULL, hook_fill, hook_state, hook_in_flight, NULL
+    NULL, hook_fill, hook_state, hook_in_flight, NULL, NULL
 };
 
 

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A plugin that was decided anew, and is not where it belongs any more: out of
+ * the shared process into one of its own, or the other way.  Never both at
+ * once; what this needs of the others in the process is a move of theirs.
+ */
+
+#include "plugin_group.h"
+
+#include <stdlib.h>
+
+#include "lib/log.h"
+
+
+static void plugin_group_leave(struct plugin_process *p,
+    struct plugin *plugin);
+
+
+bool
+plugin_group_has_changed(struct plugin_processes *all, struct plugin *plugin)
+{
+    size_t                  i;
+    bool                    is_in;
+    struct plugin_process  *p;
+
+    p = plugin->process;
+
+    if (p == NULL || (p->group != NULL) == plugin_group_takes(all, plugin)
+        || (p->group != NULL && p->group->asked > 0))
+    {
+        return false;
+    }
+
+    is_in = p->group != NULL;
+    log_info("plugin \"%s\" %s the shared process", plugin->name,
+             is_in ? "leaves" : "enters");
+
+    if (is_in) {
+        plugin_group_leave(p, plugin);
+        return true;
+    }
+
+    /* its own process ends first, and then: plugin_group_absorb() */
+
+    plugin_rest_cancel(p);
+    plugin_move_forget(p);
+    p->is_entering = true;
+
+    for (i = 0; i < PLUGIN_SEATS; i++) {
+        service_set_once(p->seats[i].service, false);
+        service_stop(p->seats[i].service, false);
+    }
+
+    plugin_move_touch(p);
+
+    return true;
+}
+
+
+/*
+ * Its next process takes the seat that the shared one does not have, so that
+ * the edge has one place at a time to send requests to.
+ */
+
+static void
+plugin_group_leave(struct plugin_process *p, struct plugin *plugin)
+{
+    size_t                  letter;
+    struct plugin_process  *own;
+
+    letter = p->current == &p->seats[0];
+    plugin_group_remove(p, plugin);
+
+    own = plugin_process_make(p->all, plugin, NULL);
+    own->wish = p->wish + 1;
+    own->current = &own->seats[letter];
+    own->seats[letter].role = PLUGIN_ROLE_CURRENT;
+    plugin_seat_set_role(&own->seats[!letter], PLUGIN_ROLE_IDLE);
+    plugin_seat_publish(own->current);
+
+    plugin_seat_listen(&own->seats[0]);
+    plugin_seat_listen(&own->seats[1]);
+
+    if (plugin_group_is_wanted(p)) {
+        plugin_process_wish_for(p, MINT_CAUSE_RESTART, false);
+
+    } else {
+        p->move.is_again_now = false;
+        plugin_move_event(p, PLUGIN_MOVE_LEAVE);
+    }
+}
+
+
+/* false: it still runs.  Else p is gone */
+
+bool
+plugin_group_absorb(struct plugin_process *p)
+{
+    size_t                    i;
+    uint64_t                  wish;
+    struct plugin            *plugin;
+    struct plugin_process    *group, **at;
+    struct plugin_processes  *all;
+
+    for (i = 0; i < PLUGIN_SEATS; i++) {
+        if (plugin_seat_runs(&p->seats[i]) || p->seats[i].is_cleaning) {
+            return false;
+        }
+    }
+
+    all = p->all;
+    plugin = p->plugin;
+    wish = p->wish;
+
+    for (at = &all->first; *at != p; at = &(*at)->next) {
+        /* void */
+    }
+
+    *at = p->next;
+    plugin_process_free(p);
+
+    group = plugin_group_join(all, plugin);
+
+    if (group->wish < wish) {
+        group->wish = wish;
+    }
+
+    plugin_group_listen(group);
+
+    return true;
+}
