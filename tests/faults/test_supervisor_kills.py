@@ -10,7 +10,7 @@ import time
 
 import pytest
 from fault_load import mixed
-from fault_system import Field, Scenario, field_of, pause
+from fault_system import Field, Scenario, field_of, is_settled, pause
 from system_harness import wait_for
 from system_kills import (
     HEALTHY_SEC,
@@ -63,24 +63,50 @@ def test_kill_supervisor(scenario: Scenario) -> None:
         assert field.state() == before
 
 
+def keeper_pid(field: Field) -> int:
+    """0 while there is none."""
+    return field.system.status()["keeper_pid"]
+
+
+def kill_keeper(field: Field) -> None:
+    """Until the next one has taken over."""
+    old = wait_for(lambda: keeper_pid(field), "a keeper")
+    os.kill(old, signal.SIGKILL)
+    wait_for(lambda: keeper_pid(field) not in (0, old), "the next keeper")
+
+
 @pytest.mark.scenario
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_kill_keeper(scenario: Scenario) -> None:
-    """kill -9 of the keeper: no plugin and no request is lost, and a plugin
-    that dies afterwards is started again."""
+    """10 x kill -9 of the keeper at random moments, 10 x around the start and
+    the switch of a move: no plugin and no request is lost, and a plugin that
+    dies afterwards is started again."""
+    kills = scenario.count(10)
     with field_of(2) as field:
         before = field.state()
-        with field.load(mixed(field.names, 10.0)) as load:
+        with (
+            field.same_tables(),
+            field.load(mixed(field.names, 10.0)) as load,
+        ):
             wait_for(lambda: len(load.done()) > 100, "answers")
-            os.kill(before["core"]["keeper"], signal.SIGKILL)
-            pause(5)
-            is_supervised = supervisor_pid(field.system) != 0
+            for _ in range(kills):
+                pause(0.5 + random.random())
+                kill_keeper(field)
+        after = field.state()
+        assert after["core"].pop("keeper") != before["core"].pop("keeper")
+        assert after == before
+        with field.load(mixed(field.names, 10.0)) as load:
+            for number in range(kills):
+                name = field.names[number % 2]
+                field.system.ctl("restart", name)
+                pause(random.random() * 2)
+                kill_keeper(field)
+                wait_for(lambda name=name: is_settled(field, name),
+                         "the end of the move", 60)
         report = scenario.judge(field)
-        if not is_supervised:
-            scenario.not_built(
-                "another keeper: the supervisor ends with the first one, and "
-                "the launcher ends what both have left behind")
+        scenario.figure(f"{2 * kills} kills")
         report.check()
-        assert field.state()["instances"] == before["instances"]
+        assert field.state()["core"] | {"keeper": 0} == before["core"] | {
+            "keeper": 0}
         field.kill(field.names[0])
         field.wait_ready()
