@@ -33,7 +33,7 @@ sanitizer_env := $(if $(filter 1,$(SANITIZE)),ASAN_OPTIONS=detect_leaks=1 \
 parallel = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
 .PHONY: test unit unit-programs integration faults faults-short abi bench \
-    nginx-tests fuzz fresh tsan
+    nginx-tests conformance fuzz fresh tsan
 
 test:  ## every test: unit, integration, the short form of the fault suite
 	@scripts/setup test
@@ -87,6 +87,13 @@ nginx-tests: programs tools  ## nginx's own tests, with the module (DIR=checkout
 	    'github.com/nginx/nginx-tests by DIR=' >&2; exit 2; }
 	@scripts/setup nginx-tests
 	@scripts/nginx-tests $(B) $(DIR) $(NGINX_TESTS_ARGS)
+
+# RANDOM_CASES questions besides those of packaging's own tests
+RANDOM_CASES ?= 1000000
+SEED ?= 1
+
+conformance: tools  ## versions and markers, compared with Python's packaging
+	@tests/conformance/run $(B) $(RANDOM_CASES) $(SEED)
 
 fresh:  ## run both README commands in clean containers (needs docker)
 	@scripts/fresh $(FRESH_ARGS)

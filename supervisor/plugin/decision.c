@@ -100,7 +100,8 @@ decision_start(struct decision_run **slot, const struct toolset *tools,
                                  sizeof(struct requirement));
 
     for (i = 0; i < run->count; i++) {
-        requirement_parse(&run->requirements[i], input->wheel->requires[i]);
+        requirement_parse(&run->requirements[i], input->wheel->requires[i],
+                          NULL);
     }
 
     rc = decision_prepare(run, err);
@@ -262,7 +263,7 @@ decision_judge(struct decision_run *run, struct error *err)
 
         installed = lock_find(&run->platform, requirement->name) != NULL;
 
-        if (!installed && requirement->marker[0] == '\0') {
+        if (!installed && !requirement->has_marker) {
             requirement->verdict = REQUIREMENT_MISSING;
             continue;
         }

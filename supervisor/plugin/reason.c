@@ -52,7 +52,7 @@ reason_details(const struct reason_input *in)
         requirement = &in->requirements[i];
 
         if (requirement->verdict == REQUIREMENT_OTHER
-            && strstr(requirement->marker, "extra") != NULL)
+            && marker_names(&requirement->marker, "extra"))
         {
             continue;
         }

@@ -20,61 +20,6 @@ static bool requirement_is_plugin(const struct requirement_scene *scene,
     const char *name);
 
 
-static char *
-requirement_trimmed(const char *text, size_t len)
-{
-    while (len > 0 && (*text == ' ' || *text == '\t')) {
-        text++;
-        len--;
-    }
-
-    while (len > 0 && (text[len - 1] == ' ' || text[len - 1] == '\t')) {
-        len--;
-    }
-
-    return mem_printf("%.*s", (int) len, text);
-}
-
-
-void
-requirement_parse(struct requirement *out, const char *text)
-{
-    size_t       len, name;
-    const char  *marker;
-
-    /* an address may hold ";" itself: its marker begins with " ;" */
-
-    marker = strchr(text, '@') != NULL ? strstr(text, " ;")
-                                       : strchr(text, ';');
-    len = marker != NULL ? (size_t) (marker - text) : strlen(text);
-    name = strcspn(text, " \t[](<>=!~;@,");
-
-    memset(out, 0, sizeof(struct requirement));
-    out->whole = mem_strdup(text);
-    out->text = requirement_trimmed(text, len);
-    out->name = requirement_trimmed(text, name);
-    out->marker = marker == NULL ? mem_strdup("")
-                  : requirement_trimmed(strchr(marker, ';') + 1,
-                                        strlen(strchr(marker, ';') + 1));
-
-    if (strchr(out->text, '@') != NULL || strstr(out->marker, "extra") != NULL)
-    {
-        out->verdict = REQUIREMENT_OTHER;
-    }
-}
-
-
-void
-requirement_clear(struct requirement *requirement)
-{
-    free(requirement->text);
-    free(requirement->marker);
-    free(requirement->whole);
-    free(requirement->name);
-    memset(requirement, 0, sizeof(struct requirement));
-}
-
-
 void
 requirement_clash(const struct requirement *requirement,
     const struct requirement_scene *scene, struct strbuf *out)

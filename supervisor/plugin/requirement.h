@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One Requires-Dist and what became of it, in words.  Whether a version fits
- * a specifier is never judged here: uv does that.
+ * One Requires-Dist, and what became of it in words.
  */
 
 #ifndef SUPERVISOR_PLUGIN_REQUIREMENT_H
@@ -11,7 +10,9 @@
 #include <stdbool.h>
 
 #include "supervisor/plugin/lock.h"
+#include "supervisor/plugin/marker.h"
 #include "supervisor/plugin/registry.h"
+#include "supervisor/plugin/specifier.h"
 
 
 enum requirement_verdict {
@@ -25,10 +26,14 @@ enum requirement_verdict {
 
 
 struct requirement {
-    char                      *text;        /* without its marker */
-    char                      *marker;      /* "" if none */
     char                      *whole;
-    char                      *name;
+    char                      *text;        /* without its marker */
+    char                      *name;        /* as written */
+    struct text_list           extras;      /* as written */
+    char                      *url;         /* NULL: from an index */
+    struct specifier_set       specifiers;
+    bool                       has_marker;
+    struct marker              marker;
     enum requirement_verdict   verdict;
 };
 
@@ -43,7 +48,10 @@ struct requirement_scene {
 };
 
 
-void requirement_parse(struct requirement *out, const char *text);
+/* PEP 508.  *out must be cleared; after an error it has the texts, and the
+   name if it could be read.  The verdict is OTHER or OPEN */
+int requirement_parse(struct requirement *out, const char *text,
+    struct error *err);
 void requirement_clear(struct requirement *requirement);
 
 /* "tabulate<0.9 and the shared environment has tabulate 0.9.0 (needed by

