@@ -9,7 +9,6 @@ plugin's token or socket ever read: the process that is forked reads them.
 from __future__ import annotations
 
 import array
-import gc
 import os
 import socket
 import sys
@@ -17,7 +16,7 @@ import threading
 import time
 from pathlib import Path
 
-from mint_plugin_host import birth, libc
+from mint_plugin_host import birth, immortal, libc
 from mint_plugin_host import plugin as plugins
 from mint_plugin_host.report import Reporter, failed, one_line, trace
 from mint_plugin_host.settings import (
@@ -67,8 +66,7 @@ def warm() -> list[str] | None:
     except BaseException as exc:
         _fail(reporter, exc)
 
-    gc.collect()
-    gc.freeze()
+    immortal.freeze()
     total_ms = round((time.monotonic() - begin) * 1000)
     reporter.send({
         "event": "ready",
