@@ -22,6 +22,7 @@
  *       version, state: "starting"|"running"|"stopping", run_directory,
  *       state_directory, data_directory, address, step: text of what is
  *       going on, platform: {state, pid}, nginx: {state, pid, managed},
+ *       warm: {state, pid, wanted: false = plugins are exec'ed},
  *       environment: {state, python, path, packages}, identity:
  *       {sequence, users}, protection: [text of each missing one],
  *       limits: {memory, processes, cpu, tree: by what means, landlock_abi,
@@ -44,10 +45,11 @@
  *       stack: text|null}; null is what the host has not said
  *   explain {plugin}         -> {plugin, mode, reason, details: [text]}
  *   logs {plugin?, lines?, after?} -> {lines: [LINE], until, directory,
- *       access_log}: of the plugin, of "platform", "nginx", "supervisor" or
- *       of all, the last ones or those after a time (microseconds since
- *       1970, as "until" of an earlier answer), as far as they are kept in
- *       memory; the files in directory and access_log have all.
+ *       access_log}: of the plugin, of "platform", "nginx", "warm",
+ *       "supervisor" or of all, the last ones or those after a time
+ *       (microseconds since 1970, as "until" of an earlier answer), as far as
+ *       they are kept in memory; the files in directory and access_log have
+ *       all.
  *       LINE = {time, level, plugin, instance?, stream: "output"|
  *       "supervisor", message, request_id?, ...members of a JSON line}
  *   facts                    -> what mintctl doctor goes by: directories,

@@ -3,7 +3,8 @@
  * Protocol between the supervisor and a plugin host (plugin_host/): JSON
  * lines, one way each on two pipes.
  *
- * Start:  <python> <plugin_host>/__main__.py serve
+ * Start:  <python> <plugin_host>/__main__.py serve [NAME]
+ * NAME is for whoever looks at a list of processes.
  * Environment set by the supervisor besides the SDK's own MINT_* variables:
  *   MINT_INSTANCE          "<plugin>.<slot><seat>.<generation>"
  *   MINT_HOST_LISTEN_FD    the seat's listening socket (3)
@@ -54,6 +55,13 @@
  *   {"event": "failed", ...}               none is
  *   {"event": "plugins", "plugins": {...}} answer to {"command": "plugins"}
  * "activity" and "figures" are the sums of all plugins.
+ *
+ * Warm:  <python> <plugin_host>/__main__.py warm [PADDING]
+ * Forks processes that go on as "serve" (contract/mint_warm.h); reports
+ * "starting", then "ready" or "failed".  Environment:
+ *   MINT_HOST_REPORT_FD, MINT_HOST_WARM_FD    as of mint_keeper.h (3, 4)
+ *   MINT_HOST_PADDING      room, as PADDING is, in which /proc shows command
+ *                          line and environment of those that are forked
  *
  * Probe:  <python> <plugin_host>/__main__.py probe
  * with MINT_PLUGIN_ENTRY_POINT, MINT_PLUGIN_DISTRIBUTION and

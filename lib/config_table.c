@@ -143,6 +143,10 @@ const struct config_row  config_rows[] = {
       AT(plugins.shared_process), 0,
       "one process for all plugins of the shared environment, for very small "
       "hosts" },
+    { "plugins.warmStart", CONFIG_BOOLEAN, "true", 0, 0, NULL,
+      AT(plugins.warm_start), 0,
+      "plugins of the shared environment are forked from an interpreter that "
+      "has loaded everything but them" },
     { "plugins.forceIsolated", CONFIG_LIST, "[]", 0, 0, NULL,
       AT(plugins.force_isolated), 0,
       "plugins that get an environment of their own" },

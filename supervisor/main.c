@@ -30,6 +30,7 @@ supervisor_free(struct supervisor *s)
     crash_watch_free(&s->crashes);
     watcher_free(&s->watcher);
     plugin_processes_free(&s->processes);
+    warm_free(&s->warm);
     core_processes_free(&s->core);
     plugin_routes_free(&s->routes);
     tool_runner_free(&s->tools);

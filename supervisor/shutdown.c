@@ -50,10 +50,12 @@ supervisor_stop_step(evutil_socket_t fd, short what, void *arg)
     if (s->stop_phase == STOP_NGINX && supervisor_is_down(nginx)) {
         s->stop_phase = STOP_PLUGINS;
         plugin_processes_stop(s->processes);
+        warm_stop(s->warm);
     }
 
     if (s->stop_phase == STOP_PLUGINS
-        && plugin_processes_all_down(s->processes))
+        && plugin_processes_all_down(s->processes)
+        && supervisor_is_down(warm_service(s->warm)))
     {
         s->stop_phase = STOP_PLATFORM;
         service_stop(platform, true);

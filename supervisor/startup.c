@@ -22,12 +22,9 @@
 int
 supervisor_make_directories(struct supervisor *s, struct error *err)
 {
-    int     rc;
-    char   *plugin_data;
+    int  rc;
 
-    plugin_data = mem_printf("%s/plugin-data", s->config->server.data_path);
-
-    rc = fs_mkdir_all(plugin_data, 0711, err);
+    rc = fs_mkdir_all(s->layout.plugin_data, 0711, err);
 
     if (rc == 0) {
         rc = fs_mkdir_all(s->layout.log_directory, 0700, err);
@@ -58,8 +55,6 @@ supervisor_make_directories(struct supervisor *s, struct error *err)
         rc = error_set_errno(err, "chown of \"%s\" to group %u failed",
                              s->layout.socket_directory, s->layout.edge_gid);
     }
-
-    free(plugin_data);
 
     return rc;
 }
@@ -165,6 +160,7 @@ supervisor_on_prepared(void *ctx, const struct error *err,
     }
 
     if (s->stop_phase == STOP_NOT) {
+        warm_begin(s->warm);
         plugin_processes_start(s->processes);
         start_progress_begin(s->progress);
         installer_collect(s->installer, plugin_processes_use, s->processes);
@@ -283,6 +279,7 @@ supervisor_open_admin(struct supervisor *s, struct error *err)
     parts.installer = s->installer;
     parts.core = s->core;
     parts.processes = s->processes;
+    parts.warm = s->warm;
     parts.publisher = s->publisher;
     parts.pool = s->pool;
     parts.own_output = s->own_output;
@@ -329,10 +326,12 @@ supervisor_make_services(struct supervisor *s)
     s->routes = plugin_routes_new(s->publisher, s->registry);
     plugin_routes_platform_address(s->routes, s->layout.platform_socket);
 
+    s->warm = warm_new(s->config, &s->layout, s->registry, s->pool, s->table);
+
     listener = plugin_routes_listener(s->routes);
     s->processes = plugin_processes_new(s->config, &s->layout, s->registry,
-                                        s->pool, s->table, s->platform_url,
-                                        &listener);
+                                        s->pool, s->table, s->warm,
+                                        s->platform_url, &listener);
     s->watcher = watcher_new(s->pool, s->config, supervisor_on_recycle, s);
     s->core = core_processes_new(s->config, &s->layout, s->pool, s->table,
                                  supervisor_on_core_state, s);

@@ -50,6 +50,7 @@ struct supervisor {
     struct publisher         *publisher;
     struct plugin_routes     *routes;
     struct core_processes    *core;
+    struct warm              *warm;
     struct watcher           *watcher;
     struct plugin_processes  *processes;
     struct start_progress    *progress;

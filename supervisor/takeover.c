@@ -287,6 +287,11 @@ supervisor_adopt(struct supervisor *s, struct found *found)
                                       found->wait_status);
     }
 
+    if (strcmp(kind, "core") == 0 && strcmp(name, CORE_WARM) == 0) {
+        return warm_adopt(s->warm, number, rest, &found->process,
+                          found->is_dead);
+    }
+
     if (strcmp(kind, "core") == 0) {
         return core_process_adopt(s->core, name, number, &found->process,
                                   found->is_dead, found->wait_status);

@@ -147,7 +147,7 @@ operation_logs(void *ctx, struct admin_call *call, json_t *arguments)
     {
         json_decref(request.lines);
         error_set(&err, MINT_ERR_NOT_FOUND, "nothing called \"%s\" has a log; "
-                  "there are platform, nginx, edge, supervisor and the "
+                  "there are platform, nginx, warm, edge, supervisor and the "
                   "installed plugins", request.name);
         admin_fail(call, &err);
         return;

@@ -333,6 +333,19 @@ operations_keeper_absent(const struct operations *o)
 }
 
 
+static json_t *
+operations_warm(const struct operations *o)
+{
+    json_t  *warm;
+
+    warm = operations_service_json(warm_service(o->parts.warm));
+    json_object_set_new(warm, "wanted",
+                        json_boolean(warm_is_wanted(o->parts.warm)));
+
+    return warm;
+}
+
+
 static void
 operation_status(void *ctx, struct admin_call *call, json_t *arguments)
 {
@@ -362,7 +375,7 @@ operation_status(void *ctx, struct admin_call *call, json_t *arguments)
 
     result = json_pack(
         "{s:i, s:i, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, "
-        "s:o, s:o, s:o, s:o, s:s, s:o}",
+        "s:o, s:o, s:o, s:o, s:o, s:s, s:o}",
         "supervisor_pid", (int) getpid(),
         "keeper_pid", o->parts.facts->absent_since_ms == 0
                       ? o->parts.facts->pid : 0,
@@ -379,6 +392,7 @@ operation_status(void *ctx, struct admin_call *call, json_t *arguments)
         "platform", operations_service_json(
                         core_process_service(o->parts.core, CORE_PLATFORM)),
         "nginx", nginx,
+        "warm", operations_warm(o),
         "environment", environment,
         "identity", json_pack("{s:I, s:I}",
             "sequence",

@@ -56,6 +56,13 @@ print_status(json_t *result)
 
     print_process("nginx", json_object_get(result, "nginx"));
     print_process("platform", json_object_get(result, "platform"));
+
+    if (json_is_true(json_object_get(json_object_get(result, "warm"),
+                                     "wanted")))
+    {
+        print_process("warm", json_object_get(result, "warm"));
+    }
+
     print_row("plugins", "%lld of %lld ready",
               (long long) json_integer_value(json_object_get(plugins,
                                                      "ready")),

@@ -42,6 +42,28 @@ doctor_check_core(struct doctor *doctor, const char *name)
 }
 
 
+/* nothing depends on it but time and memory */
+
+static void
+doctor_check_warm(struct doctor *doctor)
+{
+    json_t      *part;
+    const char  *state;
+
+    part = json_object_get(doctor->status, "warm");
+    state = doctor_member(part, "state");
+
+    if (json_is_true(json_object_get(part, "wanted"))
+        && (strcmp(state, "backoff") == 0 || strcmp(state, "failed") == 0))
+    {
+        doctor_say(doctor, DOCTOR_WARN, "mintctl logs warm; mintctl crashes "
+                   "warm", "the warm interpreter is %s: %s; plugins start, "
+                   "but take longer and more memory", state,
+                   doctor_member(part, "error"));
+    }
+}
+
+
 static void
 doctor_check_plugin(struct doctor *doctor, json_t *plugin)
 {
@@ -93,6 +115,7 @@ doctor_check_system(struct doctor *doctor)
     before = json_array_size(doctor->findings);
     doctor_check_core(doctor, "nginx");
     doctor_check_core(doctor, "platform");
+    doctor_check_warm(doctor);
 
     error = doctor_member(json_object_get(doctor->status, "environment"),
                           "error");

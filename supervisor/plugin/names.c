@@ -80,7 +80,7 @@ names_plugin_is_reserved(const char *name)
     size_t  i;
 
     static const char *const  reserved[] = {
-        "platform", "nginx", "supervisor", "keeper"
+        "platform", "nginx", "supervisor", "keeper", "warm"
     };
 
     for (i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++) {

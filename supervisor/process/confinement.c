@@ -49,8 +49,6 @@ confinement_make(struct confinement *c, const struct config *config,
     const struct layout *layout, const struct confinement_place *place,
     struct keeper_spawn_request *request)
 {
-    char                        *host;
-    size_t                       i;
     const struct config_limits  *limits;
 
     confinement_clear(c);
@@ -64,14 +62,37 @@ confinement_make(struct confinement *c, const struct config *config,
         return;
     }
 
+    confinement_begin(c, config, layout, place->environment);
+    confinement_admit(c, limits, place->data, place->tmp);
+
+    request->flags |= MINT_SPAWN_SANDBOX;
+    request->allow = (const char *const *) c->allow.item;
+}
+
+
+void
+confinement_begin(struct confinement *c, const struct config *config,
+    const struct layout *layout, const char *environment)
+{
+    char  *host;
+
+    confinement_clear(c);
     confinement_system_paths(c, config, layout);
 
     host = mem_printf("%s/plugin_host", config->server.program_directory);
     confinement_allow(c, MINT_ALLOW_READ, host);
     free(host);
 
-    confinement_allow(c, MINT_ALLOW_READ, place->environment);
-    confinement_interpreter(c, config, layout, place->environment);
+    confinement_allow(c, MINT_ALLOW_READ, environment);
+    confinement_interpreter(c, config, layout, environment);
+}
+
+
+void
+confinement_admit(struct confinement *c, const struct config_limits *limits,
+    const char *data, const char *tmp)
+{
+    size_t  i;
 
     for (i = 0; i < limits->read_paths.count; i++) {
         confinement_allow(c, MINT_ALLOW_READ, limits->read_paths.item[i]);
@@ -81,11 +102,8 @@ confinement_make(struct confinement *c, const struct config *config,
         confinement_allow(c, MINT_ALLOW_WRITE, limits->write_paths.item[i]);
     }
 
-    confinement_allow(c, MINT_ALLOW_WRITE, place->data);
-    confinement_allow(c, MINT_ALLOW_WRITE, place->tmp);
-
-    request->flags |= MINT_SPAWN_SANDBOX;
-    request->allow = (const char *const *) c->allow.item;
+    confinement_allow(c, MINT_ALLOW_WRITE, data);
+    confinement_allow(c, MINT_ALLOW_WRITE, tmp);
 }
 
 
@@ -136,9 +154,19 @@ confinement_system_paths(struct confinement *c, const struct config *config,
 static void
 confinement_allow(struct confinement *c, char access, const char *path)
 {
-    if (path != NULL) {
-        text_list_printf(&c->allow, "%c%s", access, path);
+    char  *item;
+
+    if (path == NULL) {
+        return;
     }
+
+    item = mem_printf("%c%s", access, path);
+
+    if (!text_list_has(&c->allow, item)) {
+        text_list_add(&c->allow, item);
+    }
+
+    free(item);
 }
 
 

@@ -34,6 +34,13 @@ void confinement_make(struct confinement *c, const struct config *config,
 /* one more directory that it may change, if it is confined at all */
 void confinement_add(struct confinement *c, const char *path,
     struct keeper_spawn_request *request);
+/* the same in parts, for one from which the processes of several plugins are
+   forked: first what all need, then each plugin's; data, tmp: NULL = none */
+void confinement_begin(struct confinement *c, const struct config *config,
+    const struct layout *layout, const char *environment);
+void confinement_admit(struct confinement *c,
+    const struct config_limits *limits, const char *data, const char *tmp);
+
 void confinement_clear(struct confinement *c);
 
 /* "memory and processes by cgroup v1, CPU not, ..."; to be freed */

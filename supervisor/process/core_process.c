@@ -56,11 +56,14 @@ static void core_process_on_state(void *ctx, struct service *service);
 
 
 static const struct service_hooks  platform_hooks = {
-    NULL, platform_fill, core_process_on_state, NULL, NULL, NULL
+    .fill = platform_fill,
+    .on_state = core_process_on_state
 };
 
 static const struct service_hooks  nginx_hooks = {
-    nginx_prepare, nginx_fill, core_process_on_state, NULL, NULL, NULL
+    .prepare = nginx_prepare,
+    .fill = nginx_fill,
+    .on_state = core_process_on_state
 };
 
 

@@ -51,6 +51,8 @@ layout_open(struct layout *layout, const struct config *config,
     }
 
     layout->tmp_directory = mem_printf("%s/tmp", layout->state_directory);
+    layout->plugin_data = mem_printf("%s/plugin-data",
+                                     config->server.data_path);
     layout->log_directory = mem_printf("%s/logs", config->server.data_path);
     layout->history_directory = mem_printf("%s/history",
                                            config->server.data_path);
@@ -96,6 +98,7 @@ layout_close(struct layout *layout)
 {
     free(layout->state_directory);
     free(layout->tmp_directory);
+    free(layout->plugin_data);
     free(layout->log_directory);
     free(layout->history_directory);
     free(layout->socket_directory);
@@ -110,4 +113,19 @@ layout_seat_socket(const struct layout *layout, uint32_t plugin_id,
 {
     return mem_printf("%s/%u-%u%c.sock", layout->socket_directory, plugin_id,
                       slot, seat == 0 ? 'a' : 'b');
+}
+
+
+char *
+layout_seat_tmp(const struct layout *layout, const char *name,
+    const char *place)
+{
+    return mem_printf("%s/%s.%s", layout->tmp_directory, name, place);
+}
+
+
+char *
+layout_data(const struct layout *layout, const char *plugin)
+{
+    return mem_printf("%s/%s", layout->plugin_data, plugin);
 }

@@ -25,6 +25,7 @@
 struct layout {
     char      *state_directory;     /* parent of data and tmp */
     char      *tmp_directory;
+    char      *plugin_data;         /* holds a directory for each plugin */
     char      *log_directory;
     char      *history_directory;
     char      *socket_directory;    /* <run>/s */
@@ -49,5 +50,10 @@ void layout_close(struct layout *layout);
 /* <run>/s/<id>-<slot><a|b>.sock; to be freed */
 char *layout_seat_socket(const struct layout *layout, uint32_t plugin_id,
     unsigned slot, unsigned seat);
+
+/* TMPDIR of what runs in a seat ("0a"), data directory; to be freed */
+char *layout_seat_tmp(const struct layout *layout, const char *name,
+    const char *place);
+char *layout_data(const struct layout *layout, const char *plugin);
 
 #endif /* SUPERVISOR_PROCESS_LAYOUT_H */

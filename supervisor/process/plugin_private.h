@@ -19,9 +19,11 @@
 #include "plugin_move.h"
 #include "plugin_process.h"
 #include "plugin_rest.h"
+#include "warm_process.h"
 
 
 #define PLUGIN_SEATS  2             /* a and b, of slot 0 */
+#define PLUGIN_ARGV   4
 
 
 /* a process that an earlier supervisor has left in the seat */
@@ -44,6 +46,8 @@ struct plugin_seat {
     struct plugin_found       found;
     enum service_state        told;         /* the history */
     bool                      was_empty;    /* when it was told to end */
+    unsigned                  preparing;    /* answers to come */
+    struct error              unprepared;   /* the first failure */
     bool                      is_cleaning;  /* tmp is being emptied */
     bool                      has_to_prepare;   /* after that */
     uint32_t                  excused;      /* in flight, not waited for */
@@ -54,7 +58,7 @@ struct plugin_seat {
     char                     *running;      /* environment in use */
     uint64_t                  running_since;    /* installed then */
     char                     *note;         /* both, for the next supervisor */
-    char                     *argv[4];
+    char                     *argv[PLUGIN_ARGV + 1];
     struct environment_block  environment;
     struct confinement        confinement;
 };
@@ -92,6 +96,7 @@ struct plugin_processes {
     struct registry                *registry;
     struct service_pool            *pool;
     struct process_table           *table;
+    struct warm                    *warm;       /* NULL = all are exec'ed */
     char                           *platform_url;
     struct plugin_process_listener  listener;
     bool                            is_stopping;

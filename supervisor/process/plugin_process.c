@@ -25,7 +25,7 @@ static void plugin_process_on_registry(void *ctx, enum registry_event event,
 struct plugin_processes *
 plugin_processes_new(const struct config *config, const struct layout *layout,
     struct registry *registry, struct service_pool *pool,
-    struct process_table *table, const char *platform_url,
+    struct process_table *table, struct warm *warm, const char *platform_url,
     const struct plugin_process_listener *listener)
 {
     struct plugin_processes  *all;
@@ -37,6 +37,7 @@ plugin_processes_new(const struct config *config, const struct layout *layout,
     all->registry = registry;
     all->pool = pool;
     all->table = table;
+    all->warm = warm;
     all->platform_url = mem_strdup(platform_url);
     all->listener = *listener;
 
@@ -120,8 +121,7 @@ plugin_process_make(struct plugin_processes *all, struct plugin *plugin,
     p->plugin = plugin;
     p->group = group;
     p->wish = 1;
-    p->data = mem_printf("%s/plugin-data/%s", all->config->server.data_path,
-                         plugin->name);
+    p->data = layout_data(all->layout, plugin->name);
     p->history = history_open(all->layout->history_directory, plugin->name);
     plugin_move_init(p, process_table_base(all->table));
     plugin_rest_init(p);
@@ -499,6 +499,10 @@ plugin_processes_use(void *processes, const char *environment)
     const struct plugin_processes  *all;
 
     all = processes;
+
+    if (warm_uses(all->warm, environment)) {
+        return true;
+    }
 
     for (p = all->first; p != NULL; p = p->next) {
         for (i = 0; i < PLUGIN_SEATS; i++) {

@@ -14,6 +14,7 @@
 
 
 struct plugin_processes;
+struct warm;
 
 
 /* what a seat is for, whatever its process is doing */
@@ -83,10 +84,11 @@ enum plugin_wish {
 typedef void (*plugin_changed_fn)(void *ctx, struct plugin *plugin);
 
 
-/* platform_url: "http://127.0.0.1:4711", copied; the rest must outlive it */
+/* platform_url: "http://127.0.0.1:4711", copied; the rest must outlive it;
+   warm: NULL = none is forked, all are exec'ed */
 struct plugin_processes *plugin_processes_new(const struct config *config,
     const struct layout *layout, struct registry *registry,
-    struct service_pool *pool, struct process_table *table,
+    struct service_pool *pool, struct process_table *table, struct warm *warm,
     const char *platform_url, const struct plugin_process_listener *listener);
 void plugin_processes_free(struct plugin_processes **processes);
 

@@ -23,6 +23,9 @@
 #define PLUGIN_NOFILE             8192
 
 
+static bool plugin_seat_may_start(void *ctx, const struct service *service);
+static void plugin_seat_on_unforked(void *ctx, struct service *service,
+    int status);
 static void plugin_seat_prepare(void *ctx, struct service *service);
 static int plugin_seat_fill(void *ctx, struct service *service,
     struct keeper_spawn_request *request, struct error *err);
@@ -35,21 +38,22 @@ static void plugin_seat_on_activity(void *ctx, struct service *service,
 
 
 static const struct service_hooks  plugin_seat_hooks = {
-    plugin_seat_prepare,
-    plugin_seat_fill,
-    plugin_seat_on_state,
-    plugin_seat_in_flight,
-    plugin_seat_on_activity,
-    NULL
+    .may_start = plugin_seat_may_start,
+    .prepare = plugin_seat_prepare,
+    .fill = plugin_seat_fill,
+    .on_unforked = plugin_seat_on_unforked,
+    .on_state = plugin_seat_on_state,
+    .in_flight = plugin_seat_in_flight,
+    .on_activity = plugin_seat_on_activity
 };
 
 static const struct service_hooks  plugin_group_hooks = {
-    plugin_seat_prepare,
-    plugin_seat_fill,
-    plugin_seat_on_state,
-    plugin_seat_in_flight,
-    plugin_seat_on_activity,
-    plugin_group_on_report
+    .prepare = plugin_seat_prepare,
+    .fill = plugin_seat_fill,
+    .on_state = plugin_seat_on_state,
+    .in_flight = plugin_seat_in_flight,
+    .on_activity = plugin_seat_on_activity,
+    .on_report = plugin_group_on_report
 };
 
 
@@ -79,8 +83,7 @@ plugin_seat_init(struct plugin_seat *seat, struct plugin_process *owner,
         seat->record = MINT_SEAT_NONE;
     }
 
-    seat->tmp = mem_printf("%s/%s.%s", all->layout->tmp_directory,
-                           plugin->name, seat->place);
+    seat->tmp = layout_seat_tmp(all->layout, plugin->name, seat->place);
 
     url = mem_printf("http://localhost/api%s/_mint/runtime",
                      plugin->routes_prefix);
@@ -123,7 +126,7 @@ plugin_seat_clear(struct plugin_seat *seat)
     environment_clear(&seat->environment);
     confinement_clear(&seat->confinement);
 
-    for (i = 0; i < 4; i++) {
+    for (i = 0; i < PLUGIN_ARGV; i++) {
         free(seat->argv[i]);
     }
 
@@ -349,46 +352,45 @@ plugin_seat_unpin(struct plugin_seat *seat)
 }
 
 
-/* ---- directories --------------------------------------------------- */
+/* ---- forked, if the warm interpreter can ---------------------------- */
 
-static void
-plugin_seat_done_wipe(void *ctx, int status)
+static bool
+plugin_seat_may_start(void *ctx, const struct service *service)
 {
-    struct error         err;
     struct plugin_seat  *seat;
 
+    (void) service;
     seat = ctx;
-    err.code = 0;
 
-    if (status != 0) {
-        error_set(&err, MINT_ERR_SYSTEM, "emptying \"%s\" failed: %s",
-                  seat->tmp, strerror(status));
-    }
-
-    service_prepared(seat->service, &err);
+    return !warm_is_awaited(seat->owner->all->warm, seat->owner->plugin);
 }
 
 
 static void
-plugin_seat_done_tmp(void *ctx, int status)
+plugin_seat_on_unforked(void *ctx, struct service *service, int status)
 {
-    struct error         err;
     struct plugin_seat  *seat;
 
+    (void) service;
     seat = ctx;
 
-    if (status != 0) {
-        error_set(&err, MINT_ERR_SYSTEM, "making \"%s\" failed: %s",
-                  seat->tmp, strerror(status));
-        service_prepared(seat->service, &err);
-        return;
+    warm_failed(seat->owner->all->warm, seat->owner->plugin, status);
+}
+
+
+/* ---- directories --------------------------------------------------- */
+
+static void
+plugin_seat_done(struct plugin_seat *seat, int status, const char *what,
+    const char *path)
+{
+    if (status != 0 && seat->unprepared.code == 0) {
+        error_set(&seat->unprepared, MINT_ERR_SYSTEM, "%s \"%s\" failed: %s",
+                  what, path, strerror(status));
     }
 
-    if (keeper_client_wipe(process_table_keeper(seat->owner->all->table),
-                           seat->tmp, plugin_seat_done_wipe, seat, &err)
-        != 0)
-    {
-        service_prepared(seat->service, &err);
+    if (--seat->preparing == 0) {
+        service_prepared(seat->service, &seat->unprepared);
     }
 }
 
@@ -396,49 +398,46 @@ plugin_seat_done_tmp(void *ctx, int status)
 static void
 plugin_seat_done_data(void *ctx, int status)
 {
-    struct error         err;
     struct plugin_seat  *seat;
 
     seat = ctx;
-
-    if (status != 0) {
-        error_set(&err, MINT_ERR_SYSTEM, "making \"%s\" failed: %s",
-                  seat->owner->data, strerror(status));
-        service_prepared(seat->service, &err);
-        return;
-    }
-
-    plugin_seat_prepare_tmp(seat);
-}
-
-
-void
-plugin_seat_prepare_tmp(struct plugin_seat *seat)
-{
-    uint32_t      uid;
-    struct error  err;
-
-    uid = seat->owner->plugin->uid;
-
-    if (keeper_client_own(process_table_keeper(seat->owner->all->table),
-                          seat->tmp, 0700, uid, uid, plugin_seat_done_tmp,
-                          seat, &err)
-        != 0)
-    {
-        service_prepared(seat->service, &err);
-    }
+    plugin_seat_done(seat, status, "making", seat->owner->data);
 }
 
 
 static void
-plugin_seat_prepare(void *ctx, struct service *service)
+plugin_seat_done_tmp(void *ctx, int status)
 {
-    uint32_t             uid;
-    struct error         err;
     struct plugin_seat  *seat;
 
     seat = ctx;
+    plugin_seat_done(seat, status, "making", seat->tmp);
+}
+
+
+static void
+plugin_seat_done_wipe(void *ctx, int status)
+{
+    struct plugin_seat  *seat;
+
+    seat = ctx;
+    plugin_seat_done(seat, status, "emptying", seat->tmp);
+}
+
+
+/* asked for in one go: the keeper does one after the other anyway */
+
+static void
+plugin_seat_prepare(void *ctx, struct service *service)
+{
+    uint32_t               uid;
+    struct plugin_seat    *seat;
+    struct keeper_client  *keeper;
+
+    (void) service;
+    seat = ctx;
     uid = seat->owner->plugin->uid;
+    keeper = process_table_keeper(seat->owner->all->table);
 
     /* two that empty it at once could take what the next process writes */
 
@@ -447,22 +446,71 @@ plugin_seat_prepare(void *ctx, struct service *service)
         return;
     }
 
+    memset(&seat->unprepared, 0, sizeof(seat->unprepared));
+
     if (seat->owner->group != NULL) {
         plugin_group_prepare(seat);
         return;
     }
 
-    if (keeper_client_own(process_table_keeper(seat->owner->all->table),
-                          seat->owner->data, 0700, uid, uid,
-                          plugin_seat_done_data, seat, &err)
-        != 0)
-    {
-        service_prepared(service, &err);
+    seat->preparing = keeper_client_own(keeper, seat->owner->data, 0700, uid,
+                                        uid, plugin_seat_done_data, seat,
+                                        &seat->unprepared)
+                      == 0;
+    plugin_seat_prepare_tmp(seat);
+}
+
+
+void
+plugin_seat_prepare_tmp(struct plugin_seat *seat)
+{
+    uint32_t               uid;
+    struct keeper_client  *keeper;
+
+    uid = seat->owner->plugin->uid;
+    keeper = process_table_keeper(seat->owner->all->table);
+
+    seat->preparing +=
+        (keeper_client_own(keeper, seat->tmp, 0700, uid, uid,
+                           plugin_seat_done_tmp, seat, &seat->unprepared)
+         == 0)
+        + (keeper_client_wipe(keeper, seat->tmp, plugin_seat_done_wipe, seat,
+                              &seat->unprepared)
+           == 0);
+
+    if (seat->preparing == 0) {
+        service_prepared(seat->service, &seat->unprepared);
     }
 }
 
 
 /* ---- command line --------------------------------------------------- */
+
+static void
+plugin_seat_variables(struct plugin_seat *seat, const struct service *service)
+{
+    struct plugin                    *plugin;
+    struct plugin_place               where;
+    const struct config_limits       *limits;
+    const struct plugin_processes    *all;
+
+    plugin = seat->owner->plugin;
+    all = seat->owner->all;
+    limits = config_limits_of(all->config, plugin->name);
+
+    where.seat = seat->place;
+    where.data = seat->owner->data;
+    where.tmp = seat->tmp;
+    where.platform_url = all->platform_url;
+    where.backlog = all->layout->backlog;
+    where.stop_grace_sec = all->config->plugins.stop_grace_sec;
+    where.stuck_sec = limits->stuck_sec;
+    where.job_slots = job_slots_of(all->registry, plugin, limits);
+
+    plugin_environment_make(&seat->environment, plugin,
+                            service_generation(service), &where);
+}
+
 
 static int
 plugin_seat_fill(void *ctx, struct service *service,
@@ -470,7 +518,6 @@ plugin_seat_fill(void *ctx, struct service *service,
 {
     struct plugin            *plugin;
     struct plugin_seat       *seat;
-    struct plugin_place       where;
     struct confinement_place  within;
     struct plugin_processes  *all;
 
@@ -483,18 +530,8 @@ plugin_seat_fill(void *ctx, struct service *service,
     }
 
     plugin_seat_set_running(seat, plugin, "serve");
-
-    where.seat = seat->place;
-    where.data = seat->owner->data;
-    where.tmp = seat->tmp;
-    where.platform_url = all->platform_url;
-    where.backlog = all->layout->backlog;
-    where.stop_grace_sec = all->config->plugins.stop_grace_sec;
-    where.stuck_sec = config_limits_of(all->config, plugin->name)->stuck_sec;
-    where.job_slots = job_slots_of(all->registry, plugin, config_limits_of(
-                                       all->config, plugin->name));
-    plugin_environment_make(&seat->environment, plugin,
-                            service_generation(service), &where);
+    seat->argv[3] = mem_strdup(plugin->name);
+    plugin_seat_variables(seat, service);
 
     request->flags = MINT_SPAWN_REPORT | MINT_SPAWN_CONTROL
                      | MINT_SPAWN_SUBREAPER | MINT_SPAWN_NO_NEW_PRIVS;
@@ -509,6 +546,8 @@ plugin_seat_fill(void *ctx, struct service *service,
     confinement_make(&seat->confinement, all->config, all->layout, &within,
                      request);
 
+    request->warm_id = warm_child(all->warm, plugin);
+
     return 0;
 }
 
@@ -519,7 +558,7 @@ plugin_seat_set_running(struct plugin_seat *seat,
 {
     size_t  i;
 
-    for (i = 0; i < 4; i++) {
+    for (i = 0; i < PLUGIN_ARGV; i++) {
         free(seat->argv[i]);
         seat->argv[i] = NULL;
     }

@@ -311,6 +311,13 @@ service_pid(const struct service *service)
 }
 
 
+uint32_t
+service_child(const struct service *service)
+{
+    return service->is_spawned ? service->process.id : 0;
+}
+
+
 unsigned
 service_restarts(const struct service *service)
 {

@@ -71,6 +71,10 @@ struct service_observer {
 
 
 struct service_hooks {
+    /* asked while it is queued, at each change of any service and at
+       service_pool_look(); NULL = yes */
+    bool      (*may_start)(void *ctx, const struct service *service);
+
     /* makes what the process needs, then calls service_prepared(); NULL =
        nothing is needed */
     void      (*prepare)(void *ctx, struct service *service);
@@ -80,6 +84,10 @@ struct service_hooks {
        started, e.g. the port is taken */
     int       (*fill)(void *ctx, struct service *service,
         struct keeper_spawn_request *request, struct error *err);
+
+    /* it could not be forked (warm_id of the request): the errno.  It is
+       exec'ed instead, in the same attempt; NULL = nobody is told */
+    void      (*on_unforked)(void *ctx, struct service *service, int status);
 
     /* the state has changed; NULL = nobody is told */
     void      (*on_state)(void *ctx, struct service *service);
@@ -141,6 +149,9 @@ typedef const char *(*service_wait_fn)(void *ctx,
 void service_pool_order(struct service_pool *pool, service_wait_fn fn,
     void *ctx);
 
+/* gives places to queued services that may start now */
+void service_pool_look(struct service_pool *pool);
+
 /* services in no order, until fn returns false */
 void service_pool_each(struct service_pool *pool,
     bool (*fn)(void *ctx, struct service *service), void *ctx);
@@ -191,6 +202,7 @@ const char *service_waits_for(const struct service *service);  /* or NULL */
 uint32_t service_generation(const struct service *service);
 void service_set_generation(struct service *service, uint32_t generation);
 int service_pid(const struct service *service);             /* 0 = none */
+uint32_t service_child(const struct service *service);  /* at the keeper */
 unsigned service_restarts(const struct service *service);
 uint64_t service_started_unix_ms(const struct service *service);
 unsigned service_retry_after_sec(const struct service *service);

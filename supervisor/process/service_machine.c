@@ -253,14 +253,21 @@ service_act_want(struct service *service)
 static void
 service_act_spawn(struct service *service)
 {
-    char                         label[MINT_KEEPER_LABEL_MAX];
-    struct error                 err;
-    struct keeper_spawn_request  request;
-
     if (!service->is_wanted) {
         service_set_state(service, SERVICE_DOWN);
         return;
     }
+
+    service_spawn(service, true);
+}
+
+
+void
+service_spawn(struct service *service, bool may_fork)
+{
+    char                         label[MINT_KEEPER_LABEL_MAX];
+    struct error                 err;
+    struct keeper_spawn_request  request;
 
     memset(&request, 0, sizeof(request));
     err.code = 0;
@@ -278,11 +285,13 @@ service_act_spawn(struct service *service)
 
     request.id = process_table_next_id(service->pool->table);
     request.label = label;
+    request.warm_id = may_fork ? request.warm_id : 0;
 
     memset(&service->process, 0, sizeof(service->process));
     service->process.id = request.id;
     service->process.control_fd = -1;
     service->is_spawned = false;
+    service->is_forked = request.warm_id != 0;
     service->is_killed = false;
     service->is_reported = false;
     service->is_overdue = false;
@@ -291,7 +300,10 @@ service_act_spawn(struct service *service)
     process_table_add(service->pool->table, request.id, service_on_exit,
                       service);
 
-    service_set_state(service, SERVICE_STARTING);
+    if (service->state != SERVICE_STARTING) {
+        service_set_state(service, SERVICE_STARTING);
+    }
+
     service_set_deadline(service);
 
     if (keeper_client_spawn(process_table_keeper(service->pool->table),

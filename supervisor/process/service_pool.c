@@ -131,7 +131,9 @@ service_pool_next(const struct service_pool *pool)
         if (p->state == SERVICE_QUEUED
             && (pool->places > 0 || p->options.needs_no_place)
             && (next == NULL || p->turn < next->turn)
-            && service_waits_for(p) == NULL)
+            && service_waits_for(p) == NULL
+            && (p->hooks->may_start == NULL
+                || p->hooks->may_start(p->ctx, p)))
         {
             next = p;
         }

@@ -68,6 +68,7 @@ struct service {
     bool                         has_place;
     uint64_t                     turn;          /* in the queue */
     bool                         is_spawned;    /* the keeper has answered */
+    bool                         is_forked;     /* not exec'ed */
     bool                         is_reported;
     bool                         was_alone;     /* see struct service_exit */
     uint32_t                     generation;
@@ -101,6 +102,7 @@ struct service {
 void service_event(struct service *service, enum service_event event);
 void service_set_state(struct service *service, enum service_state state);
 void service_be_ready(struct service *service);
+void service_spawn(struct service *service, bool may_fork);
 void service_queue(struct service *service);
 void service_set_timer(struct service *service, unsigned ms);
 void service_set_poll(struct service *service, unsigned ms);
@@ -112,7 +114,6 @@ void service_on_timer(evutil_socket_t fd, short what, void *arg);
 /* service_pool.c: start places, and who gets the next one */
 void service_pool_enter(struct service *service);
 void service_pool_leave(struct service *service);
-void service_pool_look(struct service_pool *pool);
 void service_pool_tell(struct service *service, enum service_state from);
 
 /* service_retry.c */

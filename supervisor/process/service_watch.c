@@ -54,6 +54,25 @@ service_watch_process(struct service *service, const struct process *process)
 }
 
 
+/* exec'ed in the same attempt, unless it is not wanted any more */
+
+static bool
+service_is_execed_instead(struct service *service, int status)
+{
+    if (!service->is_forked || service->state != SERVICE_STARTING) {
+        return false;
+    }
+
+    if (service->hooks->on_unforked != NULL) {
+        service->hooks->on_unforked(service->ctx, service, status);
+    }
+
+    service_spawn(service, false);
+
+    return true;
+}
+
+
 void
 service_on_spawned(void *ctx, int status, const struct keeper_child_info *info)
 {
@@ -67,6 +86,10 @@ service_on_spawned(void *ctx, int status, const struct keeper_child_info *info)
     if (status != 0) {
         process_table_remove(service->pool->table, service->process.id);
         service->process.id = 0;
+
+        if (service_is_execed_instead(service, status)) {
+            return;
+        }
 
         errno = status;
         error_set_errno(&err, "start of \"%s\" failed", service->options.name);

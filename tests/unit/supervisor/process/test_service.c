@@ -36,6 +36,8 @@ struct played {
     int       spawn_status;         /* what to answer, 0 = started */
     bool      is_silent;            /* do not answer SPAWN yet */
     bool      dies_on_signal;
+    uint32_t  warm_id;              /* of the last SPAWN */
+    int       fork_status;          /* what to answer to one with it */
     uint32_t  oom_kills;            /* what an end is to tell */
 };
 
@@ -52,6 +54,8 @@ static int                    states[64];
 static int                    state_count;
 static bool                   fill_fails;
 static uint64_t               memory_bytes;     /* the limit asked for */
+static uint32_t               warm_id;          /* to be forked from */
+static int                    unforked;         /* why it was not */
 
 
 /* ---- the played keeper --------------------------------------------- */
@@ -97,14 +101,15 @@ play_child(uint32_t serial, uint32_t id)
     child->header.version = MINT_KEEPER_VERSION;
     child->header.type = MINT_KEEPER_CHILD;
     child->header.serial = serial;
-    child->header.status = played.spawn_status;
+    child->header.status = played.warm_id != 0 ? played.fork_status
+                                               : played.spawn_status;
     child->header.id = id;
     child->pid = 4000 + (int) id;
     child->flags = MINT_SPAWN_REPORT;
     child->started_unix_ms = 1000;
     strcpy(message + sizeof(*child), "label");
 
-    if (played.spawn_status != 0) {
+    if (child->header.status != 0) {
         play_send(message, sizeof(*child) + 12, NULL, 0);
         return;
     }
@@ -181,6 +186,8 @@ play_on_request(evutil_socket_t fd, short what, void *arg)
     case MINT_KEEPER_SPAWN:
         played.spawns++;
         played.child = header->id;
+        played.warm_id =
+                       ((struct mint_keeper_spawn *) (void *) message)->warm_id;
 
         if (!played.is_silent) {
             play_child(header->serial, header->id);
@@ -278,8 +285,19 @@ hook_fill(void *ctx, struct service *s, struct keeper_spawn_request *request,
     request->argv = argv;
     request->env = env;
     request->memory_bytes = memory_bytes;
+    request->warm_id = warm_id;
 
     return 0;
+}
+
+
+static void
+hook_unforked(void *ctx, struct service *s, int status)
+{
+    (void) ctx;
+    (void) s;
+
+    unforked = status;
 }
 
 
@@ -303,7 +321,10 @@ hook_in_flight(void *ctx, struct service *s)
 
 
 static const struct service_hooks  hooks = {
-    NULL, hook_fill, hook_state, hook_in_flight, NULL, NULL
+    .fill = hook_fill,
+    .on_unforked = hook_unforked,
+    .on_state = hook_state,
+    .in_flight = hook_in_flight
 };
 
 
@@ -322,6 +343,8 @@ setup(void)
     state_count = 0;
     fill_fails = false;
     memory_bytes = 0;
+    warm_id = 0;
+    unforked = 0;
 
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC
                                 | SOCK_NONBLOCK, 0, fds), 0);
@@ -426,6 +449,69 @@ START_TEST(ready_only_after_the_report)
     ck_assert_int_eq(service_cause(service), MINT_CAUSE_NONE);
     ck_assert_uint_eq(service_generation(service), 1);
     ck_assert_int_gt(service_pid(service), 0);
+}
+END_TEST
+
+
+START_TEST(forked_when_it_can_be)
+{
+    warm_id = 77;
+    bring_up();
+
+    ck_assert_uint_eq(played.warm_id, 77);
+    ck_assert_uint_eq(service_child(service), played.child);
+    ck_assert_int_eq(unforked, 0);
+}
+END_TEST
+
+
+/* the attempt goes on: no death, no back-off, the same generation */
+
+START_TEST(execed_when_it_cannot_be_forked)
+{
+    warm_id = 77;
+    played.fork_status = ETIMEDOUT;
+    service_start(service, MINT_CAUSE_FIRST_START);
+    await_spawns(2);
+
+    ck_assert_int_eq(unforked, ETIMEDOUT);
+    ck_assert_uint_eq(played.warm_id, 0);
+    report("{\"event\": \"ready\"}\n");
+    await(SERVICE_READY);
+
+    ck_assert_uint_eq(service_generation(service), 1);
+    ck_assert_uint_eq(service_restarts(service), 0);
+    ck_assert_str_eq(service_error(service), "");
+    ck_assert_int_eq(states[0], SERVICE_QUEUED);
+    ck_assert_int_eq(states[1], SERVICE_PREPARING);
+    ck_assert_int_eq(states[2], SERVICE_STARTING);
+
+    /* killed by a signal afterwards it is like any other */
+
+    play_exit(SIGKILL);
+    await_spawns(4);
+    ck_assert_uint_eq(service_generation(service), 2);
+}
+END_TEST
+
+
+START_TEST(not_execed_when_it_is_not_wanted_any_more)
+{
+    warm_id = 77;
+    played.fork_status = ETIMEDOUT;
+    played.is_silent = true;
+    service_start(service, MINT_CAUSE_FIRST_START);
+    service_stop(service, true);
+    ck_assert_int_eq(service_state(service), SERVICE_STOPPING);
+
+    while (played.spawns == 0) {
+        event_base_loop(base, EVLOOP_ONCE);
+    }
+
+    play_child(1, played.child);
+    await(SERVICE_DOWN);
+    ck_assert_int_eq(played.spawns, 1);
+    ck_assert_int_eq(unforked, 0);
 }
 END_TEST
 
@@ -1168,6 +1254,9 @@ main(void)
     tcase_set_timeout(tc, 30);
     tcase_add_checked_fixture(tc, setup, NULL);
     tcase_add_test(tc, ready_only_after_the_report);
+    tcase_add_test(tc, forked_when_it_can_be);
+    tcase_add_test(tc, execed_when_it_cannot_be_forked);
+    tcase_add_test(tc, not_execed_when_it_is_not_wanted_any_more);
     tcase_add_test(tc, crash_restarts_at_once_in_the_next_generation);
     tcase_add_test(tc, second_crash_waits_and_fifth_gives_up);
     tcase_add_test(tc, failed_again_waits_as_long_again);
