@@ -96,6 +96,12 @@ warm_fork(struct child *c, const struct spawn_plan *plan, uint32_t warm_id,
     b->era = supervisor_era;
     b->deadline_ms = keeper_now_ms() + WARM_BIRTH_MS;
 
+    /* to move a process into a group the kernel first waits some 10 ms for all
+       CPUs, but not again shortly after: it does that now, for nothing, while
+       the other one is being born */
+
+    (void) cgroup_place(&warm->cgroup, warm->pid);
+
     return 0;
 }
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import os
 import shutil
 import sys
@@ -17,6 +18,7 @@ AFFINITY_GROUP = "mint.affinity"
 AFFINITIES = ("user", "session")
 
 
+@functools.cache
 def sdk_version() -> str:
     try:
         return metadata.version("mint-sdk")

@@ -28,10 +28,12 @@ from mint_plugin_host.settings import Settings
 LIMIT_SEC = 30.0
 BODY_MAX = 65536
 
-# the clients of a plugin's tests, and what jobs and uploads ask for first
+# what finds a plugin, the clients of its tests, and what jobs and uploads ask
+# for first
 LATER = (
     "concurrent.futures.thread",
     "email.parser",
+    "mint_sdk.runtime",
     "multiprocessing.popen_spawn_posix",
     "multiprocessing.resource_tracker",
     "multiprocessing.spawn",
