@@ -74,6 +74,7 @@ def hosts(system: MintSystem) -> list[int]:
     return [
         pid for pid, command in system.leftovers().items()
         if "plugin_host" in command and "spawn_main" not in command
+        and "__main__.py warm" not in command       # forks others, serves none
     ]
 
 
