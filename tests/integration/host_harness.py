@@ -86,6 +86,33 @@ def user_headers(
     }
 
 
+def ask(
+    socket_path: str,
+    method: str,
+    path: str,
+    body: Any = None,
+    headers: Mapping[str, str] | None = None,
+    timeout: float = DEADLINE_SEC,
+) -> tuple[int, Any]:
+    """Status and JSON document (or text)."""
+    connection = UnixConnection(socket_path, timeout)
+    try:
+        sent = dict(headers or {})
+        data = None
+        if body is not None:
+            data = json.dumps(body).encode()
+            sent["content-type"] = "application/json"
+        connection.request(method, path, data, sent)
+        response = connection.getresponse()
+        text = response.read().decode()
+        try:
+            return response.status, json.loads(text)
+        except ValueError:
+            return response.status, text
+    finally:
+        connection.close()
+
+
 class HostProcess:
     """One "serve" process with its seat socket, pipes and environment."""
 
@@ -248,23 +275,7 @@ class HostProcess:
         headers: Mapping[str, str] | None = None,
         timeout: float = DEADLINE_SEC,
     ) -> tuple[int, Any]:
-        """Status and JSON document (or text)."""
-        connection = UnixConnection(self.socket_path, timeout)
-        try:
-            sent = dict(headers or {})
-            data = None
-            if body is not None:
-                data = json.dumps(body).encode()
-                sent["content-type"] = "application/json"
-            connection.request(method, path, data, sent)
-            response = connection.getresponse()
-            text = response.read().decode()
-            try:
-                return response.status, json.loads(text)
-            except ValueError:
-                return response.status, text
-        finally:
-            connection.close()
+        return ask(self.socket_path, method, path, body, headers, timeout)
 
     def raw(self, data: bytes) -> socket.socket:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -17,10 +17,25 @@ from host_harness import (
     HOST,
     PYTHON,
     HostProcess,
-    UnixConnection,
+    ask,
     user_headers,
     wait_for,
 )
+
+
+# what matters of it: the tables, and what is raised for the second one
+SQLMODEL = """
+class SQLModel:
+    class metadata:
+        tables = {}
+
+
+def table(name):
+    if name in SQLModel.metadata.tables:
+        raise ValueError(f"Table '{name}' is already defined for this "
+                         "MetaData instance.")
+    SQLModel.metadata.tables[name] = name
+"""
 
 
 @dataclass
@@ -40,23 +55,9 @@ class Member:
         headers: Mapping[str, str] | None = None,
         timeout: float = DEADLINE_SEC,
     ) -> tuple[int, Any]:
-        connection = UnixConnection(self.socket_path, timeout)
-        try:
-            sent = {**user_headers(), "x-mint-internal-token": self.token}
-            sent.update(headers or {})
-            data = None
-            if body is not None:
-                data = json.dumps(body).encode()
-                sent["content-type"] = "application/json"
-            connection.request(method, path, data, sent)
-            response = connection.getresponse()
-            text = response.read().decode()
-            try:
-                return response.status, json.loads(text)
-            except ValueError:
-                return response.status, text
-        finally:
-            connection.close()
+        sent = {**user_headers(), "x-mint-internal-token": self.token}
+        sent.update(headers or {})
+        return ask(self.socket_path, method, path, body, sent, timeout)
 
 
 class SharedProcess(HostProcess):

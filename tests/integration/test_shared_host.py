@@ -19,7 +19,7 @@ from host_harness import (
     install,
     wait_for,
 )
-from shared_harness import Member, SharedProcess
+from shared_harness import SQLMODEL, Member, SharedProcess
 from websockets.sync.client import unix_connect
 
 THREE = [
@@ -345,18 +345,3 @@ def test_equal_tables_are_named(share: Starter, tmp_path: Path) -> None:
     assert states["test-echo"] is None
     assert "'samples' is also that of plugin 'test-echo'" in states[
         "test-misbehaving"]
-
-
-# what matters of it: the tables, and what is raised for the second one
-SQLMODEL = """
-class SQLModel:
-    class metadata:
-        tables = {}
-
-
-def table(name):
-    if name in SQLModel.metadata.tables:
-        raise ValueError(f"Table '{name}' is already defined for this "
-                         "MetaData instance.")
-    SQLModel.metadata.tables[name] = name
-"""

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 from moves_harness import BASE, echo_version, result, settle, submit
+from shared_harness import SQLMODEL
 from system_harness import (
     DEADLINE_SEC,
     PLUGINS,
@@ -278,20 +279,6 @@ def with_table(name: str, folder: Path) -> Path:
     # what matters of it; the same file in both
     (copy / "src" / "sqlmodel.py").write_text(SQLMODEL)
     return copy
-
-
-SQLMODEL = """
-class SQLModel:
-    class metadata:
-        tables = {}
-
-
-def table(name):
-    if name in SQLModel.metadata.tables:
-        raise ValueError(f"Table '{name}' is already defined for this "
-                         "MetaData instance.")
-    SQLModel.metadata.tables[name] = name
-"""
 
 
 def session(system: MintSystem) -> str:
