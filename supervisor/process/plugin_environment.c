@@ -46,10 +46,14 @@ plugin_environment_settings(struct environment_block *e,
 }
 
 
+/* anew: of two values of one name Python takes the first */
+
 static void
-plugin_environment_common(struct environment_block *e,
+plugin_environment_begin(struct environment_block *e,
     const struct plugin *plugin, const struct plugin_place *place)
 {
+    environment_clear(e);
+
     environment_add(e, "PATH", "%s/bin:/usr/local/bin:/usr/bin:/bin",
                     plugin->environment);
     environment_add(e, "VIRTUAL_ENV", "%s", plugin->environment);
@@ -94,9 +98,7 @@ plugin_environment_make_group(struct environment_block *e,
     const struct plugin *plugin, uint32_t generation,
     const struct plugin_place *place, uint32_t listeners)
 {
-    environment_clear(e);
-
-    plugin_environment_common(e, plugin, place);
+    plugin_environment_begin(e, plugin, place);
     plugin_environment_host(e, plugin, generation, place, listeners);
     environment_pass(e, "TZ");
 }
@@ -107,7 +109,7 @@ plugin_environment_make(struct environment_block *e,
     const struct plugin *plugin, uint32_t generation,
     const struct plugin_place *place)
 {
-    plugin_environment_common(e, plugin, place);
+    plugin_environment_begin(e, plugin, place);
 
     environment_add(e, "MINT_PLUGIN_TOKEN", "%s", plugin->token);
     environment_add(e, "MINT_PLUGIN_NAME", "%s", plugin->name);

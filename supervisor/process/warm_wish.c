@@ -79,11 +79,7 @@ warm_environment(struct warm *warm)
         }
     }
 
-    /* without cgroups some of what a forked process leaves is not found */
-
     return last != NULL && warm->config->plugins.warm_start
-           && keeper_client_facts(process_table_keeper(warm->table))->tree
-              != MINT_MEANS_WALK
            && !warm->config->plugins.shared_process
            && warm_has_uid(warm) ? last->environment : NULL;
 }

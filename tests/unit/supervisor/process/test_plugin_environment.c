@@ -49,6 +49,57 @@ START_TEST(without_a_note_it_is_none_of_the_registry)
 END_TEST
 
 
+/* the block is used again for each process of the seat */
+
+START_TEST(each_name_is_there_once)
+{
+    size_t                    i, k, len;
+    struct plugin             plugin = { 0 };
+    struct plugin_place       place = { 0 };
+    struct environment_block  block = { 0 };
+    const char *const        *list;
+
+    plugin.name = (char *) "peak-table";
+    plugin.environment = (char *) "/srv/platform-1";
+    plugin.token = (char *) "token-1";
+    plugin.entry_point = (char *) "peak-table";
+    plugin.distribution = (char *) "mint-plugin-peak-table";
+    plugin.version = (char *) "1.0.0";
+    place.seat = "0a";
+    place.data = "/srv/data";
+    place.tmp = "/srv/tmp";
+    place.platform_url = "http://127.0.0.1:1";
+
+    if (_i == 0) {
+        plugin_environment_make(&block, &plugin, 1, &place);
+        plugin.version = (char *) "2.0.0";
+        plugin_environment_make(&block, &plugin, 2, &place);
+
+    } else {
+        plugin_environment_make_group(&block, &plugin, 1, &place, 3);
+        plugin_environment_make_group(&block, &plugin, 2, &place, 3);
+    }
+
+    list = environment_list(&block);
+
+    for (i = 0; list[i] != NULL; i++) {
+        len = strcspn(list[i], "=") + 1;
+
+        for (k = i + 1; list[k] != NULL; k++) {
+            ck_assert_msg(strncmp(list[i], list[k], len) != 0, "%s, %s",
+                          list[i], list[k]);
+        }
+
+        ck_assert_str_ne(list[i], "MINT_INSTANCE=peak-table.0a.1");
+        ck_assert_str_ne(list[i], "MINT_PLUGIN_VERSION=1.0.0");
+    }
+
+    ck_assert_uint_gt(i, 10);
+    environment_clear(&block);
+}
+END_TEST
+
+
 int
 main(void)
 {
@@ -61,6 +112,7 @@ main(void)
     tcase = tcase_create("notes");
     tcase_add_test(tcase, a_note_is_read_again);
     tcase_add_test(tcase, without_a_note_it_is_none_of_the_registry);
+    tcase_add_loop_test(tcase, each_name_is_there_once, 0, 2);
     suite_add_tcase(suite, tcase);
 
     runner = srunner_create(suite);
