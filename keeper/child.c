@@ -251,12 +251,14 @@ child_plan_limits(struct child *c, const struct mint_keeper_spawn *m,
         plan->data_bytes = m->memory_bytes;
     }
 
-    /* the kernel counts all of the uid's: it must be this child's alone */
+    /* the kernel counts all of the uid's: who is started beside another one
+       must be able to start, however many that one has */
 
     if (m->pids != 0 && cgroup_facts.pids == MINT_MEANS_RLIMIT
         && identity_in_range(m->uid))
     {
-        plan->processes = m->pids;
+        plan->processes = child_has_uid_alone(c) ? m->pids
+                                                 : 2 * (rlim_t) m->pids;
     }
 }
 

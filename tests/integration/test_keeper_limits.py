@@ -194,6 +194,20 @@ def test_process_limit(supervisor):
     supervisor.wait_exit(1)
 
 
+def test_process_limit_beside_another(supervisor):
+    """Whoever is to follow one that has used it up can start; not for ever."""
+    first = supervisor.python(1, FORK, pids=20, **own_uid())
+    if supervisor.facts.pids != RLIMIT:
+        pytest.skip("each has a limit of its own")
+    made, _ = read_line(first.log).split()
+    second = supervisor.python(2, FORK, pids=20, **own_uid())
+    more, error = read_line(second.log).split()
+    assert 15 <= int(more) < 40 - int(made) and error == "EAGAIN"
+    for number in (1, 2):
+        assert supervisor.signal(number, signal.SIGKILL) == 0
+        supervisor.wait_exit(number)
+
+
 def test_cpu_limit(supervisor):
     if supervisor.facts.cpu == NONE:
         pytest.skip("nothing limits the CPU here")
