@@ -231,8 +231,8 @@ enum mint_keeper_means {
     MINT_MEANS_CGROUP2 = 1,
     MINT_MEANS_CGROUP1 = 2,
     MINT_MEANS_RLIMIT = 3,          /* memory: of each process alone; pids:
-                                       of the uid, for a child that is started
-                                       beside another of it twice as many */
+                                       of the uid, from when no other child has
+                                       it */
     MINT_MEANS_WALK = 4             /* trees: by /proc, without a cgroup */
 };
 

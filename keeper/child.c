@@ -8,12 +8,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/pidfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -129,6 +132,7 @@ child_new(const struct mint_keeper_spawn *m, const char *label, char **env)
     c->id = m->header.id;
     c->flags = m->flags;
     c->uid = m->uid;
+    c->gid = m->gid;
     c->label = strdup(label);
 
     for ( /* void */ ; *env != NULL && c->instance == NULL; env++) {
@@ -252,13 +256,16 @@ child_plan_limits(struct child *c, const struct mint_keeper_spawn *m,
     }
 
     /* the kernel counts all of the uid's: who is started beside another one
-       must be able to start, however many that one has */
+       must be able to start, however many that one has (child_limit_alone) */
 
     if (m->pids != 0 && cgroup_facts.pids == MINT_MEANS_RLIMIT
         && identity_in_range(m->uid))
     {
-        plan->processes = child_has_uid_alone(c) ? m->pids
-                                                 : 2 * (rlim_t) m->pids;
+        c->pids = m->pids;
+
+        if (child_has_uid_alone(c)) {
+            plan->processes = m->pids;
+        }
     }
 }
 
@@ -442,6 +449,50 @@ child_kill_left(struct child *c)
 }
 
 
+/*
+ * A limit of another process may be set by who has its ids, or CAP_SYS_RESOURCE,
+ * which containers take from root.
+ */
+
+static int
+child_limit(const struct child *c)
+{
+    int                  status;
+    pid_t                pid;
+    const struct rlimit  limit = { c->pids, c->pids };
+
+    pid = fork();
+
+    if (pid == 0) {
+        _exit(setgroups(0, NULL) == -1
+              || setresgid(c->gid, c->gid, c->gid) == -1
+              || setresuid(c->uid, c->uid, c->uid) == -1
+              || prlimit(c->pid, RLIMIT_NPROC, &limit, NULL) == -1);
+    }
+
+    return pid != -1 && waitpid(pid, &status, 0) == pid && status == 0
+           ? 0 : -1;
+}
+
+
+/* one of the uid is gone with all it had started: is another one alone now? */
+
+static void
+child_limit_alone(uid_t uid)
+{
+    struct child  *c;
+
+    for (c = keeper.children; c != NULL; c = c->next) {
+        if (c->uid == uid && c->pids != 0 && c->pid > 0 && !c->is_reaped
+            && child_has_uid_alone(c) && child_limit(c) == -1)
+        {
+            keeper_log("warn", "\"%s\" may start as many processes as it likes",
+                       c->label);
+        }
+    }
+}
+
+
 static void
 child_bury(struct child *c, uint64_t now)
 {
@@ -467,6 +518,7 @@ child_bury(struct child *c, uint64_t now)
     m.tree_killed = c->tree_killed;
     m.oom_kills = c->oom_kills;
     cgroup_remove(&c->cgroup);
+    child_limit_alone(c->uid);
 
     if (!c->is_forgotten) {
         supervisor_send(&m, sizeof(m), NULL);

@@ -55,6 +55,7 @@ struct child {
     uint32_t       id;
     uint32_t       flags;
     uid_t          uid;
+    gid_t          gid;
     pid_t          pid;
     int            is_adopted;              /* an earlier keeper's child */
     int            pidfd;                   /* of such a one that lives */
@@ -62,6 +63,7 @@ struct child {
     int            is_exited;               /* and its tree is dead */
     int            is_forgotten;            /* free it then, say nothing */
     int            wait_status;
+    uint32_t       pids;                    /* limit by RLIMIT_NPROC, 0: none */
     uint32_t       tree_killed;
     uint32_t       oom_kills;
     uint64_t       tree_deadline_ms;
