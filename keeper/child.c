@@ -450,8 +450,8 @@ child_kill_left(struct child *c)
 
 
 /*
- * A limit of another process may be set by who has its ids, or CAP_SYS_RESOURCE,
- * which containers take from root.
+ * A limit of another process may be set by who has its ids, or has
+ * CAP_SYS_RESOURCE, which containers take from root.
  */
 
 static int
