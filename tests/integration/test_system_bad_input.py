@@ -302,7 +302,8 @@ def test_disk_full(small_disk: Path) -> None:
         assert full in system.ctl("status").stdout
         assert system.status()["environment"]["state"] == "failed"
         assert not list((data / "environments").glob("platform-*"))
-        assert not list((data / "environments").glob(".tmp-*"))
+        wait_for(lambda: not list((data / "environments").glob(".tmp-*")),
+                 "the removal of what was begun")
         answer = system.upload(examples["peak-table"])
         assert answer["success"] is False and full in answer["message"]
         assert system.plugins() == {}
