@@ -354,19 +354,30 @@ installer_collect(struct installer *installer,
 /* an environment of a plugin, or the directory of its kept wheel */
 
 static bool
-install_is_needed(struct installer *installer, const char *directory)
+install_is_of(const struct plugin *plugin, const char *directory)
 {
-    size_t                i, len;
-    const struct plugin  *plugin;
+    size_t  len;
 
     len = strlen(directory);
+
+    return strcmp(plugin->environment, directory) == 0
+           || (strncmp(plugin->wheel, directory, len) == 0
+               && plugin->wheel[len] == '/');
+}
+
+
+static bool
+install_is_needed(struct installer *installer, const char *directory)
+{
+    size_t                i;
+    const struct plugin  *plugin;
 
     for (i = 0; i < registry_count(installer->registry); i++) {
         plugin = registry_at(installer->registry, i);
 
-        if (strcmp(plugin->environment, directory) == 0
-            || (strncmp(plugin->wheel, directory, len) == 0
-                && plugin->wheel[len] == '/'))
+        if (install_is_of(plugin, directory)
+            || (plugin->former != NULL
+                && install_is_of(plugin->former, directory)))
         {
             return true;
         }

@@ -37,6 +37,8 @@ static const struct {
 #define PLUGIN_TEXT_COUNT  (sizeof(plugin_texts) / sizeof(plugin_texts[0]))
 
 
+static int plugin_record_former(const json_t *record, struct plugin *out,
+    struct error *err);
 static int plugin_record_numbers(const json_t *record, struct plugin *out,
     struct error *err);
 static int plugin_record_token(const struct plugin *plugin,
@@ -93,6 +95,11 @@ plugin_record_encode(const struct plugin *plugin, const char *environment)
     json_object_set(record, "details", plugin->details);
     json_object_set(record, "probe", plugin->probe);
 
+    if (plugin->former != NULL) {
+        json_object_set_new(record, "former",
+                            plugin_record_encode(plugin->former, NULL));
+    }
+
     return record;
 }
 
@@ -124,7 +131,8 @@ plugin_record_decode(const json_t *record, struct plugin *out,
 
     if (plugin_record_numbers(record, out, err) != 0
         || plugin_record_check(out, err) != 0
-        || plugin_record_token(out, err) != 0)
+        || plugin_record_token(out, err) != 0
+        || plugin_record_former(record, out, err) != 0)
     {
         goto failed;
     }
@@ -136,6 +144,61 @@ failed:
     plugin_clear(out);
 
     return MINT_ERR_INVALID;
+}
+
+
+static int
+plugin_record_former(const json_t *record, struct plugin *out,
+    struct error *err)
+{
+    int            rc;
+    const json_t  *former;
+
+    former = json_object_get(record, "former");
+
+    if (former == NULL) {
+        return 0;
+    }
+
+    if (json_object_get(former, "former") != NULL) {
+        return error_set(err, MINT_ERR_INVALID, "former: has a former itself");
+    }
+
+    out->former = mem_alloc(sizeof(struct plugin));
+    rc = plugin_record_decode(former, out->former, err);
+
+    if (rc != 0) {
+        return error_prefix(err, "former");
+    }
+
+    if (strcmp(out->former->name, out->name) != 0) {
+        return error_set(err, MINT_ERR_INVALID,
+                         "former: is of another plugin");
+    }
+
+    return 0;
+}
+
+
+struct plugin *
+plugin_record_copy(const struct plugin *plugin)
+{
+    json_t         *record;
+    struct error    err;
+    struct plugin  *copy;
+
+    copy = mem_alloc(sizeof(struct plugin));
+    record = plugin_record_encode(plugin, NULL);
+    json_object_del(record, "former");
+
+    if (plugin_record_decode(record, copy, &err) != 0) {
+        plugin_free(&copy);
+    }
+
+    plugin_record_wipe(record);
+    json_decref(record);
+
+    return copy;
 }
 
 
@@ -264,13 +327,19 @@ plugin_record_check(const struct plugin *plugin, struct error *err)
 void
 plugin_record_wipe(json_t *record)
 {
-    json_t  *token;
+    json_t  *token, *former;
 
     token = json_object_get(record, "token");
 
     if (json_is_string(token)) {
         explicit_bzero((void *) (uintptr_t) json_string_value(token),
                        json_string_length(token));
+    }
+
+    former = json_object_get(record, "former");
+
+    if (former != NULL) {
+        plugin_record_wipe(former);
     }
 }
 
@@ -290,7 +359,21 @@ plugin_clear(struct plugin *plugin)
 
     json_decref(plugin->details);
     json_decref(plugin->probe);
+    plugin_free(&plugin->former);
     free(plugin->error);
 
     memset(plugin, 0, sizeof(struct plugin));
+}
+
+
+void
+plugin_free(struct plugin **plugin)
+{
+    if (*plugin == NULL) {
+        return;
+    }
+
+    plugin_clear(*plugin);
+    free(*plugin);
+    *plugin = NULL;
 }

@@ -18,10 +18,13 @@ json_t *plugin_record_encode(const struct plugin *plugin,
 int plugin_record_decode(const json_t *record, struct plugin *out,
     struct error *err);
 
+/* all that is kept on disk, but not the former one; freed with plugin_free() */
+struct plugin *plugin_record_copy(const struct plugin *plugin);
+
 /* what a plugin must have before it may be put; err names the field */
 int plugin_record_check(const struct plugin *plugin, struct error *err);
 
-/* overwrites the token inside a record that is about to be freed */
+/* overwrites the tokens inside a record that is about to be freed */
 void plugin_record_wipe(json_t *record);
 
 #endif /* SUPERVISOR_PLUGIN_PLUGIN_RECORD_H */

@@ -184,6 +184,10 @@ registry_load_plugins(struct registry *registry, const json_t *list,
             rc = registry_number(registry, plugin, err);
         }
 
+        if (rc == 0 && plugin->former != NULL) {
+            plugin->former->uid = plugin->uid;
+        }
+
         if (rc != 0) {
             error_prefix(err, "plugins[%zu]", i);
             plugin_clear(plugin);

@@ -59,6 +59,7 @@ struct plugin {
     uint64_t           installed_unix_ms;
     bool               has_frontend;
     bool               is_stopped;      /* by hand, until started by hand */
+    struct plugin     *former;          /* to go back to, or NULL; owned */
 
     /* not kept on disk */
     enum plugin_state  state;
@@ -106,6 +107,8 @@ struct plugin *registry_find_prefix(struct registry *registry,
  * Adds a plugin or replaces the one of the same name (which keeps id, uid,
  * token and process).  Takes over the strings and json of *fresh.  Saved
  * durably before subscribers hear of it; on failure nothing has changed.
+ * What is replaced is kept as "former", unless it had not served, or is itself
+ * one that had not come to serve: then what came before it stays that.
  */
 int registry_put(struct registry *registry, struct plugin *fresh,
     struct plugin **out, struct error *err);
@@ -132,6 +135,11 @@ int registry_move(struct registry *registry, struct plugin *const *plugins,
 int registry_set_stopped(struct registry *registry, struct plugin *plugin,
     bool is_stopped, struct error *err);
 
+/* the newest version has proved itself: there is no way back from it any more.
+   On failure nothing has changed */
+int registry_forget_former(struct registry *registry, struct plugin *plugin,
+    struct error *err);
+
 /* the id and uid that name has or would get; uid may be NULL.  An error when
    the range of uids is used up */
 int registry_next(const struct registry *registry, const char *name,
@@ -140,6 +148,9 @@ int registry_next(const struct registry *registry, const char *name,
 /* frees what *plugin holds (the token is wiped) and zeroes it; for plugins
    that were not put */
 void plugin_clear(struct plugin *plugin);
+
+/* plugin_clear() and the struct itself; *plugin may be NULL, and is then */
+void plugin_free(struct plugin **plugin);
 
 /* the one setter of state: logs old -> new, tells subscribers; text may be
    NULL; illegal steps are refused by the table in registry.c */

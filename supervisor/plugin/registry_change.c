@@ -35,6 +35,7 @@ static int registry_apply(struct registry *registry,
     struct registry_change *change, struct error *err);
 static int registry_prepare(struct registry *registry,
     struct registry_change *change, size_t i, struct error *err);
+static struct plugin *registry_former(const struct plugin *old);
 static int registry_save(struct registry *registry,
     const struct registry_change *change, struct error *err);
 static json_t *registry_encode(struct registry *registry,
@@ -155,6 +156,31 @@ registry_set_stopped(struct registry *registry, struct plugin *plugin,
     }
 
     return rc;
+}
+
+
+int
+registry_forget_former(struct registry *registry, struct plugin *plugin,
+    struct error *err)
+{
+    int                     rc;
+    struct plugin          *former;
+    struct registry_change  change;
+
+    memset(&change, 0, sizeof(change));
+    change.next_id = registry->next_id;
+    former = plugin->former;
+    plugin->former = NULL;
+    rc = registry_save(registry, &change, err);
+
+    if (rc != 0) {
+        plugin->former = former;
+        return rc;
+    }
+
+    plugin_free(&former);
+
+    return 0;
 }
 
 
@@ -306,6 +332,7 @@ registry_prepare(struct registry *registry, struct registry_change *change,
     if (old != NULL) {
         fresh->uid = old->uid;
         fresh->is_stopped = old->is_stopped;
+        fresh->former = registry_former(old);
         snprintf(token, sizeof(token), "%s", old->token);
 
     } else {
@@ -327,6 +354,28 @@ registry_prepare(struct registry *registry, struct registry_change *change,
     }
 
     return rc;
+}
+
+
+/* a version that has never served is nothing to go back to */
+
+static struct plugin *
+registry_former(const struct plugin *old)
+{
+    if (old->former != NULL) {
+        return plugin_record_copy(old->former);
+    }
+
+    switch (old->state) {
+
+    case PLUGIN_READY:
+    case PLUGIN_UPGRADING:
+    case PLUGIN_RESISTING:
+        return plugin_record_copy(old);
+
+    default:
+        return NULL;
+    }
 }
 
 

@@ -11,6 +11,7 @@
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "plugin_environment.h"
+#include "plugin_former.h"
 #include "plugin_group.h"
 #include "plugin_history.h"
 
@@ -428,5 +429,6 @@ plugin_processes_resume(struct plugin_processes *processes)
         }
 
         plugin_adopt_resume(p);
+        plugin_former_resume(p);
     }
 }

@@ -173,6 +173,23 @@ plugin_history_restore_wishes(struct plugin_process *p)
 }
 
 
+bool
+plugin_history_is_resisting(const struct plugin_process *p)
+{
+    char           installed[32];
+    const char    *to, *time;
+    const json_t  *record;
+
+    record = history_last(p->history, "subject", "move", NULL, NULL);
+    to = json_string_value(json_object_get(record, "to"));
+    time = json_string_value(json_object_get(record, "time"));
+    time_rfc3339(p->plugin->installed_unix_ms, installed);
+
+    return to != NULL && time != NULL && strcmp(time, installed) >= 0
+           && strcmp(to, plugin_move_state_name(PLUGIN_MOVE_RESISTING)) == 0;
+}
+
+
 void
 plugin_history_restore_error(struct plugin_process *p)
 {

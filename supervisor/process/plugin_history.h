@@ -23,6 +23,9 @@ void plugin_history_move(struct plugin_process *p,
 void plugin_history_plugin(struct plugin_process *p, struct plugin *plugin,
     struct history *history, enum plugin_state to, const char *text);
 
+/* its newest version has been given up, and nothing has been tried since */
+bool plugin_history_is_resisting(const struct plugin_process *p);
+
 /* why the next process was given up: into the move's error and traceback */
 void plugin_history_restore_error(struct plugin_process *p);
 

@@ -13,6 +13,7 @@
 #include "lib/log.h"
 #include "lib/strbuf.h"
 #include "plugin_drain.h"
+#include "plugin_former.h"
 #include "plugin_group.h"
 #include "plugin_history.h"
 #include "plugin_switch.h"
@@ -278,6 +279,8 @@ plugin_move_on_look(evutil_socket_t fd, short what, void *arg)
         return;
     }
 
+    plugin_former_look(p);
+
     if (move->state == PLUGIN_MOVE_NONE
         || move->state == PLUGIN_MOVE_RESISTING)
     {
@@ -315,6 +318,7 @@ plugin_move_in_place(struct plugin_process *p)
         plugin_move_set_state(p, PLUGIN_MOVE_NONE);
     }
 
+    plugin_former_leave(p->current);
     service_restart(p->current->service, p->move.cause);
 }
 
@@ -350,6 +354,7 @@ plugin_move_begin(struct plugin_process *p)
     move->fresh = fresh;
     service_set_once(move->old->service, true);
     service_set_once(fresh->service, true);
+    plugin_former_leave(fresh);
 
     plugin_move_set_state(p, PLUGIN_MOVE_STARTING);
     fresh->role = PLUGIN_ROLE_TRIAL;
@@ -397,6 +402,7 @@ plugin_move_follow(struct plugin_process *p)
     move->cause = move->again_cause;
     move->fresh = plugin_process_other_seat(p, move->old);
     p->current = move->fresh;
+    plugin_former_leave(p->current);
     service_restart(p->current->service, move->cause);
     plugin_seat_set_role(p->current, PLUGIN_ROLE_CURRENT);
 }
@@ -506,7 +512,7 @@ plugin_move_promote(struct plugin_process *p)
 
     if (fresh != NULL) {
         p->current = fresh;
-        service_set_once(fresh->service, false);
+        plugin_former_leave(fresh);
 
         if (service_state(fresh->service) == SERVICE_FAILED
             || service_state(fresh->service) == SERVICE_DOWN)

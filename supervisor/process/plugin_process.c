@@ -13,6 +13,7 @@
 #include "lib/log.h"
 #include "lib/strbuf.h"
 #include "plugin_environment.h"
+#include "plugin_former.h"
 #include "plugin_group.h"
 #include "plugin_history.h"
 #include "plugin_private.h"
@@ -189,7 +190,10 @@ plugin_process_on_listening(struct plugin_seat *seat, int status)
     }
 
     if (service_state(seat->service) == SERVICE_DOWN) {
-        seat->running_since = p->plugin->installed_unix_ms;
+        if (!plugin_former_is_in(seat)) {
+            plugin_former_leave(seat);
+        }
+
         service_start(seat->service, MINT_CAUSE_FIRST_START);
 
     } else if (seat->running_since != p->plugin->installed_unix_ms
@@ -360,10 +364,15 @@ plugin_process_on_registry(void *ctx, enum registry_event event,
     }
 
     if (plugin_group_has_changed(all, plugin)) {
+        plugin_former_forget(all, plugin);
         return;
     }
 
     p = plugin_process_get(all, plugin);
+
+    if (p->group != NULL) {
+        plugin_former_forget(all, plugin);
+    }
 
     if (event == REGISTRY_REPLACED && plugin->is_stopped) {
         return;

@@ -16,6 +16,7 @@
 #include "lib/strbuf.h"
 #include "job_slots.h"
 #include "plugin_environment.h"
+#include "plugin_former.h"
 #include "plugin_group.h"
 
 
@@ -362,7 +363,8 @@ plugin_seat_may_start(void *ctx, const struct service *service)
     (void) service;
     seat = ctx;
 
-    return !warm_is_awaited(seat->owner->all->warm, seat->owner->plugin);
+    return !warm_is_awaited(seat->owner->all->warm,
+                            plugin_former_record(seat));
 }
 
 
@@ -374,7 +376,7 @@ plugin_seat_on_unforked(void *ctx, struct service *service, int status)
     (void) service;
     seat = ctx;
 
-    warm_failed(seat->owner->all->warm, seat->owner->plugin, status);
+    warm_failed(seat->owner->all->warm, plugin_former_record(seat), status);
 }
 
 
@@ -489,12 +491,12 @@ plugin_seat_prepare_tmp(struct plugin_seat *seat)
 static void
 plugin_seat_variables(struct plugin_seat *seat, const struct service *service)
 {
-    struct plugin                    *plugin;
+    const struct plugin              *plugin;
     struct plugin_place               where;
     const struct config_limits       *limits;
     const struct plugin_processes    *all;
 
-    plugin = seat->owner->plugin;
+    plugin = plugin_former_record(seat);
     all = seat->owner->all;
     limits = config_limits_of(all->config, plugin->name);
 
@@ -516,13 +518,13 @@ static int
 plugin_seat_fill(void *ctx, struct service *service,
     struct keeper_spawn_request *request, struct error *err)
 {
-    struct plugin            *plugin;
+    const struct plugin      *plugin;
     struct plugin_seat       *seat;
     struct confinement_place  within;
     struct plugin_processes  *all;
 
     seat = ctx;
-    plugin = seat->owner->plugin;
+    plugin = plugin_former_record(seat);
     all = seat->owner->all;
 
     if (seat->owner->group != NULL) {
@@ -566,7 +568,7 @@ plugin_seat_set_running(struct plugin_seat *seat,
     free(seat->running);
     seat->running = mem_strdup(plugin->environment);
     seat->running_since = plugin->installed_unix_ms;
-    seat->wish = seat->owner->wish;
+    plugin_former_made(seat);
 
     free(seat->note);
     seat->note = plugin_note(seat->running, seat->running_since);

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -92,6 +93,9 @@ def kill_supervisor(system: MintSystem) -> None:
     wait_for(lambda: supervisor_pid(system) != old, "the next supervisor")
 
 
+BROKEN = "raise RuntimeError('not with this data')"
+
+
 def states(system: MintSystem, subject: str) -> list[str]:
     records = system.ctl_json("history", PLUGIN)["records"]
     return [r["to"] for r in records if r["subject"] == subject]
@@ -167,9 +171,7 @@ def test_next_version_that_does_not_start(
     echo: MintSystem, owner: httpx.Client, folder: Path
 ) -> None:
     first = pid_of(owner)
-    answer = echo.install(echo_version(
-        folder, "2.0.0", "raise RuntimeError('not with this data')"
-    ))
+    answer = echo.install(echo_version(folder, "2.0.0", BROKEN))
     plugin = echo.plugins()[PLUGIN]
     assert plugin["state"] == "resisting", answer
     assert "not with this data" in plugin["error"]
@@ -189,6 +191,87 @@ def test_next_version_that_does_not_start(
     echo.install(echo_version(folder, "2.0.1"))
     assert echo.plugins()[PLUGIN]["state"] == "ready"
     assert version_of(owner) == "2.0.1"
+
+
+def crash(system: MintSystem, client: httpx.Client, pid: int) -> int:
+    """Ends the plugin's process; the pid of what is started for it."""
+    os.kill(pid, signal.SIGKILL)
+
+    def other() -> int:
+        now = system.instance(PLUGIN)
+        return now["pid"] if now["state"] == "ready" else 0
+
+    wait_for(lambda: other() not in (0, pid), "another process")
+    return pid_of(client)
+
+
+def former(system: MintSystem) -> str | None:
+    """The version that is kept to go back to."""
+    registry = json.loads((system.data / "registry.json").read_text())
+    record = next(p for p in registry["plugins"] if p["name"] == PLUGIN)
+    return str(record["former"]["version"]) if "former" in record else None
+
+
+def test_version_that_works_is_started_again(
+    echo: MintSystem, owner: httpx.Client, folder: Path
+) -> None:
+    """... after each crash, for as long as the next one does not start."""
+    first = pid_of(owner)
+    echo.install(echo_version(folder, "2.0.0", BROKEN))
+    second = crash(echo, owner, first)
+    assert (version_of(owner), former(echo)) == ("1.0.0", "1.0.0")
+    plugin = echo.plugins()[PLUGIN]
+    assert plugin["state"] == "resisting"
+    assert "not with this data" in plugin["error"]
+
+    kill_supervisor(echo)
+    third = crash(echo, owner, second)
+    assert version_of(owner) == "1.0.0"
+    assert echo.plugins()[PLUGIN]["state"] == "resisting"
+
+    # another one that does not start changes nothing, one that does ends it
+    echo.install(echo_version(folder, "2.0.1", BROKEN))
+    crash(echo, owner, third)
+    assert (version_of(owner), former(echo)) == ("1.0.0", "1.0.0")
+    echo.install(echo_version(folder, "2.0.2"))
+    settle(echo)
+    assert (version_of(owner), former(echo)) == ("2.0.2", None)
+    crash(echo, owner, pid_of(owner))
+    assert version_of(owner) == "2.0.2"
+
+
+def test_old_process_dies_while_a_version_is_tried_that_does_not_start(
+    echo: MintSystem, owner: httpx.Client, folder: Path
+) -> None:
+    first = pid_of(owner)
+    bundle = echo_version(folder, "2.1.0", f"time.sleep(3); {BROKEN}")
+    with ThreadPoolExecutor() as pool:
+        installing = pool.submit(echo.install, bundle)
+        reach(echo, "starting")
+        os.kill(first, signal.SIGKILL)
+        installing.result()
+    wait_for(lambda: echo.plugins()[PLUGIN]["state"] == "resisting", "1.0.0")
+    assert version_of(owner) == "1.0.0"
+    assert "not with this data" in echo.plugins()[PLUGIN]["error"]
+
+    # by hand the newest one is tried, in place while nothing else runs
+    os.kill(pid_of(owner), signal.SIGKILL)
+    echo.ctl("restart", PLUGIN, status=1)
+    wait_for(lambda: echo.plugins()[PLUGIN]["state"] == "resisting", "1.0.0")
+    assert version_of(owner) == "1.0.0"
+
+
+def test_version_that_works_is_started_after_all_has_ended(
+    echo: MintSystem, owner: httpx.Client, folder: Path
+) -> None:
+    echo.install(echo_version(folder, "2.2.0", BROKEN))
+    echo.stop()
+    echo.start()
+    wait_for(lambda: echo.instance(PLUGIN)["state"] == "ready", "a process")
+    plugin = echo.plugins()[PLUGIN]
+    assert plugin["state"] == "resisting"
+    assert "not with this data" in plugin["error"]
+    assert version_of(owner) == "1.0.0"
 
 
 @pytest.mark.parametrize("seconds", [0, 2])

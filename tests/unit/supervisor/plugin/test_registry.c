@@ -372,6 +372,8 @@ static const struct {
     { "installed_unix_ms", "-1" },
     { "details",           "{}" },
     { "probe",             "[]" },
+    { "former",            "{}" },
+    { "former",            "{\"former\": {}}" },
 };
 
 
@@ -440,6 +442,85 @@ START_TEST(test_stopped_by_hand_is_kept)
 END_TEST
 
 
+static struct plugin *
+replace(const char *version, const char *environment)
+{
+    struct plugin   fresh, *plugin;
+
+    fixture_plugin(&fresh, "peak-table", PLUGIN_ISOLATED);
+    free(fresh.version);
+    free(fresh.environment);
+    fresh.version = mem_strdup(version);
+    fresh.environment = mem_strdup(environment);
+    ck_assert_msg(registry_put(registry, &fresh, &plugin, &err) == 0, "%s",
+                  err.text);
+
+    return plugin;
+}
+
+
+/* a version that has served is kept until another one has */
+
+START_TEST(test_former_is_kept)
+{
+    char            token[65];
+    struct plugin  *plugin;
+
+    plugin = put("peak-table", PLUGIN_ISOLATED);
+    strcpy(token, plugin->token);
+    ck_assert_ptr_null(replace("0.2.0", "/environments/b-2")->former);
+
+    plugin_set_state(registry, plugin, PLUGIN_READY, NULL);
+    plugin = replace("0.3.0", "/environments/b-3");
+    ck_assert_str_eq(plugin->former->version, "0.2.0");
+
+    /* one that has not served is no former one */
+
+    plugin_set_state(registry, plugin, PLUGIN_RESISTING, "did not start");
+    replace("0.4.0", "/environments/b-4");
+    plugin_set_state(registry, plugin, PLUGIN_INITIALIZING, NULL);
+    plugin = replace("0.5.0", "/environments/b-5");
+    ck_assert_str_eq(plugin->former->version, "0.2.0");
+
+    registry_free(&registry);
+    open_registry(2000, 3000);
+    plugin = registry_find(registry, "peak-table");
+    ck_assert_str_eq(plugin->version, "0.5.0");
+    ck_assert_str_eq(plugin->former->version, "0.2.0");
+    ck_assert_str_eq(plugin->former->environment, "/environments/b-2");
+    ck_assert_str_eq(plugin->former->token, token);
+    ck_assert_uint_eq(plugin->former->uid, 2000);
+    ck_assert_ptr_null(plugin->former->former);
+
+    ck_assert_int_eq(registry_forget_former(registry, plugin, &err), 0);
+    ck_assert_ptr_null(plugin->former);
+
+    registry_free(&registry);
+    open_registry(2000, 3000);
+    ck_assert_ptr_null(registry_find(registry, "peak-table")->former);
+}
+END_TEST
+
+
+START_TEST(test_former_cannot_be_forgotten)
+{
+    char            path[512];
+    struct plugin  *plugin;
+
+    plugin = put("peak-table", PLUGIN_ISOLATED);
+    plugin_set_state(registry, plugin, PLUGIN_READY, NULL);
+    replace("0.2.0", "/environments/b-2");
+
+    snprintf(path, sizeof(path), "%s/registry.json", directory);
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    ck_assert_int_ne(registry_forget_former(registry, plugin, &err), 0);
+    ck_assert_ptr_nonnull(plugin->former);
+    ck_assert_int_eq(rmdir(path), 0);
+}
+END_TEST
+
+
 static Suite *
 registry_suite(void)
 {
@@ -460,6 +541,8 @@ registry_suite(void)
     tcase_add_test(tcase, test_uids_run_out);
     tcase_add_test(tcase, test_without_root);
     tcase_add_test(tcase, test_save_fails);
+    tcase_add_test(tcase, test_former_is_kept);
+    tcase_add_test(tcase, test_former_cannot_be_forgotten);
     tcase_add_loop_test(tcase, test_broken_file, 0,
                         sizeof(broken) / sizeof(broken[0]));
     tcase_add_loop_test(tcase, test_spoiled_record, 0,

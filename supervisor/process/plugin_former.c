@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which version of a plugin starts.  A crash is followed by a start of the
+ * version that ran; one that was wanted is of the newest.  If that does not
+ * become ready, the former one serves on or is started again, and the plugin
+ * resists.  The registry keeps its record until then.
+ */
+
+#include "lib/log.h"
+#include "plugin_former.h"
+#include "plugin_history.h"
+
+
+bool
+plugin_former_is_in(const struct plugin_seat *seat)
+{
+    const struct plugin  *former;
+
+    former = seat->owner->plugin->former;
+
+    return former != NULL && seat->running_since == former->installed_unix_ms;
+}
+
+
+const struct plugin *
+plugin_former_record(const struct plugin_seat *seat)
+{
+    return plugin_former_is_in(seat) ? seat->owner->plugin->former
+                                     : seat->owner->plugin;
+}
+
+
+void
+plugin_former_leave(struct plugin_seat *seat)
+{
+    const struct plugin  *plugin;
+
+    plugin = seat->owner->plugin;
+    seat->running_since = plugin->installed_unix_ms;
+
+    if (seat == seat->owner->current) {
+        service_set_once(seat->service, plugin->former != NULL);
+    }
+}
+
+
+void
+plugin_former_made(struct plugin_seat *seat)
+{
+    if (!plugin_former_is_in(seat)) {
+        seat->wish = seat->owner->wish;
+    }
+}
+
+
+void
+plugin_former_forget(struct plugin_processes *all, struct plugin *plugin)
+{
+    struct error  err;
+
+    if (plugin->former != NULL
+        && registry_forget_former(all->registry, plugin, &err) != 0)
+    {
+        log_warn("plugin \"%s\": its former version is kept: %s",
+                 plugin->name, err.text);
+    }
+}
+
+
+/* in its place: nothing else of the plugin runs */
+
+static void
+plugin_former_return(struct plugin_process *p)
+{
+    struct service     *service;
+    struct log_fields   fields = { .plugin = p->plugin->name };
+
+    service = p->current->service;
+
+    plugin_move_set_error(p, service_error(service)[0] != '\0'
+                             ? service_error(service)
+                             : service_last_exit(service),
+                          service_traceback(service));
+    log_write(LOG_LEVEL_ERROR, &fields, "version %s is given up, version %s is "
+              "started again: %s", p->plugin->version,
+              p->plugin->former->version, p->move.error);
+
+    p->moves_resisted++;
+    p->failed_wish = p->current->wish;
+    p->current->running_since = p->plugin->former->installed_unix_ms;
+    service_set_once(service, false);
+
+    plugin_move_set_state(p, PLUGIN_MOVE_RESISTING);
+    service_restart(service, MINT_CAUSE_CRASHED);
+}
+
+
+void
+plugin_former_look(struct plugin_process *p)
+{
+    struct service  *service;
+
+    service = p->current->service;
+
+    if (p->plugin->former == NULL || p->current == p->move.old
+        || p->current->running_since != p->plugin->installed_unix_ms)
+    {
+        return;
+    }
+
+    if (service_state(service) == SERVICE_READY) {
+        service_set_once(service, false);
+        plugin_former_forget(p->all, p->plugin);
+
+    } else if (service_state(service) == SERVICE_FAILED
+               && p->move.state == PLUGIN_MOVE_NONE)
+    {
+        plugin_former_return(p);
+    }
+}
+
+
+void
+plugin_former_resume(struct plugin_process *p)
+{
+    struct plugin_seat  *seat;
+
+    seat = p->current;
+
+    if (p->plugin->former == NULL || p->move.state != PLUGIN_MOVE_NONE) {
+        return;
+    }
+
+    if (plugin_history_is_resisting(p)
+        && (plugin_former_is_in(seat) || !plugin_seat_runs(seat)))
+    {
+        seat->running_since = p->plugin->former->installed_unix_ms;
+        plugin_history_restore_error(p);
+        plugin_move_resume(p, PLUGIN_MOVE_RESISTING);
+
+    } else if (seat->running_since == p->plugin->installed_unix_ms) {
+        service_set_once(seat->service, true);
+    }
+}
