@@ -25,6 +25,9 @@ from system_kills import core_pids, instances, is_gone
 # nginx and the kernel need a moment for the sockets of a process that is gone
 TEARDOWN_SEC = 0.25
 
+# what a process that ends leaves to its WebSockets
+DRAIN_SEC = 30.0
+
 
 class Scenario:
     """What one scenario did and found; conftest.py reports it."""

@@ -8,11 +8,9 @@ import time
 import pytest
 from fault_ledger import Attempt, Fault, Kind, Outage, Verdict
 from fault_load import MixedLoad, Stream
-from fault_system import Field, Scenario, field_of
+from fault_system import DRAIN_SEC, Field, Scenario, field_of
 from system_harness import wait_for
 
-# what a process that ends leaves to its WebSockets
-DRAIN_SEC = 30.0
 SLACK_SEC = 3.0
 
 

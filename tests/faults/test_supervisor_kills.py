@@ -9,8 +9,10 @@ import signal
 import time
 
 import pytest
+from fault_ledger import Fault, Outage, Verdict
 from fault_load import mixed
-from fault_system import Field, Scenario, field_of, is_settled, pause
+from fault_system import (
+    DRAIN_SEC, Field, Scenario, field_of, is_settled, pause)
 from system_harness import wait_for
 from system_kills import (
     HEALTHY_SEC,
@@ -98,14 +100,20 @@ def test_kill_keeper(scenario: Scenario) -> None:
         with field.load(mixed(field.names, 10.0)) as load:
             for number in range(kills):
                 name = field.names[number % 2]
+                begin = time.monotonic()
                 field.system.ctl("restart", name)
                 pause(random.random() * 2)
                 kill_keeper(field)
                 wait_for(lambda name=name: is_settled(field, name),
                          "the end of the move", 60)
+                field.ledger.add_outage(Outage(
+                    name, begin + DRAIN_SEC, time.monotonic(),
+                    Fault.RESTARTED))
         report = scenario.judge(field)
         scenario.figure(f"{2 * kills} kills")
-        report.check()
+        report.check(Verdict.TOLD)
+        # the WebSocket to each that was moved
+        assert report.count(Verdict.TOLD) == kills
         assert field.state()["core"] | {"keeper": 0} == before["core"] | {
             "keeper": 0}
         field.kill(field.names[0])

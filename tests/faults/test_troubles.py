@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from fault_neighbours import Neighbours
-from fault_system import Field, Scenario, field_of, pause
+from fault_system import DRAIN_SEC, Field, Scenario, field_of, pause
 from system_harness import wait_for
 from system_kills import is_gone
 
@@ -24,7 +24,6 @@ SLACK_SEC = 3.0
 READY_DEADLINE_SEC = 60.0
 # starts at once, after 1, 2 and 4 s (and 10 %), each of which takes a second
 GIVE_UP_SEC = 8.0 + 5 * 2.0
-DRAIN_SEC = 30.0
 GRACE_SEC = 10.0
 # asked every 10 s, no answer for 3 s, three times
 UNANSWERED_SEC = 39.0

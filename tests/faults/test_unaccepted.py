@@ -11,12 +11,10 @@ from collections.abc import Callable
 import pytest
 from fault_ledger import Kind, Verdict
 from fault_load import PARK_SEC, Stream
-from fault_system import Field, Scenario, field_of, pause
+from fault_system import DRAIN_SEC, Field, Scenario, field_of, pause
 from system_harness import wait_for
 
 STOPPED_SEC = 3.0
-# what a process gets to finish requests, and to end
-DRAIN_SEC = 30.0
 GRACE_SEC = 10.0
 
 
