@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The requests that wait: one queue a plugin, by arrival, and one timer for
- * all of them.  Every 10 ms it looks at the words of the queue's seats and
+ * all of them.  Every 2 ms it looks at the words of the queue's seats and
  * wakes the requests for which they have changed, the first one first; a timer
  * a request would let them race for their turn.
  *
@@ -12,7 +12,7 @@
 #include "ngx_http_mint_park.h"
 
 
-#define NGX_HTTP_MINT_QUEUE_TICK      10
+#define NGX_HTTP_MINT_QUEUE_TICK      2
 #define NGX_HTTP_MINT_QUEUE_TURN      1     /* while others go first */
 #define NGX_HTTP_MINT_QUEUE_PATIENCE  1000  /* with others that do not */
 
