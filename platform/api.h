@@ -97,6 +97,9 @@ void reply_error(struct call *call, int status, const char *code,
 
 /* usual failures, in the words of the side the call came from */
 void reply_not_found(struct call *call, const char *entity, const char *id);
+
+/* neither the API's address nor a plugin's */
+void reply_nowhere(struct call *call);
 void reply_forbidden(struct call *call, const char *permission);
 void reply_invalid(struct call *call, const char *field, const char *format,
     ...) __attribute__((format(printf, 3, 4)));

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "lib/api_names.h"
 #include "lib/log.h"
 #include "lib/text.h"
 #include "platform/api.h"
@@ -332,18 +333,22 @@ call_free(void *context)
 static void
 call_unrouted(struct call *call)
 {
-    struct strbuf  what = { 0 };
+    const char     *path;
+    struct strbuf   what = { 0 };
 
-    if (strncmp(call->http->path, "/api/", 5) != 0
-        && strcmp(call->http->path, "/api") != 0)
+    path = call->http->path;
+
+    /* below "/api" the rest is the plugins', and the edge knows those */
+
+    if (strcmp(path, "/api") != 0
+        && (strncmp(path, "/api/", 5) != 0
+            || (path[5] != '\0' && !api_names_has(path + 5))))
     {
-        reply_error(call, 404, "resource.not_found", NULL,
-                    "Nothing is served at this address");
+        reply_nowhere(call);
         return;
     }
 
-    strbuf_printf(&what, "%.16s %.200s", call->http->method,
-                  call->http->path);
+    strbuf_printf(&what, "%.16s %.200s", call->http->method, path);
     reply_not_built(call, strbuf_text(&what));
     strbuf_free(&what);
 }

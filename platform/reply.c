@@ -132,6 +132,15 @@ reply_not_found(struct call *call, const char *entity, const char *id)
 
 
 void
+reply_nowhere(struct call *call)
+{
+    reply_error(call, 404,
+                reply_word(call, "resource.not_found", "NOT_FOUND"),
+                NULL, "Nothing is served at this address");
+}
+
+
+void
 reply_forbidden(struct call *call, const char *permission)
 {
     reply_error(call, 403,

@@ -8,8 +8,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "lib/api_names.h"
 #include "lib/strbuf.h"
 
 
@@ -155,40 +155,6 @@ names_same_distribution(const char *a, const char *b)
 }
 
 
-/*
- * First segments that are the platform's: its own paths, and the resources of
- * its API, since a plugin at /auth would also take /api/auth.  The list is
- * that of the documented API, built or not: a plugin must not have to move
- * when one of them is.
- */
-
-static bool
-names_is_platform(const char *prefix)
-{
-    size_t  i, len;
-
-    static const char *const  platform[] = {
-        "__mint", "admin", "api", "auth", "calendar", "config", "docs",
-        "experiments", "filesystem", "health", "internal", "marketplace",
-        "mcp", "metrics", "notices", "notifications", "openapi.json",
-        "passkey", "platform", "plugins", "projects", "redoc", "roles",
-        "setup", "static", "updates", "users"
-    };
-
-    len = strcspn(prefix + 1, "/");
-
-    for (i = 0; i < sizeof(platform) / sizeof(platform[0]); i++) {
-        if (strlen(platform[i]) == len
-            && strncasecmp(platform[i], prefix + 1, len) == 0)
-        {
-            return true;
-        }
-    }
-
-    return false;
-}
-
-
 int
 names_check_prefix(const char *prefix, struct error *err)
 {
@@ -225,7 +191,7 @@ names_check_prefix(const char *prefix, struct error *err)
         start = i + 1;
     }
 
-    if (rule == NULL && names_is_platform(prefix)) {
+    if (rule == NULL && api_names_has(prefix + 1)) {
         rule = "the platform keeps its first segment for itself";
     }
 

@@ -74,9 +74,13 @@ def test_not_built_says_so(shared, method, path):
     assert f"{method} {path} is not built in this version" == body["message"]
 
 
-def test_outside_of_api_is_not_found(shared):
+@pytest.mark.parametrize("path", [
+    "/somewhere", "/api/peak-table", "/api/peak-table/", "/api/projectsx/1",
+    "/api/peak-table/_mint/runtime", "/apis/projects", "/api//projects"])
+def test_what_nobody_serves_is_not_found(shared, path):
     with shared.client() as client:
-        envelope(client.get("/somewhere"), 404, "resource.not_found")
+        envelope(client.get(path), 404, "resource.not_found")
+        envelope(client.post(path, json={}), 404, "resource.not_found")
 
 
 def test_strange_paths(shared):

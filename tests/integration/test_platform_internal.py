@@ -156,6 +156,11 @@ def test_not_built(shared):
             assert f"{method} /api/internal{path}" in body["message"]
 
 
+def test_what_nobody_serves_is_not_found(shared):
+    with shared.plugin_client("full") as client:
+        failure(client.get(f"{shared.internal}/api/peak-table/x"), 404, "NOT_FOUND")
+
+
 # ---- on whose behalf --------------------------------------------------------
 
 

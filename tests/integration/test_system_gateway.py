@@ -114,6 +114,7 @@ def test_hidden_path(
     ("GET", "/api/auth/verify", 401, "auth."),
     ("GET", "/api/test-echo/whoami", 401, ""),
     ("GET", "/api/projects", 501, "feature.not_implemented"),
+    ("GET", "/api/not-installed/whoami", 404, "resource.not_found"),
     ("GET", "/api/test-echo/no-such-route", 404, ""),
 ])
 def test_error_bodies(
