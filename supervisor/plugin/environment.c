@@ -22,6 +22,7 @@
 
 
 #define ENVIRONMENT_LOCK_MAX        (16 * 1024 * 1024)
+#define ENVIRONMENT_COMPILE_SEC     1800
 #define ENVIRONMENT_IMPORT_SEC      120
 #define ENVIRONMENT_DISK_SEC        600
 
@@ -60,6 +61,7 @@ struct environment_step {
 
 static struct command *environment_venv(struct environment_build *build);
 static struct command *environment_sync(struct environment_build *build);
+static struct command *environment_compile(struct environment_build *build);
 static struct command *environment_list(struct environment_build *build);
 static struct command *environment_chmod(struct environment_build *build);
 static struct command *environment_import(struct environment_build *build);
@@ -90,6 +92,8 @@ static const struct environment_step  environment_steps[] = {
       environment_venv, NULL },
     { "its packages could not be installed", "installing its packages",
       environment_sync, NULL },
+    { "its packages could not be compiled", "compiling its packages",
+      environment_compile, NULL },
     { "its packages could not be listed", NULL,
       environment_list, environment_listed },
     { "its files could not be opened to plugins", NULL,
@@ -297,6 +301,33 @@ environment_sync(struct environment_build *build)
 {
     return uv_sync_command(build->tools->uv, build->temporary, build->lock,
                            &build->find_links);
+}
+
+
+/*
+ * By the interpreter that the environment is made from, without its site
+ * module: the environment's own runs what is in its .pth files.  Nothing is
+ * imported.  What is not Python at all (templates, tests of other versions) is
+ * passed over.
+ */
+
+static struct command *
+environment_compile(struct environment_build *build)
+{
+    struct command  *command;
+
+    command = command_new("compile",
+                          build->tools->config->environments.python);
+    command->timeout_sec = ENVIRONMENT_COMPILE_SEC;
+
+    command_add(command, "-I");
+    command_add(command, "-S");
+    command_add(command, "-c");
+    command_add(command, "import compileall, sys\n"
+                "compileall.compile_dir(sys.argv[1], quiet=2, workers=0)");
+    text_list_printf(&command->argv, "%s/lib", build->temporary);
+
+    return command;
 }
 
 

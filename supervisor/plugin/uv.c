@@ -50,6 +50,8 @@ static const char *uv_lookup(char **environment, const char *name);
 static struct command *uv_command(const struct uv *uv, const char *label);
 static void uv_add_links(struct command *command,
     const struct text_list *find_links);
+static void uv_add_prefix(const struct uv *uv, struct command *command,
+    const char *directory);
 static size_t uv_clean_line(const char **line);
 
 
@@ -278,7 +280,8 @@ uv_venv_command(const struct uv *uv, const char *directory)
 }
 
 
-/* plugin users cannot write byte code into an environment: made now */
+/* into an empty environment: its interpreter, which uv asks for its paths, runs
+   no code of a wheel yet, and must not do so afterwards */
 
 struct command *
 uv_sync_command(const struct uv *uv, const char *directory, const char *lock,
@@ -293,7 +296,6 @@ uv_sync_command(const struct uv *uv, const char *directory, const char *lock,
     command_add(command, "sync");
     command_add(command, "--no-build");
     command_add(command, "--require-hashes");
-    command_add(command, "--compile-bytecode");
     command_add(command, "--python");
     text_list_printf(&command->argv, "%s/bin/python", directory);
     uv_add_links(command, find_links);
@@ -315,10 +317,23 @@ uv_list_command(const struct uv *uv, const char *directory)
     command_add(command, "--quiet");
     command_add(command, "--format");
     command_add(command, "json");
-    command_add(command, "--python");
-    text_list_printf(&command->argv, "%s/bin/python", directory);
+    uv_add_prefix(uv, command, directory);
 
     return command;
+}
+
+
+/* its packages without its interpreter: that would run their .pth files, as us
+   and unconfined */
+
+static void
+uv_add_prefix(const struct uv *uv, struct command *command,
+    const char *directory)
+{
+    command_add(command, "--python");
+    command_add(command, uv->config->environments.python);
+    command_add(command, "--prefix");
+    command_add(command, directory);
 }
 
 
@@ -343,8 +358,7 @@ uv_judge_command(const struct uv *uv, const char *directory,
     command_add(command, "--no-index");
     command_add(command, "--offline");
     command_add(command, "--no-build");
-    command_add(command, "--python");
-    text_list_printf(&command->argv, "%s/bin/python", directory);
+    uv_add_prefix(uv, command, directory);
     command_add(command, "--");
     command_add(command, requirement);
 
@@ -557,7 +571,6 @@ uv_progress(const char *line)
         { "Downloading ", "downloading " },
         { "Prepared ",    "prepared " },
         { "Installed ",   "installed " },
-        { "Bytecode compiled ", "compiled " },
     };
 
     for (i = 0; i < sizeof(interesting) / sizeof(interesting[0]); i++) {

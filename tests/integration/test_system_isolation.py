@@ -22,6 +22,7 @@ from system_harness import (
     make_bundle,
     make_place,
     renamed_plugin,
+    running_system,
 )
 
 ORDINARY_UID = 60990            # of nobody; not one that plugins get
@@ -274,6 +275,33 @@ def test_the_checks_of_an_installation_are_confined(
     text = json.dumps(answer)
     assert "PermissionError" in text and "'/'" in text, text
     assert not list(system.var.resolve().glob("tmp/tool-*"))
+
+
+def test_an_installation_runs_no_code_of_a_wheel_unconfined(
+    tmp_path: Path,
+) -> None:
+    """Python runs the .pth files of an environment before anything else; ours
+    tries to write where the supervisor's user may."""
+    with running_system() as lab:
+        mark = lab.data / "mark-of-a-wheel"
+        project = renamed_plugin("echo", "marking", tmp_path)
+        write = f"try:\n open({str(mark)!r}, 'a')\nexcept OSError:\n pass"
+        (project / "src" / "marking.pth").write_text(
+            f"import os; exec({write!r})\n"
+        )
+        lab.install(make_bundle(project, tmp_path))
+
+        # the next one is held against what is installed
+        lab.install(make_bundle(PLUGINS / "echo", tmp_path,
+                                requires=["httpx>=0.1"]))
+        plugins = lab.plugins()
+        assert {p["state"] for p in plugins.values()} == {"ready"}
+        assert {p["mode"] for p in plugins.values()} == {"shared"}
+        environment = Path(plugins["test-marking"]["environment"])
+        site = next(environment.glob("lib/python*/site-packages"))
+        assert (site / "marking.pth").exists()
+        assert list(site.glob("mint_test_marking/__pycache__/plugin.*.pyc"))
+        assert not mark.exists()
 
 
 def test_readme_names_what_is_open() -> None:

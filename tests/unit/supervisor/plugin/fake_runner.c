@@ -69,6 +69,33 @@ fake_rule(struct fake *fake, const char *line)
 }
 
 
+/* once packages are in an environment only confined commands run what is
+   there: its interpreter begins with their .pth files */
+
+static void
+fake_check_confined(const struct runner_request *request)
+{
+    size_t       i, len;
+    const char  *argument;
+
+    static const char  python[] = "/bin/python";
+
+    if (request->environment != NULL
+        || strcmp(request->label, "uv pip sync") == 0)
+    {
+        return;
+    }
+
+    for (i = 0; request->argv[i] != NULL; i++) {
+        argument = request->argv[i];
+        len = strlen(argument);
+        ck_assert_msg(len < strlen(python)
+                      || strcmp(argument + len - strlen(python), python) != 0,
+                      "%s runs \"%s\" unconfined", request->label, argument);
+    }
+}
+
+
 static struct runner_job *
 fake_start(void *ctx, const struct runner_request *request,
     runner_line_fn on_line, runner_done_fn done, void *done_ctx,
@@ -85,6 +112,7 @@ fake_start(void *ctx, const struct runner_request *request,
     ck_assert_int_eq(request->argv[0][0], '/');
     ck_assert_int_eq(request->cwd[0], '/');
     ck_assert_uint_gt(request->timeout_sec, 0);
+    fake_check_confined(request);
 
     job = mem_alloc(sizeof(struct runner_job));
     job->fake = fake;
