@@ -371,6 +371,8 @@ plugin_adopt_single(struct plugin_process *p, size_t i,
         plugin_history_restore_error(p);
         plugin_move_resume(p, PLUGIN_MOVE_RESISTING);
     }
+
+    plugin_history_restore_due(p, p->seats[i].found.process.started_unix_ms);
 }
 
 

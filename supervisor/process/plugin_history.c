@@ -103,8 +103,9 @@ plugin_history_move(struct plugin_process *p, enum plugin_move_state from)
     }
 
     if (from == move->state && move->error == NULL) {
-        plugin_history_put(record, "text", move->is_again
-                           ? "wanted once more" : "wanted at once");
+        plugin_history_put(record, "text",
+                           move->is_again ? "wanted once more"
+                           : move->is_now ? "wanted at once" : NULL);
     }
 
     plugin_history_add(p, record);
@@ -139,6 +140,14 @@ plugin_history_plugin(struct plugin_process *p, struct plugin *plugin,
 
 /* ---- for a new supervisor ------------------------------------------- */
 
+static enum mint_seat_cause
+plugin_history_wanted(const char *cause)
+{
+    return strcmp(cause, plugin_history_causes[MINT_CAUSE_UPGRADING]) == 0
+           ? MINT_CAUSE_UPGRADING : MINT_CAUSE_RESTART;
+}
+
+
 /* what was wanted of a move that is under way, besides what is seen */
 
 void
@@ -166,9 +175,60 @@ plugin_history_restore_wishes(struct plugin_process *p)
         move->is_again = true;
         move->is_again_now = json_is_true(json_object_get(record,
                                                           "again_now"));
-        move->again_cause = strcmp(again, plugin_history_causes[
-                                              MINT_CAUSE_UPGRADING]) == 0
-                            ? MINT_CAUSE_UPGRADING : MINT_CAUSE_RESTART;
+        move->again_cause = plugin_history_wanted(again);
+    }
+}
+
+
+/*
+ * Between the record of one state and what follows it a supervisor may have
+ * been killed: the move had ended and the next one had not begun, or it had
+ * begun and there is no process of it yet.  What was started after the record
+ * is what it wanted.
+ */
+
+void
+plugin_history_restore_due(struct plugin_process *p, uint64_t started_unix_ms)
+{
+    size_t               i;
+    char                 started[32];
+    const char          *to, *again, *cause, *time;
+    const json_t        *record;
+    struct plugin_move  *move;
+
+    static const enum plugin_move_state  tried[] = {
+        PLUGIN_MOVE_STARTING, PLUGIN_MOVE_SWITCHING, PLUGIN_MOVE_HELD
+    };
+
+    move = &p->move;
+    record = history_last(p->history, "subject", "move", NULL, NULL);
+    to = json_string_value(json_object_get(record, "to"));
+    time = json_string_value(json_object_get(record, "time"));
+    time_rfc3339(started_unix_ms, started);
+
+    if (to == NULL || time == NULL || strcmp(time, started) < 0
+        || p->plugin->is_stopped)
+    {
+        return;
+    }
+
+    again = json_string_value(json_object_get(record, "again"));
+    cause = json_string_value(json_object_get(record, "cause"));
+    move->is_again_now = json_is_true(json_object_get(record, again != NULL
+                                                      ? "again_now" : "now"));
+
+    for (i = 0; again == NULL && cause != NULL
+                && json_object_get(record, "fresh") != NULL
+                && i < sizeof(tried) / sizeof(tried[0]); i++)
+    {
+        if (strcmp(to, plugin_move_state_name(tried[i])) == 0) {
+            again = cause;
+        }
+    }
+
+    if (again != NULL) {
+        move->is_again = true;
+        move->again_cause = plugin_history_wanted(again);
     }
 }
 

@@ -26,6 +26,11 @@ void plugin_history_plugin(struct plugin_process *p, struct plugin *plugin,
 /* its newest version has been given up, and nothing has been tried since */
 bool plugin_history_is_resisting(const struct plugin_process *p);
 
+/* nothing is under way by what is seen, but a restart of this process had been
+   wanted: into the move's "again" */
+void plugin_history_restore_due(struct plugin_process *p,
+    uint64_t started_unix_ms);
+
 /* why the next process was given up: into the move's error and traceback */
 void plugin_history_restore_error(struct plugin_process *p);
 

@@ -333,7 +333,6 @@ plugin_move_begin(struct plugin_process *p)
     move = &p->move;
     fresh = plugin_process_other_seat(p, p->current);
     was_again = move->is_again;
-    move->is_again = false;
     move->cause = move->again_cause;
     move->is_now = move->is_again_now;
 
@@ -341,6 +340,7 @@ plugin_move_begin(struct plugin_process *p)
         || !fresh->is_listening)
     {
         plugin_move_in_place(p);
+        move->is_again = false;
 
         if (was_again) {
             plugin_history_move(p, p->move.state);      /* not any more */
@@ -350,6 +350,7 @@ plugin_move_begin(struct plugin_process *p)
     }
 
     plugin_move_set_error(p, NULL, NULL);
+    move->is_again = false;
     move->old = p->current;
     move->fresh = fresh;
     service_set_once(move->old->service, true);

@@ -19,6 +19,7 @@
 #include "plugin_private.h"
 
 
+static void plugin_process_catch_up(struct plugin_process *p);
 static void plugin_process_on_registry(void *ctx, enum registry_event event,
     struct plugin *plugin);
 
@@ -178,29 +179,49 @@ plugin_process_on_listening(struct plugin_seat *seat, int status)
         return;
     }
 
-    if (p->all->is_stopping || seat != p->current) {
+    if (p->all->is_stopping) {
         return;
     }
 
-    if (service_state(seat->service) == SERVICE_DOWN
-        && (p->group != NULL ? !plugin_group_is_wanted(p)
-                             : plugin_rest_keeps_down(p)))
+    if (service_state(p->current->service) != SERVICE_DOWN) {
+        plugin_process_catch_up(p);
+
+    } else if (seat == p->current
+               && (p->group != NULL ? plugin_group_is_wanted(p)
+                                    : !plugin_rest_keeps_down(p)))
     {
-        return;
-    }
-
-    if (service_state(seat->service) == SERVICE_DOWN) {
         if (!plugin_former_is_in(seat)) {
             plugin_former_leave(seat);
         }
 
         service_start(seat->service, MINT_CAUSE_FIRST_START);
+    }
+}
 
-    } else if (seat->running_since != p->plugin->installed_unix_ms
-               && (p->move.state == PLUGIN_MOVE_NONE || p->group != NULL))
+
+/* adopted, but replaced in the registry just before, or wanted once more; a
+   move needs both sockets */
+
+static void
+plugin_process_catch_up(struct plugin_process *p)
+{
+    struct plugin_move  *move;
+
+    move = &p->move;
+
+    if (!p->seats[0].is_listening || !p->seats[1].is_listening) {
+        return;
+    }
+
+    if (p->current->running_since != p->plugin->installed_unix_ms
+        && (move->state == PLUGIN_MOVE_NONE || p->group != NULL))
     {
-        /* adopted, but replaced in the registry just before */
         plugin_process_wish_for(p, MINT_CAUSE_UPGRADING, false);
+
+    } else if (move->is_again && (move->state == PLUGIN_MOVE_NONE
+                                  || move->state == PLUGIN_MOVE_RESISTING))
+    {
+        plugin_process_wish_for(p, move->again_cause, move->is_again_now);
     }
 }
 

@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -27,6 +28,7 @@ from moves_harness import (
     version_of,
 )
 from system_harness import BUILD, MintSystem, make_place, wait_for
+from system_kills import is_gone
 from system_load import Load, Target
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
@@ -485,3 +487,59 @@ def test_at_once_outlives_the_supervisor(
             order.wait(timeout=60)
     assert pid_of(owner) != first
     assert owner.get(f"{BASE}/jobs/{job}/result").status_code == 404
+
+
+def leave(system: MintSystem, record: dict[str, object]) -> None:
+    """The supervisor is killed just after it has written the record."""
+    keeper = int(system.status()["keeper_pid"])
+    old = supervisor_pid(system)
+    line = {"subject": "move", "cause": "restart", "now": False,
+            "time": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}", **record}
+    os.kill(keeper, signal.SIGSTOP)
+    try:
+        os.kill(old, signal.SIGKILL)
+        wait_for(lambda: is_gone(old), "its end")
+        path = system.data / "history" / f"{PLUGIN}.jsonl"
+        with path.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+    finally:
+        os.kill(keeper, signal.SIGCONT)
+    wait_for(lambda: supervisor_pid(system) not in (0, old), "the next one")
+
+
+AGAIN = {"again": "restart", "again_now": False}
+
+
+@pytest.mark.parametrize("record", [
+    {"from": "closing", "to": "none", **AGAIN},
+    {"from": "emptying", "to": "closing", **AGAIN},
+    {"from": "starting", "to": "resisting", **AGAIN},
+    {"from": "none", "to": "starting", "old": "0a", "fresh": "0b"},
+], ids=lambda record: record["to"])
+def test_restart_that_is_wanted_outlives_the_supervisor(
+    echo: MintSystem, owner: httpx.Client, record: dict[str, object]
+) -> None:
+    """... wherever it was killed between two records."""
+    first = pid_of(owner)
+    leave(echo, record)
+    wait_for(lambda: pid_of(owner) != first, "the restart")
+    settle(echo)
+    second = pid_of(owner)
+    kill_supervisor(echo)
+    assert echo.plugins()[PLUGIN]["move"] is None
+    assert pid_of(owner) == second
+
+
+@pytest.mark.parametrize("record", [
+    {"from": "closing", "to": "none"},
+    {"from": "none", "to": "starting", "fresh": "0b",
+     "time": "2026-01-01T00:00:00.000Z"},
+    {"from": "none", "to": "switching", "old": "0a"},
+], ids=["done", "before its start", "a drain"])
+def test_restart_that_nobody_waits_for_is_not_made(
+    echo: MintSystem, owner: httpx.Client, record: dict[str, object]
+) -> None:
+    first = pid_of(owner)
+    leave(echo, record)
+    assert echo.plugins()[PLUGIN]["move"] is None
+    assert pid_of(owner) == first
