@@ -43,7 +43,13 @@
  *       memory_limit_bytes: 0 = none, cpu_percent, processes, threads, fds,
  *       requests, websockets, jobs, served, lag_ms, stuck_ms: 0 = not,
  *       stack: text|null}; null is what the host has not said
- *   explain {plugin}         -> {plugin, mode, reason, details: [text]}
+ *   explain {plugin}         -> {plugin, mode, reason, details: [text],
+ *       verdict: VERDICT|null}; null: installed before there was one.
+ *       VERDICT = {engine: {verdict: "fits"|"clashes"|"unknown", doubt:
+ *       text|null, clashes: [CLASH]}, resolver: "fits"|"clashes"|"not asked"}
+ *       CLASH = {sentence, package, installed, core: bool, certain: bool,
+ *       needs: [STEP], has: [STEP]}: who needs what, and who has it so;
+ *       STEP = {by, version, requirement}, the last one asks for the package
  *   logs {plugin?, lines?, after?} -> {lines: [LINE], until, directory,
  *       access_log}: of the plugin, of "platform", "nginx", "warm",
  *       "supervisor" or of all, the last ones or those after a time

@@ -16,6 +16,7 @@ static void print_row(const char *label, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 static void print_process(const char *label, json_t *process);
 static void print_reason(json_t *result);
+static void print_verdict(json_t *verdict);
 static void print_move(json_t *plugin);
 static size_t print_width(const char *text);
 static void print_table(const char *const *cells, size_t rows);
@@ -158,6 +159,36 @@ print_explain(json_t *result)
         if (json_is_string(text)) {
             printf("  %s\n", json_string_value(text));
         }
+    }
+
+    print_verdict(json_object_get(result, "verdict"));
+}
+
+
+/* nothing for plugins that were installed before there was one */
+
+static void
+print_verdict(json_t *verdict)
+{
+    size_t   i;
+    json_t  *engine, *clash;
+
+    engine = json_object_get(verdict, "engine");
+
+    if (engine == NULL) {
+        return;
+    }
+
+    printf("  engine: %s", print_text(engine, "verdict"));
+
+    if (print_text(engine, "doubt")[0] != '\0') {
+        printf(" (%s)", print_text(engine, "doubt"));
+    }
+
+    printf("; resolver: %s\n", print_text(verdict, "resolver"));
+
+    json_array_foreach(json_object_get(engine, "clashes"), i, clash) {
+        printf("  %s\n", print_text(clash, "sentence"));
     }
 }
 

@@ -82,15 +82,26 @@ clash_clear(struct clash_result *result)
 const struct clash *
 clash_first(const struct clash_result *result)
 {
-    size_t  i;
+    size_t               i;
+    const struct clash  *clash, *first;
+
+    first = NULL;
 
     for (i = 0; i < result->count; i++) {
-        if (result->clashes[i].is_certain) {
-            return &result->clashes[i];
+        clash = &result->clashes[i];
+
+        if (!clash->is_newcomers && !clash->is_newcomer) {
+            continue;
         }
+
+        if (clash->is_certain) {
+            return clash;
+        }
+
+        first = first == NULL ? clash : first;
     }
 
-    return result->count > 0 ? &result->clashes[0] : NULL;
+    return first;
 }
 
 
@@ -182,6 +193,7 @@ clash_describe(const struct clash_graph *graph, size_t index,
     out->installed = target->package->version;
     out->role = target->package->role;
     out->is_newcomer = target->package == graph->input->newcomer;
+    out->is_newcomers = clash_is_newcomers(graph, edge);
 
     other = clash_other_side(graph, index, &out->is_certain);
     clash_trace(graph, index, &out->needs);
@@ -317,7 +329,8 @@ clash_trace(const struct clash_graph *graph, size_t edge,
         }
 
         target = &graph->targets[graph->nodes[from].target];
-        step->by = target->name;
+        step->by = target->package->title != NULL ? target->package->title
+                                                  : target->name;
         step->version = target->package->version;
     }
 }

@@ -38,6 +38,7 @@ enum clash_role {
 
 struct clash_package {
     const char          *name;
+    const char          *title;             /* what people call it, or NULL */
     const char          *version;
     const char *const   *requires;          /* Requires-Dist */
     size_t               count;
@@ -77,6 +78,7 @@ struct clash {
     const char          *installed;
     enum clash_role      role;
     bool                 is_newcomer;   /* the package is it */
+    bool                 is_newcomers;  /* it is the one that needs */
     bool                 is_certain;
     struct clash_chain   needs;
     struct clash_chain   has;       /* the other side; may be empty */
@@ -98,7 +100,7 @@ struct clash_result {
 void clash_judge(const struct clash_input *input, struct clash_result *out);
 void clash_clear(struct clash_result *result);
 
-/* the one to tell people of, NULL if there is none */
+/* the one to tell people of: not between others; NULL if there is none */
 const struct clash *clash_first(const struct clash_result *result);
 
 /* "legacy-report 1.0 needs rich<13; the shared environment has rich 14.1.0,
@@ -109,5 +111,8 @@ void clash_write(const struct clash *clash, struct strbuf *out);
 json_t *clash_encode(const struct clash_result *result);
 
 const char *clash_verdict_name(enum clash_verdict verdict);
+
+/* nobody sees the marker in another way, or with another outcome later */
+bool clash_marker_is_plain(const struct marker *marker);
 
 #endif /* SUPERVISOR_PLUGIN_CLASH_H */

@@ -86,9 +86,6 @@ void clash_graph_free(struct clash_graph **graph);
 /* follows every requirement that applies */
 void clash_graph_walk(struct clash_graph *graph);
 
-/* nobody sees it in another way, or with another outcome later */
-bool clash_marker_is_plain(const struct marker *marker);
-
 /* the requirement, which must outlive the memo, certainly does not apply
    without an extra; environment: with the extra "" */
 bool clash_marker_skips(struct clash_memo *memo,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The decision: one uv run after the other.  Each Requires-Dist is judged
- * against what is installed, for the words; the resolver's outcome alone
- * decides.
+ * The decision: one uv run after the other.  The quick verdict, and that on
+ * each Requires-Dist, give the words (uv is asked where they know nothing for
+ * certain); the resolver's outcome alone decides.
  */
 
 #include "supervisor/plugin/decision.h"
@@ -11,8 +11,10 @@
 #include <string.h>
 
 #include "lib/fs.h"
+#include "lib/log.h"
 #include "lib/strbuf.h"
 #include "supervisor/plugin/environment.h"
+#include "supervisor/plugin/fit.h"
 #include "supervisor/plugin/lock.h"
 #include "supervisor/plugin/names.h"
 #include "supervisor/plugin/reason.h"
@@ -42,6 +44,8 @@ struct decision_run {
     struct lock                  core;
     struct lock                  platform;
     struct requirement_scene     scene;
+    struct fit                   fit;           /* the quick verdict */
+    const char                  *resolver;      /* that of uv, together */
 
     char                        *conflict;      /* uv: why not shared */
     enum decision_pass           pass;
@@ -71,6 +75,7 @@ static int decision_resolve(struct decision_run *run,
 static size_t decision_wheels(struct decision_run *run,
     enum decision_pass pass, struct resolution_wheel *wheels);
 static void decision_resolved(void *ctx, const struct command_result *result);
+static void decision_compare(struct decision_run *run, bool fits);
 static int decision_found(struct decision_run *run, struct error *err);
 static int decision_conflict(struct decision_run *run,
     const struct command_result *result, struct error *err);
@@ -95,6 +100,7 @@ decision_start(struct decision_run **slot, const struct toolset *tools,
     run->slot = slot;
     run->done = done;
     run->ctx = ctx;
+    run->resolver = "not asked";
     run->count = input->wheel->requires_count;
     run->requirements = mem_grow(NULL, run->count + 1,
                                  sizeof(struct requirement));
@@ -143,6 +149,7 @@ decision_clear(struct decision *decision)
     free(decision->reason);
     free(decision->lock);
     json_decref(decision->details);
+    json_decref(decision->verdict);
     text_list_clear(&decision->find_links);
     memset(decision, 0, sizeof(struct decision));
 }
@@ -159,6 +166,7 @@ decision_run_free(struct decision_run *run)
 
     free(run->requirements);
     free(run->conflict);
+    fit_clear(&run->fit);
     lock_clear(&run->core);
     lock_clear(&run->platform);
     lock_clear(&run->pins);
@@ -170,8 +178,9 @@ decision_run_free(struct decision_run *run)
 static int
 decision_prepare(struct decision_run *run, struct error *err)
 {
-    int    rc;
-    char  *path;
+    int               rc;
+    char             *path;
+    struct fit_input  fit;
 
     path = mem_printf("%s/%s", run->input.platform, ENVIRONMENT_LOCK);
     rc = lock_read(&run->platform, path, err);
@@ -188,6 +197,16 @@ decision_prepare(struct decision_run *run, struct error *err)
     run->scene.other_count = run->input.other_count;
 
     run->force = decision_forced(run);
+
+    fit.wheel = run->input.wheel;
+    fit.wheel_path = run->input.wheel_path;
+    fit.sdk_version = run->tools->config->environments.platform_version;
+    fit.inventory = run->input.inventory;
+    fit.scene = &run->scene;
+
+    if (rc == 0) {
+        fit_judge(&run->fit, &fit);
+    }
 
     return rc;
 }
@@ -250,20 +269,22 @@ decision_is_forced(const struct decision_run *run,
 static int
 decision_judge(struct decision_run *run, struct error *err)
 {
-    bool                 installed;
-    struct command      *command;
-    struct requirement  *requirement;
+    struct command             *command;
+    struct requirement         *requirement;
+    const struct lock_package  *installed;
 
     for ( /* void */ ; run->judged < run->count; run->judged++) {
         requirement = &run->requirements[run->judged];
+
+        installed = lock_find(&run->platform, requirement->name);
+        fit_requirement(requirement, &run->input.inventory->interpreter,
+                        installed != NULL ? installed->version : NULL);
 
         if (requirement->verdict != REQUIREMENT_OPEN) {
             continue;
         }
 
-        installed = lock_find(&run->platform, requirement->name) != NULL;
-
-        if (!installed && !requirement->has_marker) {
+        if (installed == NULL && !requirement->has_marker) {
             requirement->verdict = REQUIREMENT_MISSING;
             continue;
         }
@@ -408,9 +429,11 @@ decision_resolved(void *ctx, const struct command_result *result)
     memset(&err, 0, sizeof(err));
 
     if (result->error.code == 0 && result->exit_code == 0) {
+        decision_compare(run, true);
         rc = decision_found(run, &err);
 
     } else if (uv_is_conflict(result)) {
+        decision_compare(run, false);
         rc = decision_conflict(run, result, &err);
 
     } else {
@@ -420,6 +443,39 @@ decision_resolved(void *ctx, const struct command_result *result)
     if (rc != 0) {
         decision_end(run, &err);
     }
+}
+
+
+/* the resolver is believed; but one of the two is wrong, or the index has
+   changed since */
+
+static void
+decision_compare(struct decision_run *run, bool fits)
+{
+    const char          *doubt;
+    const struct wheel  *wheel;
+    enum clash_verdict   verdict;
+
+    if (run->pass != DECISION_TOGETHER) {
+        return;
+    }
+
+    wheel = run->input.wheel;
+    doubt = run->fit.result.doubt;
+    verdict = run->fit.result.verdict;
+    run->resolver = clash_verdict_name(fits ? CLASH_FITS : CLASH_CLASHES);
+
+    if (verdict == (fits ? CLASH_CLASHES : CLASH_FITS)) {
+        log_warn("plugin \"%s\" %s: the engine says \"%s\" and the resolver "
+                 "\"%s\"; the resolver decides", wheel->plugin_name,
+                 wheel->version, clash_verdict_name(verdict), run->resolver);
+        return;
+    }
+
+    log_info("plugin \"%s\" %s: the engine says \"%s\" (%s), the resolver "
+             "\"%s\"", wheel->plugin_name, wheel->version,
+             clash_verdict_name(verdict), doubt != NULL ? doubt : "no doubt",
+             run->resolver);
 }
 
 
@@ -504,6 +560,7 @@ decision_explain(struct decision_run *run, enum plugin_mode mode,
     in.force = run->force;
     in.overridden = run->pass == DECISION_PINNED;
     in.conflict = run->conflict;
+    in.clash = clash_first(&run->fit.result);
     in.requirements = run->requirements;
     in.count = run->count;
     in.scene = &run->scene;
@@ -512,6 +569,9 @@ decision_explain(struct decision_run *run, enum plugin_mode mode,
     run->decision.mode = mode;
     run->decision.reason = reason_sentence(&in);
     run->decision.details = reason_details(&in);
+    run->decision.verdict = json_pack("{s:o, s:s}", "engine",
+                                      clash_encode(&run->fit.result),
+                                      "resolver", run->resolver);
     run->decision.moves = mode == PLUGIN_SHARED
                           && requirement_moves(&run->scene, &chosen);
     lock_clear(&chosen);

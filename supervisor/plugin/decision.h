@@ -2,7 +2,7 @@
 /*
  * Shared or isolated?  Decided by resolving for real: first together with the
  * platform's core and all shared plugins, else alone.  The outcome comes with
- * its lock file and with reasons in words.
+ * its lock file, with reasons in words, and with the quick verdict beside it.
  */
 
 #ifndef SUPERVISOR_PLUGIN_DECISION_H
@@ -11,6 +11,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "supervisor/plugin/inventory.h"
 #include "supervisor/plugin/registry.h"
 #include "supervisor/plugin/toolset.h"
 #include "supervisor/plugin/wheel.h"
@@ -22,6 +23,7 @@ struct decision_input {
     const char              *wheel_path;    /* where it stays */
     const char              *work;          /* directory for locks */
     const char              *platform;      /* environment now in use */
+    const struct inventory  *inventory;     /* of it */
     const char              *core_lock;
     struct plugin *const    *others;        /* shared plugins but this one */
     size_t                   other_count;
@@ -32,6 +34,7 @@ struct decision {
     enum plugin_mode   mode;
     char              *reason;              /* one sentence */
     json_t            *details;             /* texts */
+    json_t            *verdict;             /* as in struct plugin */
     char              *lock;                /* path, in work */
     struct text_list   find_links;
     bool               moves;               /* packages of others move */

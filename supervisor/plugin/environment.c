@@ -19,6 +19,7 @@
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/strbuf.h"
+#include "supervisor/plugin/inventory.h"
 
 
 #define ENVIRONMENT_LOCK_MAX        (16 * 1024 * 1024)
@@ -265,7 +266,7 @@ environment_ended(void *ctx, const struct command_result *result)
 }
 
 
-/* an import fails with a traceback, everything else in uv's words */
+/* Python fails with a traceback, everything else in uv's words */
 
 static int
 environment_describe(struct environment_build *build,
@@ -273,14 +274,23 @@ environment_describe(struct environment_build *build,
     struct error *err)
 {
     char  line[400];
+    bool  is_full;
+
+    command_last_line(result->output, line, sizeof(line));
+
+    if (step->command == environment_list && result->error.code == 0) {
+        is_full = command_disk_full(result->output);
+
+        return error_set(err, is_full ? MINT_ERR_FULL : MINT_ERR_PROTOCOL,
+                         "%s: %s%s", step->what,
+                         is_full ? "the disk is full: " : "", line);
+    }
 
     if (step->command != environment_import || result->error.code != 0
         || command_disk_full(result->output))
     {
         return uv_failed(result, err, "%s", step->what);
     }
-
-    command_last_line(result->output, line, sizeof(line));
 
     return error_set(err, MINT_ERR_INVALID,
                      "\"%s\" cannot be imported in its environment: %s",
@@ -334,7 +344,7 @@ environment_compile(struct environment_build *build)
 static struct command *
 environment_list(struct environment_build *build)
 {
-    return uv_list_command(build->tools->uv, build->temporary);
+    return inventory_command(build->tools, build->temporary);
 }
 
 
@@ -342,33 +352,19 @@ static int
 environment_listed(struct environment_build *build,
     const struct command_result *result, struct error *err)
 {
-    size_t         i;
-    json_t        *package;
-    const char    *start;
+    int               rc;
+    struct inventory  inventory;
 
-    /* the list is one line; warnings may stand before it */
+    (void) result;
 
-    start = result->output[0] == '[' ? result->output
-                                     : strstr(result->output, "\n[");
-    build->packages = start != NULL
-                      ? json_loads(start, JSON_DISABLE_EOF_CHECK, NULL) : NULL;
+    rc = inventory_read(&inventory, build->temporary, err);
 
-    if (!json_is_array(build->packages)) {
-        return error_set(err, MINT_ERR_PROTOCOL,
-                         "the list of installed packages is not understood");
+    if (rc == 0) {
+        build->packages = inventory_list(&inventory);
+        inventory_clear(&inventory);
     }
 
-    json_array_foreach(build->packages, i, package) {
-        if (!json_is_string(json_object_get(package, "name"))
-            || !json_is_string(json_object_get(package, "version")))
-        {
-            return error_set(err, MINT_ERR_PROTOCOL,
-                             "the list of installed packages is not "
-                             "understood");
-        }
-    }
-
-    return 0;
+    return rc;
 }
 
 

@@ -142,6 +142,7 @@ installer_free(struct installer **installer)
     free(s->tools.bundles);
     free(s->tools.locks);
     free(s->tools.empty);
+    inventory_clear(&s->inventory);
     free(s->core_lock);
     free(s->platform);
     free(s);
@@ -285,11 +286,21 @@ install_progress(struct installer *installer, const char *format, ...)
 void
 install_set_platform(struct installer *installer, const char *environment)
 {
-    char  *copy;
+    char          *copy;
+    struct error   err;
 
     copy = mem_strdup(environment);
     free(installer->platform);
     installer->platform = copy;
+
+    inventory_clear(&installer->inventory);
+
+    if (inventory_read(&installer->inventory, copy, &err) != 0) {
+        installer->inventory.doubt = "the shared environment does not say "
+                                     "what is installed in it";
+        log_info("only the resolver can tell what fits \"%s\": %s", copy,
+                 err.text);
+    }
 }
 
 

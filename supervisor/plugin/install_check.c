@@ -6,11 +6,13 @@
 
 #include "supervisor/plugin/install_private.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/log.h"
 #include "lib/strbuf.h"
 #include "supervisor/plugin/environment.h"
+#include "supervisor/plugin/fit.h"
 #include "supervisor/plugin/keep.h"
 #include "supervisor/plugin/names.h"
 
@@ -99,6 +101,51 @@ install_check_same(struct installer *installer, const struct bundle *bundle,
 }
 
 
+int
+install_check_mint(struct installer *installer, const char *specifier,
+    const struct wheel *wheel, bool *is_known, struct error *err)
+{
+    char                      *text;
+    size_t                     found;
+    struct requirement         requirement;
+    const struct inventory    *inventory;
+    enum requirement_verdict   verdict;
+
+    inventory = &installer->inventory;
+    found = inventory_find(inventory, "mint-sdk");
+    *is_known = false;
+
+    if (found == INVENTORY_NONE) {
+        return 0;
+    }
+
+    text = mem_printf("mint-sdk%s", specifier);
+    requirement_parse(&requirement, text, NULL);
+    fit_requirement(&requirement, &inventory->interpreter,
+                    inventory->packages[found].version);
+    verdict = requirement.verdict;
+    requirement_clear(&requirement);
+    free(text);
+
+    *is_known = verdict == REQUIREMENT_SATISFIED
+                || verdict == REQUIREMENT_CLASH;
+
+    return verdict == REQUIREMENT_CLASH
+           ? install_refuse_mint(installer, specifier, wheel, err) : 0;
+}
+
+
+int
+install_refuse_mint(struct installer *installer, const char *specifier,
+    const struct wheel *wheel, struct error *err)
+{
+    return error_set(err, MINT_ERR_CONFLICT,
+                     "%s %s needs MINT %s and this platform is %s",
+                     wheel->plugin_name, wheel->version, specifier,
+                     installer->tools.config->environments.platform_version);
+}
+
+
 void
 install_fill(struct plugin *plugin, const struct wheel *wheel,
     const struct decision *decision, const char *wheel_path,
@@ -118,6 +165,7 @@ install_fill(struct plugin *plugin, const struct wheel *wheel,
     plugin->mode = decision->mode;
     plugin->reason = mem_strdup(decision->reason);
     plugin->details = json_incref(decision->details);
+    plugin->verdict = json_incref(decision->verdict);
     plugin->environment = mem_strdup(environment);
     plugin->wheel = mem_strdup(wheel_path);
     plugin->probe = json_incref(report);

@@ -295,7 +295,9 @@ install_check(struct install_job *job, struct error *err)
 static int
 install_requires(struct install_job *job, struct error *err)
 {
+    int               rc;
     char             *requirement;
+    bool              is_known;
     const char       *specifier;
     struct command   *command;
 
@@ -303,6 +305,13 @@ install_requires(struct install_job *job, struct error *err)
 
     if (specifier[strspn(specifier, " ")] == '\0' || job->request->force) {
         return install_decide(job, err);
+    }
+
+    rc = install_check_mint(job->installer, specifier, &job->wheel, &is_known,
+                            err);
+
+    if (is_known) {
+        return rc == 0 ? install_decide(job, err) : rc;
     }
 
     requirement = mem_printf("mint-sdk%s", specifier);
@@ -330,11 +339,7 @@ install_requires_done(void *ctx, const struct command_result *result)
         rc = install_decide(job, &err);
 
     } else if (uv_is_conflict(result)) {
-        rc = error_set(&err, MINT_ERR_CONFLICT,
-                       "%s %s needs MINT %s and this platform is %s",
-                       job->wheel.plugin_name, job->wheel.version, specifier,
-                       job->installer->tools.config
-                       ->environments.platform_version);
+        rc = install_refuse_mint(job->installer, specifier, &job->wheel, &err);
 
     } else if (result->error.code == 0 && result->exit_code == 2) {
         rc = error_set(&err, MINT_ERR_INVALID, "%s: manifest.json: plugin."
@@ -374,6 +379,7 @@ install_decide(struct install_job *job, struct error *err)
     input.work = job->work;
     input.platform = job->installer->platform;
     input.core_lock = job->installer->core_lock;
+    input.inventory = &job->installer->inventory;
     input.others = job->others;
     input.other_count = job->other_count;
 

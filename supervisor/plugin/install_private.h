@@ -10,6 +10,7 @@
 #include "supervisor/plugin/bundle.h"
 #include "supervisor/plugin/decision.h"
 #include "supervisor/plugin/install.h"
+#include "supervisor/plugin/inventory.h"
 #include "supervisor/plugin/toolset.h"
 #include "supervisor/plugin/wheel.h"
 
@@ -37,6 +38,7 @@ struct installer {
     struct toolset           tools;
 
     char                    *platform;      /* environment, or NULL */
+    struct inventory         inventory;     /* of it */
     char                    *core_lock;     /* path */
 
     struct install_request  *first;         /* the one under way */
@@ -81,6 +83,12 @@ int install_check_names(struct installer *installer,
 int install_check_same(struct installer *installer,
     const struct bundle *bundle, const struct wheel *wheel,
     const struct plugin *old, bool *is_same, struct error *err);
+
+/* is this platform what the bundle requires?  !*is_known: uv has to tell */
+int install_check_mint(struct installer *installer, const char *specifier,
+    const struct wheel *wheel, bool *is_known, struct error *err);
+int install_refuse_mint(struct installer *installer, const char *specifier,
+    const struct wheel *wheel, struct error *err);
 
 /* fills *plugin for the registry out of what installing has found out */
 void install_fill(struct plugin *plugin, const struct wheel *wheel,

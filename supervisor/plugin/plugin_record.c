@@ -100,6 +100,10 @@ plugin_record_encode(const struct plugin *plugin, const char *environment)
                             plugin_record_encode(plugin->former, NULL));
     }
 
+    if (plugin->verdict != NULL) {
+        json_object_set(record, "verdict", plugin->verdict);
+    }
+
     return record;
 }
 
@@ -250,6 +254,7 @@ plugin_record_numbers(const json_t *record, struct plugin *out,
     out->is_stopped = json_is_true(json_object_get(record, "stopped"));
     out->details = json_incref(json_object_get(record, "details"));
     out->probe = json_incref(json_object_get(record, "probe"));
+    out->verdict = json_incref(json_object_get(record, "verdict"));
 
     return 0;
 }
@@ -358,6 +363,7 @@ plugin_clear(struct plugin *plugin)
     }
 
     json_decref(plugin->details);
+    json_decref(plugin->verdict);
     json_decref(plugin->probe);
     plugin_free(&plugin->former);
     free(plugin->error);

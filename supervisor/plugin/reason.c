@@ -84,11 +84,35 @@ reason_first_clash(const struct reason_input *in)
 }
 
 
+/* the engine knows who asks for what; without it, what is installed and by
+   whom it is needed */
+
+static bool
+reason_clash(const struct reason_input *in, struct strbuf *out)
+{
+    const struct requirement  *requirement;
+
+    if (in->clash != NULL) {
+        clash_write(in->clash, out);
+        return true;
+    }
+
+    requirement = reason_first_clash(in);
+
+    if (requirement == NULL) {
+        return false;
+    }
+
+    strbuf_puts(out, "it needs ");
+    requirement_clash(requirement, in->scene, out);
+
+    return true;
+}
+
+
 static void
 reason_shared(const struct reason_input *in, struct strbuf *out)
 {
-    const struct requirement  *clash;
-
     if (in->force != REASON_FORCED_SHARED) {
         strbuf_puts(out, "shared because everything it needs fits the "
                     "platform environment");
@@ -103,14 +127,10 @@ reason_shared(const struct reason_input *in, struct strbuf *out)
         return;
     }
 
-    clash = reason_first_clash(in);
+    strbuf_puts(out, ", although ");
 
-    if (clash != NULL) {
-        strbuf_puts(out, ", although it needs ");
-        requirement_clash(clash, in->scene, out);
-
-    } else {
-        strbuf_printf(out, ", although its packages do not fit: %s",
+    if (!reason_clash(in, out)) {
+        strbuf_printf(out, "its packages do not fit: %s",
                       in->conflict != NULL ? in->conflict : "");
     }
 }
@@ -119,22 +139,15 @@ reason_shared(const struct reason_input *in, struct strbuf *out)
 static void
 reason_isolated(const struct reason_input *in, struct strbuf *out)
 {
-    const struct requirement  *clash;
-
     if (in->force == REASON_FORCED_ISOLATED) {
         strbuf_puts(out, "isolated because plugins.forceIsolated names it");
         return;
     }
 
-    clash = reason_first_clash(in);
+    strbuf_puts(out, "isolated because ");
 
-    if (clash != NULL) {
-        strbuf_puts(out, "isolated because it needs ");
-        requirement_clash(clash, in->scene, out);
-
-    } else {
-        strbuf_printf(out, "isolated because its packages do not fit the "
-                      "shared environment: %s",
-                      in->conflict != NULL ? in->conflict : "");
+    if (!reason_clash(in, out)) {
+        strbuf_printf(out, "its packages do not fit the shared environment: "
+                      "%s", in->conflict != NULL ? in->conflict : "");
     }
 }

@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "supervisor/plugin/clash.h"
 #include "supervisor/plugin/requirement.h"
 
 
@@ -24,6 +25,7 @@ struct reason_input {
     enum reason_force                force;
     bool                             overridden;    /* forced against uv */
     const char                      *conflict;      /* uv's words, or NULL */
+    const struct clash              *clash;         /* the engine's, or NULL */
     const struct requirement        *requirements;
     size_t                           count;
     const struct requirement_scene  *scene;

@@ -51,6 +51,7 @@ struct plugin {
     enum plugin_mode   mode;
     char              *reason;          /* one sentence: why this mode */
     json_t            *details;         /* array of texts, for explain */
+    json_t            *verdict;         /* VERDICT of mint_admin.h, or NULL */
     char              *environment;     /* absolute directory of the venv */
     char              *wheel;           /* absolute path of the kept wheel */
     json_t            *probe;           /* the host's "probed" report */

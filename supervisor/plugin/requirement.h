@@ -34,6 +34,7 @@ struct requirement {
     struct specifier_set       specifiers;
     bool                       has_marker;
     struct marker              marker;
+    bool                       is_valid;
     enum requirement_verdict   verdict;
 };
 

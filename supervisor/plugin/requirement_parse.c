@@ -111,6 +111,8 @@ requirement_parse(struct requirement *out, const char *text,
     reader.err = err;
     rc = requirement_read(&reader);
 
+    out->is_valid = rc == 0;
+
     if (out->name == NULL) {
         out->name = mem_strdup("");
     }

@@ -305,24 +305,6 @@ uv_sync_command(const struct uv *uv, const char *directory, const char *lock,
 }
 
 
-struct command *
-uv_list_command(const struct uv *uv, const char *directory)
-{
-    struct command  *command;
-
-    command = uv_command(uv, "uv pip list");
-
-    command_add(command, "pip");
-    command_add(command, "list");
-    command_add(command, "--quiet");
-    command_add(command, "--format");
-    command_add(command, "json");
-    uv_add_prefix(uv, command, directory);
-
-    return command;
-}
-
-
 /* its packages without its interpreter: that would run their .pth files, as us
    and unconfined */
 

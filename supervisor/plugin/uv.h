@@ -35,7 +35,6 @@ struct command *uv_compile_command(const struct uv *uv,
 struct command *uv_venv_command(const struct uv *uv, const char *directory);
 struct command *uv_sync_command(const struct uv *uv, const char *directory,
     const char *lock, const struct text_list *find_links);
-struct command *uv_list_command(const struct uv *uv, const char *directory);
 
 /* exit code 0: the requirement (with its marker) is met by what is installed
    in directory, or does not apply there; nothing is changed or fetched */

@@ -92,7 +92,7 @@ fuzz_judge(const struct clash_package *packages, size_t count)
 
     if ((result.verdict == CLASH_FITS)
         != (result.count == 0 && result.doubt == NULL)
-        || (result.verdict == CLASH_CLASHES && !clash->is_certain))
+        || (result.verdict == CLASH_CLASHES && result.count == 0))
     {
         abort();
     }

@@ -265,8 +265,8 @@ fake_run(evutil_socket_t fd, short events, void *ctx)
     } else if (strncmp(job->line, "uv venv:", 8) == 0) {
         fake_venv(job->argv.item[job->argv.count - 1]);
 
-    } else if (strncmp(job->line, "uv pip list:", 12) == 0) {
-        result.output = "[{\"name\":\"mint-sdk\",\"version\":\"1.2.10\"}]\n";
+    } else if (strncmp(job->line, "inventory:", 10) == 0) {
+        fixture_write(job->argv.item[job->argv.count - 1], fake->inventory);
 
     } else if (strncmp(job->line, "rm:", 3) == 0) {
         fs_remove_tree(job->argv.item[job->argv.count - 1], NULL);
@@ -292,6 +292,8 @@ fake_init(struct fake *fake, struct runner *runner, struct event_base *base)
     fake->core = "mint-sdk==1.2.10 \\\n    --hash=sha256:00\n    # via -r x\n"
                  "fastapi==0.165.0 \\\n    --hash=sha256:01\n"
                  "    # via mint-sdk\n";
+    fake->inventory = "{\"interpreter\":" FAKE_INTERPRETER ",\"packages\":["
+                      FAKE_CORE "]}";
 
     runner->ctx = fake;
     runner->start = fake_start;

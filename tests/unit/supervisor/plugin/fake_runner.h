@@ -26,6 +26,13 @@ struct fake_rule {
 #define FAKE_EXIT(code)  ((code) << 8)
 #define FAKE_RULES       8
 
+/* parts of an inventory */
+#define FAKE_INTERPRETER  "{\"python_version\":\"3.12\",\"sys_platform\":" \
+    "\"linux\",\"python_full_version\":\"3.12.3\"}"
+#define FAKE_CORE  "{\"name\":\"mint-sdk\",\"version\":\"1.2.10\"," \
+    "\"requires\":[\"fastapi>=0.100\"]}," \
+    "{\"name\":\"fastapi\",\"version\":\"0.165.0\",\"requires\":[]}"
+
 
 struct fake {
     struct event_base  *base;
@@ -40,6 +47,7 @@ struct fake {
     const char         *isolated;
     const char         *platform;
 
+    const char         *inventory;  /* of each environment */
     const char         *prefix;     /* of the probed plugin */
     const char         *report;     /* instead of the whole report */
 };

@@ -36,6 +36,11 @@ static const char *const  requires[] = {
     "pytest; extra == 'dev'", NULL
 };
 
+static const char *const  old_fastapi[] = { "fastapi<0.130", NULL };
+static const char *const  old_tabulate[] = { "tabulate<0.9", NULL };
+
+static const char *const  *needs = requires;    /* of what is made */
+
 
 static char *
 make(const char *name, const char *version)
@@ -44,7 +49,7 @@ make(const char *name, const char *version)
 
     distribution = mem_printf("mint-plugin-%s", name);
     wheel = fixture_wheel(world.directory, distribution, version, name,
-                          requires, "class Plugin: pass\n");
+                          needs, "class Plugin: pass\n");
     path = fixture_bundle(world.directory, distribution, version, wheel,
                           ">=1.2.0b1");
     free(distribution);
@@ -80,20 +85,22 @@ teardown(void)
 }
 
 
+/* the bundle again, with other requirements */
+
+static void
+make_needing(const char *const *other)
+{
+    free(bundle);
+    needs = other;
+    bundle = make("x", "0.1.0");
+    needs = requires;
+}
+
+
 static void
 forget_calls(void)
 {
     text_list_clear(&fake.calls);
-}
-
-
-/* uv would answer so for a package that is not installed */
-
-static void
-nothing_but_core(void)
-{
-    fake.rules[0].match = "-- colorama";
-    fake.rules[0].wait_status = FAKE_EXIT(0);
 }
 
 
@@ -103,7 +110,7 @@ START_TEST(test_prepare_order)
 
     static const char *const  order[] = {
         "uv pip compile: ", "uv venv: ", "uv pip sync: ", "compile: ",
-        "uv pip list: ", "chmod: /bin/chmod -R a+rX,go-w", "import check: ",
+        "inventory: ", "chmod: /bin/chmod -R a+rX,go-w", "import check: ",
         "sync: /bin/sync --file-system"
     };
 
@@ -151,12 +158,28 @@ START_TEST(test_another_core)
 END_TEST
 
 
+static void
+check_verdict(const char *engine, const char *doubt, const char *resolver)
+{
+    json_t      *verdict;
+    const char  *text;
+
+    verdict = world.plugin->verdict;
+    ck_assert_str_eq(json_string_value(json_object_get(verdict, "resolver")),
+                     resolver);
+    verdict = json_object_get(verdict, "engine");
+    ck_assert_str_eq(json_string_value(json_object_get(verdict, "verdict")),
+                     engine);
+    text = json_string_value(json_object_get(verdict, "doubt"));
+    ck_assert_str_eq(text != NULL ? text : "", doubt);
+}
+
+
 START_TEST(test_shared)
 {
     char  *texts;
 
     forget_calls();
-    nothing_but_core();
     ck_assert_msg(world_install(&world, bundle, false) == 0, "%s",
                   world.err.text);
 
@@ -189,12 +212,10 @@ START_TEST(test_shared)
     ck_assert_uint_eq(fake_called(&fake, "probe uid=60706"), 1);
     ck_assert_uint_eq(fake_called(&fake, "isolated"), 0);
 
-    /* requires_mint and one judgement each, none for what is not installed */
+    /* what the engine can tell nobody else is asked, not even requires_mint */
 
-    ck_assert_uint_eq(fake_called(&fake, "-- mint-sdk>=1.2.0b1 "), 1);
-    ck_assert_uint_eq(fake_called(&fake, "--dry-run"), 4);
-    ck_assert_uint_eq(fake_called(&fake, "-- tabulate"), 0);
-    ck_assert_uint_eq(fake_called(&fake, "-- pytest"), 0);
+    ck_assert_uint_eq(fake_called(&fake, "--dry-run"), 0);
+    check_verdict("unknown", "tabulate is not installed yet", "fits");
 
     world_settle(&world);
     ck_assert_uint_eq(world_count(&world, "bundles", ".tmp-"), 0);
@@ -205,7 +226,6 @@ END_TEST
 START_TEST(test_probe_environment)
 {
     forget_calls();
-    nothing_but_core();
     fake.rules[1].match = "probe:";
     fake.rules[1].wait_status = FAKE_EXIT(1);
     fake.rules[1].output = "Traceback\nImportError: libfoo.so\n";
@@ -245,17 +265,6 @@ static const struct {
     int                code;
     const char        *says;
 } failures[] = {
-    { { "-- mint-sdk>=1.2.0b1 ", FAKE_EXIT(1), NO_SOLUTION, false, false },
-      MINT_ERR_CONFLICT, "x 0.1.0 needs MINT >=1.2.0b1 and this platform is "
-      "1.2.10" },
-    { { "-- mint-sdk>=1.2.0b1 ", FAKE_EXIT(2), "error: Failed to parse",
-        false, false }, MINT_ERR_INVALID, "Invalid .mint bundle: " },
-    { { "-- mint-sdk>=1.2.0b1 ", FAKE_EXIT(101), "", false, false },
-      MINT_ERR_INVALID, "could not be judged" },
-    { { "-- fastapi", FAKE_EXIT(2), "error: bad", false, false },
-      MINT_ERR_INVALID, "\"fastapi<0.200\" cannot be judged: bad" },
-    { { "-- fastapi", 0, "", true, false },
-      MINT_ERR_TIMEOUT, "was not finished after 60 s" },
     { { "shared.lock", FAKE_EXIT(2),
         "error: Failed to fetch: https://i/x\n  cause: tcp connect error\n",
         false, false }, MINT_ERR_UNAVAILABLE,
@@ -275,8 +284,13 @@ static const struct {
       "Failed to install: x" },
     { { "uv pip sync", FAKE_EXIT(1), "error: Hash mismatch for `x==1`\n",
         false, false }, MINT_ERR_INVALID, "Hash mismatch" },
-    { { "uv pip list", FAKE_EXIT(0), "nonsense", false, false },
-      MINT_ERR_PROTOCOL, "not understood" },
+    { { "inventory:", FAKE_EXIT(0), "", false, false },
+      MINT_ERR_NOT_FOUND, "mint-packages.json" },
+    { { "inventory:", FAKE_EXIT(1), "Traceback\n  x\nKeyError: no\n", false,
+        false }, MINT_ERR_PROTOCOL, "could not be listed: KeyError: no" },
+    { { "inventory:", FAKE_EXIT(1),
+        "OSError: [Errno 28] No space left on device\n", false, false },
+      MINT_ERR_FULL, "the disk is full" },
     { { "chmod", FAKE_EXIT(1), "chmod: no", false, false },
       MINT_ERR_INVALID, "opened to plugins" },
     { { "import check", FAKE_EXIT(1),
@@ -296,7 +310,6 @@ static const struct {
 
 START_TEST(test_failures)
 {
-    nothing_but_core();
     fake.rules[1] = failures[_i].rule;
 
     ck_assert_int_eq(world_install(&world, bundle, false), failures[_i].code);
@@ -309,6 +322,56 @@ START_TEST(test_failures)
     fake.rules[1].match = NULL;
     ck_assert_msg(world_install(&world, bundle, false) == 0, "%s",
                   world.err.text);
+}
+END_TEST
+
+
+/* an environment from before there were inventories: uv is asked */
+
+static const struct {
+    struct fake_rule   rule;
+    int                code;
+    const char        *says;
+} judgements[] = {
+    { { "-- mint-sdk>=1.2.0b1 ", FAKE_EXIT(1), NO_SOLUTION, false, false },
+      MINT_ERR_CONFLICT, "x 0.1.0 needs MINT >=1.2.0b1 and this platform is "
+      "1.2.10" },
+    { { "-- mint-sdk>=1.2.0b1 ", FAKE_EXIT(2), "error: Failed to parse",
+        false, false }, MINT_ERR_INVALID, "Invalid .mint bundle: " },
+    { { "-- mint-sdk>=1.2.0b1 ", FAKE_EXIT(101), "", false, false },
+      MINT_ERR_INVALID, "could not be judged" },
+    { { "-- colorama", FAKE_EXIT(2), "error: bad", false, false },
+      MINT_ERR_INVALID, "\"colorama>=1; sys_platform == 'win32'\" cannot be "
+      "judged: bad" },
+    { { "-- colorama", 0, "", true, false },
+      MINT_ERR_TIMEOUT, "was not finished after 60 s" },
+};
+
+
+START_TEST(test_no_inventory)
+{
+    char  *path;
+
+    path = mem_printf("%s/mint-packages.json",
+                      installer_platform_environment(world.installer));
+    ck_assert_int_eq(unlink(path), 0);
+    free(path);
+    world_restart(&world);
+    ck_assert_int_eq(world_prepare(&world), 0);
+
+    fake.rules[0] = judgements[_i].rule;
+    ck_assert_int_eq(world_install(&world, bundle, false),
+                     judgements[_i].code);
+    ck_assert_msg(strstr(world.err.text, judgements[_i].says) != NULL, "%s",
+                  world.err.text);
+    is_unchanged();
+
+    forget_calls();
+    fake.rules[0].match = NULL;
+    ck_assert_int_eq(world_install(&world, bundle, false), 0);
+    ck_assert_uint_eq(fake_called(&fake, "--dry-run"), 2);
+    check_verdict("unknown", "the shared environment does not say what is "
+                  "installed in it", "fits");
 }
 END_TEST
 
@@ -342,7 +405,6 @@ static const struct {
 
 START_TEST(test_reports)
 {
-    nothing_but_core();
     fake.report = reports[_i].report;
 
     ck_assert_int_eq(world_install(&world, bundle, false), MINT_ERR_INVALID);
@@ -370,7 +432,6 @@ must_not_answer(void *ctx, const struct error *err, struct plugin *plugin,
 
 START_TEST(test_cancel)
 {
-    nothing_but_core();
     world_settle(&world);
     forget_calls();
     fake.break_at = (size_t) _i;
@@ -390,37 +451,57 @@ START_TEST(test_cancel)
 END_TEST
 
 
+#define FASTAPI_CLASHES  "x 0.1.0 needs fastapi<0.130; the platform's core " \
+    "has fastapi 0.165.0, required (fastapi>=0.100) by the platform through " \
+    "its dependency mint-sdk[server]==1.2.10"
+
+
 START_TEST(test_clash_with_core)
 {
-    nothing_but_core();
-    fake.rules[1].match = "-- fastapi";
+    make_needing(old_fastapi);
+    fake.rules[1].match = "shared.lock";
     fake.rules[1].wait_status = FAKE_EXIT(1);
     fake.rules[1].output = NO_SOLUTION;
-    fake.rules[2].match = "shared.lock";
-    fake.rules[2].wait_status = FAKE_EXIT(1);
-    fake.rules[2].output = NO_SOLUTION;
     fake.isolated = "mint-sdk==1.2.10\nfastapi==0.129.0\n";
 
     ck_assert_int_eq(world_install(&world, bundle, false), 0);
     ck_assert_int_eq(world.plugin->mode, PLUGIN_ISOLATED);
-    ck_assert_str_eq(world.plugin->reason, "isolated because it needs "
-                     "fastapi<0.200 and the platform's core has fastapi "
-                     "0.165.0");
+    ck_assert_str_eq(world.plugin->reason, "isolated because "
+                     FASTAPI_CLASHES);
     ck_assert_str_eq(json_string_value(json_array_get(world.plugin->details,
-                                                      3)),
-                     "fastapi<0.200: clash with 0.165.0 in the platform's "
+                                                      0)),
+                     "fastapi<0.130: clash with 0.165.0 in the platform's "
                      "core; its own environment has 0.129.0");
+    check_verdict("clashes", "", "clashes");
     ck_assert_ptr_nonnull(strstr(world.plugin->environment, "/x-1"));
     ck_assert_ptr_nonnull(strstr(installer_platform_environment(
                                      world.installer), "platform-1"));
     ck_assert_uint_eq(fake_called(&fake, "isolated.lock -c"), 0);
+
+    /* kept, as all that is known of a plugin */
+
+    world_restart(&world);
+    ck_assert_int_eq(world_prepare(&world), 0);
+    world.plugin = registry_find(world.registry, "x");
+    check_verdict("clashes", "", "clashes");
+}
+END_TEST
+
+
+/* the resolver is believed, whatever the engine says */
+
+START_TEST(test_disagreement)
+{
+    make_needing(old_fastapi);
+    ck_assert_int_eq(world_install(&world, bundle, false), 0);
+    ck_assert_int_eq(world.plugin->mode, PLUGIN_SHARED);
+    check_verdict("clashes", "", "fits");
 }
 END_TEST
 
 
 START_TEST(test_transitive_clash)
 {
-    nothing_but_core();
     fake.rules[1].match = "shared.lock";
     fake.rules[1].wait_status = FAKE_EXIT(1);
     fake.rules[1].output = NO_SOLUTION;
@@ -439,22 +520,25 @@ START_TEST(test_clash_with_plugin)
 {
     char  *other;
 
-    nothing_but_core();
+    fake.inventory = "{\"interpreter\":" FAKE_INTERPRETER ",\"packages\":["
+        FAKE_CORE ",{\"name\":\"mint_plugin_x\",\"version\":\"0.1.0\","
+        "\"requires\":[\"tabulate>=0.9\"]},{\"name\":\"tabulate\","
+        "\"version\":\"0.9.0\",\"requires\":[]}]}";
     ck_assert_int_eq(world_install(&world, bundle, false), 0);
 
+    needs = old_tabulate;
     other = make("y", "1.0");
+    needs = requires;
     fake.prefix = "/y";
-    fake.rules[1].match = "-- tabulate";
-    fake.rules[1].wait_status = FAKE_EXIT(1);
-    fake.rules[1].output = NO_SOLUTION;
     fake.rules[2].match = "shared.lock";
     fake.rules[2].wait_status = FAKE_EXIT(1);
     fake.rules[2].output = NO_SOLUTION;
 
     ck_assert_int_eq(world_install(&world, other, false), 0);
-    ck_assert_str_eq(world.plugin->reason, "isolated because it needs "
-                     "tabulate>=0.9 and the shared environment has tabulate "
-                     "0.9.0 (needed by x)");
+    ck_assert_str_eq(world.plugin->reason, "isolated because y 1.0 needs "
+                     "tabulate<0.9; the shared environment has tabulate "
+                     "0.9.0, required (tabulate>=0.9) by x 0.1.0");
+    check_verdict("clashes", "", "clashes");
     ck_assert_uint_eq(world.plugin->uid, 60707);
     ck_assert_ptr_nonnull(strstr(registry_find(world.registry, "x")
                                  ->environment, "/platform-2"));
@@ -472,6 +556,7 @@ START_TEST(test_clash_with_plugin)
     ck_assert_str_eq(world.plugin->reason, "shared because everything it "
                      "needs fits the platform environment (moves tabulate "
                      "from 0.9.0 to 0.9.5)");
+    check_verdict("fits", "", "fits");
     ck_assert_str_eq(world.replaced, "1.0");
     ck_assert_uint_eq(fake_called(&fake, "mint_plugin_y uid=60707"), 1);
     ck_assert_uint_eq(fake_called(&fake, "mint_plugin_x uid=60706"), 1);
@@ -487,7 +572,6 @@ START_TEST(test_forced_isolated)
 {
     char  *names[] = { (char []) { "x" } };
 
-    nothing_but_core();
     world.config.plugins.force_isolated.item = names;
     world.config.plugins.force_isolated.count = 1;
 
@@ -503,12 +587,9 @@ START_TEST(test_forced_shared)
 {
     char  *names[] = { (char []) { "mint_plugin.x" } }, *other;
 
-    nothing_but_core();
     world.config.plugins.force_shared.item = names;
     world.config.plugins.force_shared.count = 1;
-    fake.rules[1].match = "-- fastapi";
-    fake.rules[1].wait_status = FAKE_EXIT(1);
-    fake.rules[1].output = NO_SOLUTION;
+    make_needing(old_fastapi);
 
     /* uv refuses even with the pins of the others: an error, not isolated */
 
@@ -527,15 +608,13 @@ START_TEST(test_forced_shared)
     ck_assert_int_eq(world_install(&world, bundle, false), 0);
     ck_assert_int_eq(world.plugin->mode, PLUGIN_SHARED);
     ck_assert_str_eq(world.plugin->reason, "shared because "
-                     "plugins.forceShared names it, although it needs "
-                     "fastapi<0.200 and the platform's core has fastapi "
-                     "0.165.0");
+                     "plugins.forceShared names it, although "
+                     FASTAPI_CLASHES);
 
     /* its conflict is not held against the next one */
 
     other = make("y", "1.0");
     fake.prefix = "/y";
-    fake.rules[1].match = NULL;
     ck_assert_int_eq(world_install(&world, other, false), 0);
     ck_assert_str_eq(world.plugin->reason, "shared because everything it "
                      "needs fits the platform environment");
@@ -545,6 +624,8 @@ START_TEST(test_forced_shared)
 
     other = make("y", "2.0");
     fake.rules[1].match = "unforced.lock";
+    fake.rules[1].wait_status = FAKE_EXIT(1);
+    fake.rules[1].output = NO_SOLUTION;
     ck_assert_int_eq(world_install(&world, other, false), 0);
     ck_assert_int_eq(world.plugin->mode, PLUGIN_ISOLATED);
     free(other);
@@ -556,7 +637,6 @@ END_TEST
 
 START_TEST(test_lost_platform)
 {
-    nothing_but_core();
     ck_assert_int_eq(world_install(&world, bundle, false), 0);
     world_settle(&world);
     ck_assert_int_eq(fs_remove_tree(world.plugin->environment, NULL), 0);
@@ -577,7 +657,6 @@ END_TEST
 
 START_TEST(test_new_core_conflict)
 {
-    nothing_but_core();
     ck_assert_int_eq(world_install(&world, bundle, false), 0);
 
     free(world.config.environments.platform_version);
@@ -617,7 +696,6 @@ START_TEST(test_same_version)
 {
     struct plugin  *plugin;
 
-    nothing_but_core();
     ck_assert_int_eq(world_install(&world, bundle, false), 0);
     plugin = world.plugin;
 
@@ -646,7 +724,6 @@ START_TEST(test_same_version_other_contents)
     char           *old, *wheel, *other;
     struct plugin  *plugin;
 
-    nothing_but_core();
     ck_assert_int_eq(world_install(&world, bundle, false), 0);
     plugin = world.plugin;
     old = mem_strdup(plugin->wheel);
@@ -685,7 +762,6 @@ START_TEST(test_failed_upgrade)
 {
     char  *newer, *environment;
 
-    nothing_but_core();
     ck_assert_int_eq(world_install(&world, bundle, false), 0);
     environment = mem_strdup(world.plugin->environment);
 
@@ -713,7 +789,6 @@ START_TEST(test_names_taken)
 {
     char  *wheel;
 
-    nothing_but_core();
     ck_assert_int_eq(world_install(&world, bundle, false), 0);
 
     wheel = fixture_wheel(world.directory, "another", "1.0", "x", requires,
@@ -798,7 +873,6 @@ START_TEST(test_queue)
 {
     uintptr_t  i;
 
-    nothing_but_core();
 
     for (i = 0; i < 3; i++) {
         installer_install(world.installer, bundle, i == 2, NULL, count_answer,
@@ -826,7 +900,6 @@ START_TEST(test_collect)
 {
     char  *newer;
 
-    nothing_but_core();
     newer = make("x", "0.2.0");
     ck_assert_int_eq(world_install(&world, bundle, false), 0);
     ck_assert_int_eq(world_install(&world, newer, false), 0);
@@ -880,7 +953,6 @@ START_TEST(test_lost_environment)
     char            *path;
     struct plugin   *plugin;
 
-    nothing_but_core();
     fake.rules[1].match = "shared.lock";
     fake.rules[1].wait_status = FAKE_EXIT(1);
     fake.rules[1].output = NO_SOLUTION;
@@ -932,7 +1004,6 @@ START_TEST(test_secrets)
     ck_assert_int_eq(world_prepare(&world), 0);
     world_settle(&world);
 
-    nothing_but_core();
     fake.rules[1].match = "shared.lock";
     fake.rules[1].wait_status = FAKE_EXIT(2);
     fake.rules[2].match = "rm:";
@@ -971,8 +1042,11 @@ install_suite(void)
                         sizeof(failures) / sizeof(failures[0]));
     tcase_add_loop_test(tcase, test_reports, 0,
                         sizeof(reports) / sizeof(reports[0]));
-    tcase_add_loop_test(tcase, test_cancel, 1, 13);
+    tcase_add_loop_test(tcase, test_no_inventory, 0,
+                        sizeof(judgements) / sizeof(judgements[0]));
+    tcase_add_loop_test(tcase, test_cancel, 1, 10);
     tcase_add_test(tcase, test_clash_with_core);
+    tcase_add_test(tcase, test_disagreement);
     tcase_add_test(tcase, test_transitive_clash);
     tcase_add_test(tcase, test_clash_with_plugin);
     tcase_add_test(tcase, test_forced_isolated);

@@ -134,6 +134,33 @@ nothing_changes_by(size_t i)
 }
 
 
+static void
+check_reason(const char *part)
+{
+    ck_assert_msg(strstr(world.plugin->reason, part) != NULL, "%s",
+                  world.plugin->reason);
+}
+
+
+/* with the real uv beside it */
+
+static void
+check_verdicts(const char *engine, const char *resolver)
+{
+    char    *text;
+    json_t  *verdict;
+
+    verdict = world.plugin->verdict;
+    text = json_dumps(verdict, 0);
+    ck_assert_msg(strcmp(json_string_value(json_object_get(
+                             json_object_get(verdict, "engine"), "verdict")),
+                         engine) == 0, "%s", text);
+    ck_assert_msg(strcmp(json_string_value(json_object_get(verdict,
+                             "resolver")), resolver) == 0, "%s", text);
+    free(text);
+}
+
+
 START_TEST(test_life)
 {
     char           *a, *b, *c, *platform, *path;
@@ -189,6 +216,7 @@ START_TEST(test_life)
     ck_assert_uint_eq(world.added, 1);
     ck_assert_ptr_null(world.replaced);
     ck_assert_uint_eq(json_array_size(first->details), 2);
+    check_verdicts("unknown", "fits");
 
     path = mem_printf("%s/bin/python", first->environment);
     ck_assert_int_eq(access(path, X_OK), 0);
@@ -203,18 +231,18 @@ START_TEST(test_life)
     b = make("b", "0.1.0", old_tabulate, SOURCE("b"));
     install(b);
     ck_assert_int_eq(world.plugin->mode, PLUGIN_ISOLATED);
-    ck_assert_msg(strncmp(world.plugin->reason, "isolated because it needs "
-                          "tabulate<0.9 and the shared environment has "
-                          "tabulate 0.", 80) == 0
-                  && strstr(world.plugin->reason, "(needed by a)") != NULL,
-                  "%s", world.plugin->reason);
+    check_reason("isolated because b 0.1.0 needs tabulate<0.9; the shared "
+                 "environment has tabulate 0.");
+    check_reason(", required (tabulate>=0.9) by a 0.1.0");
+    check_verdicts("clashes", "clashes");
 
     c = make("c", "0.1.0", old_fastapi, SOURCE("c"));
     install(c);
     ck_assert_int_eq(world.plugin->mode, PLUGIN_ISOLATED);
-    ck_assert_msg(strncmp(world.plugin->reason, "isolated because it needs "
-                          "fastapi<0.130 and the platform's core has fastapi ",
-                          76) == 0, "%s", world.plugin->reason);
+    check_reason("isolated because c 0.1.0 needs fastapi<0.130; the platform's "
+                 "core has fastapi ");
+    check_reason(" by the platform through its dependency mint-sdk[server]==");
+    check_verdicts("clashes", "clashes");
     platform = mem_strdup(installer_platform_environment(world.installer));
     ck_assert_str_eq(first->environment, platform);
 
@@ -228,6 +256,7 @@ START_TEST(test_life)
     b = make("b", "0.2.0", new_tabulate, SOURCE("b"));
     install(b);
     ck_assert_int_eq(world.plugin->mode, PLUGIN_SHARED);
+    check_verdicts("fits", "fits");
     ck_assert_str_eq(world.replaced, "0.1.0");
     ck_assert_str_eq(world.plugin->version, "0.2.0");
     ck_assert_uint_eq(world.changed, 1);

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: MIT
+"""inventory.py DIRECTORY OUTPUT: what is installed in an environment, what it
+requires, and what markers see of the interpreter, as JSON.
+
+Run with -I -S by the interpreter that the environment is made from: no code of
+a package, not even a .pth file, is run."""
+
+import email.parser
+import json
+import os
+import pathlib
+import platform
+import sys
+import sysconfig
+
+
+def text(value):
+    """What JSON can carry, whatever a package has written."""
+    value = str(value).replace("\0", "?")
+    return value.encode("utf-8", "replace").decode("utf-8")
+
+
+def full_version(info):
+    """As packaging has it: 3.13.0, 3.14.0b1."""
+    version = f"{info.major}.{info.minor}.{info.micro}"
+    if info.releaselevel != "final":
+        version += f"{info.releaselevel[0]}{info.serial}"
+    return version
+
+
+def interpreter():
+    return {
+        "implementation_name": sys.implementation.name,
+        "implementation_version": full_version(sys.implementation.version),
+        "os_name": os.name,
+        "platform_machine": platform.machine(),
+        "platform_python_implementation": platform.python_implementation(),
+        "platform_release": platform.release(),
+        "platform_system": platform.system(),
+        "platform_version": platform.version(),
+        "python_full_version": platform.python_version(),
+        "python_version": ".".join(platform.python_version_tuple()[:2]),
+        "sys_platform": sys.platform,
+    }
+
+
+def places(directory):
+    """The site-packages of an environment, which is not activated here."""
+    variables = {"base": directory, "platbase": directory}
+    return {os.path.realpath(sysconfig.get_path(name, "venv", variables))
+            for name in ("purelib", "platlib")}
+
+
+def package(folder):
+    """requires is null where METADATA cannot be made out.  What stands below
+    its head is the description, which may be long."""
+    name, _, version = folder.name.removesuffix(".dist-info").partition("-")
+    try:
+        lines = (folder / "METADATA").read_text("utf-8", "replace")
+    except OSError:
+        return {"name": text(name), "version": text(version),
+                "requires": None}
+    head = email.parser.HeaderParser().parsestr(lines.partition("\n\n")[0])
+    return {"name": text(head["Name"] or name),
+            "version": text(head["Version"] or version),
+            "requires": [text(one) for one in
+                         head.get_all("Requires-Dist") or []]}
+
+
+def main(directory, output):
+    packages = [package(folder) for place in sorted(places(directory))
+                for folder in sorted(pathlib.Path(place).glob("*.dist-info"))]
+    with open(output, "w", encoding="utf-8") as file:
+        json.dump({"interpreter": interpreter(), "packages": packages}, file,
+                  separators=(",", ":"))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

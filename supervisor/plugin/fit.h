@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The quick verdict on a wheel: clash_judge() with the shared environment, its
+ * plugins and the platform's core as its input, and single requirements judged
+ * in the same way.
+ */
+
+#ifndef SUPERVISOR_PLUGIN_FIT_H
+#define SUPERVISOR_PLUGIN_FIT_H
+
+#include "supervisor/plugin/clash.h"
+#include "supervisor/plugin/inventory.h"
+#include "supervisor/plugin/requirement.h"
+#include "supervisor/plugin/wheel.h"
+
+
+/* must outlive the fit */
+struct fit_input {
+    const struct wheel              *wheel;
+    const char                      *wheel_path;    /* where it is kept */
+    const char                      *sdk_version;
+    const struct inventory          *inventory;     /* of the environment */
+    const struct requirement_scene  *scene;
+};
+
+
+struct fit {
+    char                   *platform;       /* requirement */
+    struct clash_package    newcomer;
+    struct clash_package   *packages;
+    struct strbuf           doubt;
+    struct clash_input      input;
+    struct clash_result     result;
+};
+
+
+/* zero-initialise */
+void fit_judge(struct fit *out, const struct fit_input *in);
+void fit_clear(struct fit *fit);
+
+/*
+ * Sets the verdict of a requirement that is met, or not met, beyond doubt, by
+ * the installed version (NULL: none); leaves it OPEN otherwise.
+ */
+void fit_requirement(struct requirement *requirement,
+    const struct marker_environment *interpreter, const char *installed);
+
+#endif /* SUPERVISOR_PLUGIN_FIT_H */
