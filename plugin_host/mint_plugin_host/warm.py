@@ -16,7 +16,7 @@ import threading
 import time
 from pathlib import Path
 
-from mint_plugin_host import birth, immortal, libc, tls_contexts
+from mint_plugin_host import birth, immortal, libc
 from mint_plugin_host import plugin as plugins
 from mint_plugin_host.report import Reporter, failed, one_line, trace
 from mint_plugin_host.settings import (
@@ -61,8 +61,7 @@ def warm() -> list[str] | None:
         from mint_plugin_host import rehearsal
 
         import_ms = round((time.monotonic() - begin) * 1000)
-        with tls_contexts.stocked():
-            rehearsal.rehearse()
+        rehearsal.rehearse()
         _check_nothing_is_left(fds)
     except BaseException as exc:
         _fail(reporter, exc)

@@ -16,7 +16,6 @@ import random
 import resource
 import secrets
 import signal
-import ssl
 import stat
 import subprocess
 import sys
@@ -28,7 +27,6 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import certifi
 from mint_sdk import AnalysisPlugin, endpoint, job, mint_plugin
 from pydantic import BaseModel, Field
 
@@ -93,20 +91,6 @@ def _words(name: str) -> list[str]:
     return [word.decode() for word in data.split(b"\0") if word]
 
 
-def _tls() -> list[dict[str, Any]]:
-    """Contexts as clients use them; no two are one."""
-    contexts = [ssl.create_default_context(cafile=certifi.where())
-                for _ in range(4)]
-    return [{
-        "certificates": len(context.get_ca_certs()),
-        "verify": [context.verify_mode, context.check_hostname,
-                   context.verify_flags],
-        "options": [context.options, context.minimum_version,
-                    context.maximum_version, context.protocol],
-        "is_again": [context is other for other in contexts],
-    } for context in contexts]
-
-
 def _same() -> dict[str, Any]:
     """Must be equal however the process was started."""
     libc = ctypes.CDLL(None, use_errno=True)
@@ -132,7 +116,6 @@ def _same() -> dict[str, Any]:
             name: list(resource.getrlimit(getattr(resource, name)))
             for name in dir(resource) if name.startswith("RLIMIT_")
         },
-        "tls": _tls(),
         "nice": os.nice(0),
         "path": sys.path,
         "prefix": [sys.prefix, sys.exec_prefix, sys.base_prefix],
