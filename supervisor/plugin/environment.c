@@ -67,6 +67,8 @@ static struct command *environment_list(struct environment_build *build);
 static struct command *environment_chmod(struct environment_build *build);
 static struct command *environment_import(struct environment_build *build);
 static struct command *environment_flush(struct environment_build *build);
+static int environment_compiled(struct environment_build *build,
+    const struct command_result *result, struct error *err);
 static int environment_listed(struct environment_build *build,
     const struct command_result *result, struct error *err);
 static int environment_imported(struct environment_build *build,
@@ -94,7 +96,7 @@ static const struct environment_step  environment_steps[] = {
     { "its packages could not be installed", "installing its packages",
       environment_sync, NULL },
     { "its packages could not be compiled", "compiling its packages",
-      environment_compile, NULL },
+      environment_compile, environment_compiled },
     { "its packages could not be listed", NULL,
       environment_list, environment_listed },
     { "its files could not be opened to plugins", NULL,
@@ -334,10 +336,31 @@ environment_compile(struct environment_build *build)
     command_add(command, "-S");
     command_add(command, "-c");
     command_add(command, "import compileall, sys\n"
-                "compileall.compile_dir(sys.argv[1], quiet=2, workers=0)");
+                "compileall.compile_dir(sys.argv[1], quiet=1, workers=0)");
     text_list_printf(&command->argv, "%s/lib", build->temporary);
 
     return command;
+}
+
+
+/*
+ * Some packages have files that are no Python of this version, which is their
+ * business.  What could not be written is missing for good: plugins may not
+ * write there.
+ */
+
+static int
+environment_compiled(struct environment_build *build,
+    const struct command_result *result, struct error *err)
+{
+    (void) build;
+
+    if (command_disk_full(result->output)) {
+        return error_set(err, MINT_ERR_FULL, "its packages could not be "
+                         "compiled: the disk is full");
+    }
+
+    return 0;
 }
 
 

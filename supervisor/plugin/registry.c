@@ -84,7 +84,8 @@ static int
 registry_load(struct registry *registry, struct error *err)
 {
     int            rc;
-    json_t        *root, *next;
+    size_t         i;
+    json_t        *root, *next, *list;
     struct error   why;
     json_error_t   where;
     struct strbuf  text;
@@ -111,6 +112,7 @@ registry_load(struct registry *registry, struct error *err)
     }
 
     next = json_object_get(root, "next_id");
+    list = json_object_get(root, "plugins");
 
     if (json_integer_value(json_object_get(root, "format"))
         != REGISTRY_FORMAT)
@@ -126,8 +128,11 @@ registry_load(struct registry *registry, struct error *err)
 
     } else {
         registry->next_id = (uint32_t) json_integer_value(next);
-        rc = registry_load_plugins(registry, json_object_get(root, "plugins"),
-                                   err);
+        rc = registry_load_plugins(registry, list, err);
+    }
+
+    for (i = 0; i < json_array_size(list); i++) {
+        plugin_record_wipe(json_array_get(list, i));
     }
 
     json_decref(root);

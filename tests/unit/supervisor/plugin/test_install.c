@@ -284,6 +284,9 @@ static const struct {
       "Failed to install: x" },
     { { "uv pip sync", FAKE_EXIT(1), "error: Hash mismatch for `x==1`\n",
         false, false }, MINT_ERR_INVALID, "Hash mismatch" },
+    { { "compileall", FAKE_EXIT(0), "*** Error compiling 'x.py'...\n"
+        "OSError: [Errno 28] No space left on device\n", false, false },
+      MINT_ERR_FULL, "could not be compiled: the disk is full" },
     { { "inventory:", FAKE_EXIT(0), "", false, false },
       MINT_ERR_NOT_FOUND, "mint-packages.json" },
     { { "inventory:", FAKE_EXIT(1), "Traceback\n  x\nKeyError: no\n", false,
