@@ -37,7 +37,7 @@ def test_modes(system: MintSystem) -> None:
         assert plugin["error"] is None
         assert plugin["has_frontend"] is True
         assert [i["pid"] > 0 for i in plugin["instances"]] == [True]
-    environments = {plugins[n]["environment"] for n in plugins}
+    environments = {plugins[n]["environment"] for n in MODES}
     assert len(environments) == 2, "the shared ones share, one has its own"
 
 
