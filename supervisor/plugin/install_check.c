@@ -119,7 +119,9 @@ install_check_mint(struct installer *installer, const char *specifier,
         return 0;
     }
 
-    text = mem_printf("mint-sdk%s", specifier);
+    /* the blank keeps what is no specifier ("2.0") out of the name */
+
+    text = mem_printf("mint-sdk %s", specifier);
     requirement_parse(&requirement, text, NULL);
     fit_requirement(&requirement, &inventory->interpreter,
                     inventory->packages[found].version);

@@ -40,6 +40,7 @@ static const char *const  old_fastapi[] = { "fastapi<0.130", NULL };
 static const char *const  old_tabulate[] = { "tabulate<0.9", NULL };
 
 static const char *const  *needs = requires;    /* of what is made */
+static const char         *wants;               /* its requires_mint */
 
 
 static char *
@@ -51,7 +52,7 @@ make(const char *name, const char *version)
     wheel = fixture_wheel(world.directory, distribution, version, name,
                           needs, "class Plugin: pass\n");
     path = fixture_bundle(world.directory, distribution, version, wheel,
-                          ">=1.2.0b1");
+                          wants);
     free(distribution);
     free(wheel);
 
@@ -64,6 +65,7 @@ setup(void)
 {
     world_open(&world, 60706, 61183);
     fake_init(&fake, &world.runner, world.base);
+    wants = ">=1.2.0b1";
 
     fake.shared = CORE "tabulate==0.9.0 \\\n    --hash=sha256:02\n"
                   "    # via mint-plugin-x\n"
@@ -375,6 +377,36 @@ START_TEST(test_no_inventory)
     ck_assert_uint_eq(fake_called(&fake, "--dry-run"), 2);
     check_verdict("unknown", "the shared environment does not say what is "
                   "installed in it", "fits");
+}
+END_TEST
+
+
+/* what is no specifier behind the name is left to uv, as it always was */
+
+static const struct {
+    const char        *wants;
+    struct fake_rule   rule;
+} odd_wants[] = {
+    { "2.0",
+      { "-- mint-sdk2.0 ", FAKE_EXIT(1), NO_SOLUTION, false, false } },
+    { "-x>=0",
+      { "-- mint-sdk-x>=0 ", FAKE_EXIT(1), NO_SOLUTION, false, false } },
+    { "rc>=0",
+      { "-- mint-sdkrc>=0 ", FAKE_EXIT(1), NO_SOLUTION, false, false } },
+};
+
+
+START_TEST(test_odd_requires_mint)
+{
+    free(bundle);
+    wants = odd_wants[_i].wants;
+    bundle = make("x", "0.1.0");
+
+    fake.rules[0] = odd_wants[_i].rule;
+    ck_assert_int_eq(world_install(&world, bundle, false), MINT_ERR_CONFLICT);
+    ck_assert_msg(strstr(world.err.text, "x 0.1.0 needs MINT ") != NULL, "%s",
+                  world.err.text);
+    is_unchanged();
 }
 END_TEST
 
@@ -1045,6 +1077,8 @@ install_suite(void)
                         sizeof(failures) / sizeof(failures[0]));
     tcase_add_loop_test(tcase, test_reports, 0,
                         sizeof(reports) / sizeof(reports[0]));
+    tcase_add_loop_test(tcase, test_odd_requires_mint, 0,
+                        sizeof(odd_wants) / sizeof(odd_wants[0]));
     tcase_add_loop_test(tcase, test_no_inventory, 0,
                         sizeof(judgements) / sizeof(judgements[0]));
     tcase_add_loop_test(tcase, test_cancel, 1, 10);
