@@ -112,7 +112,8 @@ json_t *clash_encode(const struct clash_result *result);
 
 const char *clash_verdict_name(enum clash_verdict verdict);
 
-/* nobody sees the marker in another way, or with another outcome later */
-bool clash_marker_is_plain(const struct marker *marker);
+/* nobody sees the marker in another way, or with another outcome later; text:
+   what it was read from */
+bool clash_marker_is_plain(const struct marker *marker, const char *text);
 
 #endif /* SUPERVISOR_PLUGIN_CLASH_H */

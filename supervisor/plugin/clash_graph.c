@@ -410,7 +410,7 @@ clash_graph_applies(struct clash_graph *graph, const struct clash_node *node,
         return false;
     }
 
-    if (!clash_marker_is_plain(&requirement->marker)
+    if (!clash_marker_is_plain(&requirement->marker, requirement->whole)
         || marker_evaluate(&requirement->marker, &graph->environment, &applies,
                            NULL) != 0)
     {

@@ -8,6 +8,11 @@
 
 #include <string.h>
 
+#include "supervisor/plugin/marker_private.h"
+
+
+#define CLASH_VERSION_MAX  16           /* bytes: no number overflows */
+
 
 static bool clash_marker_is_false(const struct marker_environment *environment,
     const char *text);
@@ -23,8 +28,56 @@ clash_marker_has(const struct marker_node *node, const char *name, size_t len)
 }
 
 
+/* digits and dots behind an operator that can stand there: others drop what
+   they cannot read, and round what lies between two versions */
+
+static bool
+clash_marker_is_version(const struct marker_node *node)
+{
+    int                   rc;
+    bool                  is_plain;
+    size_t                len;
+    const char           *dot, *wanted;
+    struct strbuf         text;
+    struct specifier_set  set;
+
+    wanted = node->right.text;
+    len = strlen(wanted);
+
+    if (!node->left.is_variable || len > CLASH_VERSION_MAX
+        || strspn(wanted, "0123456789.*") != len)
+    {
+        return false;
+    }
+
+    memset(&text, 0, sizeof(text));
+    strbuf_puts(&text, marker_operator_names[node->operator]);
+    strbuf_puts(&text, wanted);
+    rc = specifier_set_parse_one(&set, text.data, text.len, NULL);
+    strbuf_free(&text);
+
+    if (rc != 0) {
+        return false;
+    }
+
+    /* python_version has two numbers; a third one as a prefix is of no use */
+
+    dot = strchr(wanted, '.');
+    is_plain = strcmp(node->left.text, "python_full_version") == 0
+               || dot == NULL || strchr(dot + 1, '.') == NULL
+               || (node->operator != MARKER_COMPATIBLE
+                   && !set.items[0].is_prefix)
+               || strchr(dot + 1, '.')[1] == '*';
+    specifier_set_clear(&set);
+
+    return is_plain;
+}
+
+
+/* texts have Python's escapes here, and none elsewhere */
+
 bool
-clash_marker_is_plain(const struct marker *marker)
+clash_marker_is_plain(const struct marker *marker, const char *text)
 {
     bool                       is_version, is_extra;
     size_t                     i;
@@ -34,6 +87,10 @@ clash_marker_is_plain(const struct marker *marker)
         "platform_release", "platform_version", "implementation_version",
         "extras", "dependency_groups"
     };
+
+    if (strchr(text, '\\') != NULL) {
+        return false;
+    }
 
     for (i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
         if (marker_names(marker, odd[i])) {
@@ -56,6 +113,7 @@ clash_marker_is_plain(const struct marker *marker)
         if (node->left.is_variable == node->right.is_variable
             || node->operator == MARKER_ARBITRARY
             || (is_extra && node->operator != MARKER_EQUAL)
+            || (is_version && !clash_marker_is_version(node))
             || (node->operator != MARKER_EQUAL
                 && node->operator != MARKER_NOT_EQUAL
                 && is_version != (node->operator > MARKER_NOT_IN)))
@@ -133,7 +191,7 @@ clash_marker_is_false(const struct marker_environment *environment,
     struct marker  marker;
 
     is_false = marker_parse(&marker, text, text + strlen(text), NULL) == 0
-               && clash_marker_is_plain(&marker)
+               && clash_marker_is_plain(&marker, text)
                && marker_evaluate(&marker, environment, &applies, NULL) == 0
                && !applies;
     marker_clear(&marker);

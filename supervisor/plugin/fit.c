@@ -207,7 +207,7 @@ fit_applies(const struct requirement *requirement,
         return 1;
     }
 
-    if (!clash_marker_is_plain(&requirement->marker)
+    if (!clash_marker_is_plain(&requirement->marker, requirement->whole)
         || marker_evaluate(&requirement->marker, interpreter, &applies, NULL)
            != 0)
     {

@@ -19,6 +19,11 @@
                "package rich 14.1.0|pygments>=2\npackage pygments 2.19.2\n"
 
 
+/* a marker that would not apply, if it could be relied on */
+#define ODD(marker)  { CORE "new b 1|c; " marker, CLASH_UNKNOWN, NULL, \
+    "the marker of \"c; " marker "\" is not understood" }
+
+
 /* sentence NULL: no clash; doubt NULL: none */
 static const struct {
     const char          *text;
@@ -132,6 +137,25 @@ static const struct {
       "the marker of \"c; extra != 'x'\" is not understood" },
     { CORE "new b 1|c; 'a' == 'b'", CLASH_UNKNOWN, NULL,
       "the marker of \"c; 'a' == 'b'\" is not understood" },
+    ODD("python_version >= '3.8.*'"),
+    ODD("python_version < '3.13rc1'"),
+    ODD("python_version >= '3.9.post1'"),
+    ODD("python_full_version >= '3.9+a'"),
+    ODD("'3.9' > python_version"),
+    ODD("python_version == '3.12.0.*'"),
+    ODD("python_version ~= '3.13.0'"),
+    ODD("python_version < '99999999999999999999'"),
+    ODD("sys_platform == 'a\\x62'"),
+    { CORE "package c 1|d; python_version >= '4.*'\nnew b 1|c", CLASH_UNKNOWN,
+      NULL, "the marker of \"d; python_version >= '4.*'\" is not understood" },
+    { CORE "package c 1|d; os_name == '\\x62'\nnew b 1|c", CLASH_UNKNOWN, NULL,
+      "the marker of \"d; os_name == '\\x62'\" is not understood" },
+
+    /* and some that nobody does */
+
+    { CORE "new b 1|c; python_version == '3.11.*'|c; python_version ~= '3.13'|"
+      "c; python_version < '3.9.1'|c; python_full_version == '3.12.4.*'|"
+      "c; 'win' in sys_platform", CLASH_FITS, NULL, NULL },
 };
 
 

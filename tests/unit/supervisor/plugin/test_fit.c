@@ -149,6 +149,9 @@ static const struct {
     { "a>>1", NULL, REQUIREMENT_OPEN },
     { "a; platform_release > '6'", "1", REQUIREMENT_OPEN },
     { "a; os_name == 'posix'", "1", REQUIREMENT_OPEN },
+    { "a; python_version >= '3.8.*'", "1", REQUIREMENT_OPEN },
+    { "a; '3.9' > python_version", "1", REQUIREMENT_OPEN },
+    { "a; python_version == '3.\\x39'", "1", REQUIREMENT_OPEN },
 };
 
 
