@@ -19,9 +19,9 @@
 static void clash_python(struct clash_graph *graph);
 static void clash_collect(struct clash_graph *graph, bool is_newcomers,
     struct clash_result *out);
-static void clash_describe(const struct clash_graph *graph, size_t index,
+static void clash_describe(struct clash_graph *graph, size_t index,
     struct clash *out);
-static size_t clash_other_side(const struct clash_graph *graph, size_t index,
+static size_t clash_other_side(struct clash_graph *graph, size_t index,
     bool *is_certain);
 static void clash_trace(const struct clash_graph *graph, size_t edge,
     struct clash_chain *out);
@@ -130,6 +130,10 @@ clash_python(struct clash_graph *graph)
         return;
     }
 
+    if (!clash_graph_may_read(graph, wanted)) {
+        return;
+    }
+
     if (specifier_set_parse(&set, wanted, strlen(wanted), NULL) != 0) {
         clash_graph_doubt(graph, "Requires-Python \"%.100s\" is not "
                           "understood", wanted);
@@ -169,7 +173,7 @@ clash_collect(struct clash_graph *graph, bool is_newcomers,
         }
 
         if (out->count == CLASH_LISTED_MAX) {
-            clash_graph_doubt(graph, "there is too much to look at");
+            clash_graph_doubt(graph, CLASH_TOO_MUCH);
             return;
         }
 
@@ -179,8 +183,7 @@ clash_collect(struct clash_graph *graph, bool is_newcomers,
 
 
 static void
-clash_describe(const struct clash_graph *graph, size_t index,
-    struct clash *out)
+clash_describe(struct clash_graph *graph, size_t index, struct clash *out)
 {
     size_t                      other;
     const struct clash_edge    *edge;
@@ -226,12 +229,20 @@ clash_is_odd(const struct requirement *requirement)
 }
 
 
+/* not known any more once enough have been compared for this decision */
+
 static bool
-clash_excludes(const struct requirement *a, const struct requirement *b)
+clash_excludes(struct clash_graph *graph, const struct requirement *a,
+    const struct requirement *b)
 {
     bool                  excludes;
     struct specifier_set  both;
 
+    if (graph->compared == CLASH_COMPARED_MAX) {
+        return false;
+    }
+
+    graph->compared++;
     specifier_set_intersect(&both, &a->specifiers, &b->specifiers);
     excludes = specifier_set_is_unsatisfiable(&both, SPECIFIER_ALLOW);
     specifier_set_clear(&both);
@@ -247,11 +258,10 @@ clash_excludes(const struct requirement *a, const struct requirement *b)
  */
 
 static size_t
-clash_other_side(const struct clash_graph *graph, size_t index,
-    bool *is_certain)
+clash_other_side(struct clash_graph *graph, size_t index, bool *is_certain)
 {
     bool                        is_fixed, excludes, best_excludes;
-    size_t                      i, best, compared;
+    size_t                      i, best;
     const struct clash_edge    *edge, *other;
     const struct clash_target  *target;
 
@@ -261,22 +271,19 @@ clash_other_side(const struct clash_graph *graph, size_t index,
                && !clash_is_odd(edge->requirement);
     best = CLASH_NONE;
     best_excludes = false;
-    compared = 0;
     *is_certain = is_fixed && !target->is_odd
                   && (target->package->role != CLASH_PACKAGE
                       || target->package == graph->input->newcomer);
 
-    for (i = target->first; i != CLASH_NONE && compared < CLASH_COMPARED_MAX;
-         i = other->next)
-    {
+    for (i = target->first; i != CLASH_NONE; i = other->next) {
         other = &graph->edges[i];
 
         if (!other->fits || clash_is_newcomers(graph, other)) {
             continue;
         }
 
-        compared++;
-        excludes = clash_excludes(edge->requirement, other->requirement);
+        excludes = clash_excludes(graph, edge->requirement,
+                                  other->requirement);
 
         if (excludes && is_fixed && clash_is_fixed(graph, other)
             && !clash_is_odd(other->requirement))

@@ -21,6 +21,11 @@
 #include "supervisor/plugin/requirement.h"
 
 
+/* what is read of requirements, in bytes: of each, and for one decision */
+#define CLASH_REQUIREMENT_MAX  1024
+#define CLASH_READ_MAX         (256 * 1024)
+
+
 enum clash_verdict {
     CLASH_UNKNOWN = 0,
     CLASH_FITS = 1,

@@ -67,6 +67,7 @@ clash_graph_new(const struct clash_input *input)
     graph = mem_alloc(sizeof(struct clash_graph));
     graph->input = input;
     graph->budget = CLASH_BUDGET_BYTES;
+    graph->unread = CLASH_READ_MAX;
     graph->memo = mem_alloc(sizeof(struct clash_memo));
 
     for (i = 0; i < input->environment->count; i++) {
@@ -315,7 +316,27 @@ clash_graph_node(struct clash_graph *graph, size_t index, const char *extra,
 }
 
 
-/* once; NULL: it is not understood */
+/* a parsed specifier takes hundreds of bytes, and sets of them are compared */
+
+bool
+clash_graph_may_read(struct clash_graph *graph, const char *text)
+{
+    size_t  size;
+
+    size = strlen(text) + 1;
+
+    if (size > CLASH_REQUIREMENT_MAX || size > graph->unread) {
+        clash_graph_doubt(graph, CLASH_TOO_MUCH);
+        return false;
+    }
+
+    graph->unread -= size;
+
+    return true;
+}
+
+
+/* once; NULL: it is not understood, or not read */
 
 static const struct requirement *
 clash_graph_read(struct clash_graph *graph, struct clash_target *target,
@@ -333,9 +354,15 @@ clash_graph_read(struct clash_graph *graph, struct clash_target *target,
 
     requirement = &target->requirements[i];
 
-    if (requirement->whole == NULL
-        && requirement_parse(requirement, package->requires[i], NULL) != 0)
-    {
+    if (requirement->whole != NULL) {
+        return requirement;
+    }
+
+    if (!clash_graph_may_read(graph, package->requires[i])) {
+        return NULL;
+    }
+
+    if (requirement_parse(requirement, package->requires[i], NULL) != 0) {
         requirement_clear(requirement);
         clash_graph_doubt(graph, "\"%.100s\" of %.100s is not understood",
                           package->requires[i], target->name);
@@ -366,7 +393,7 @@ clash_graph_visit(struct clash_graph *graph, size_t index)
     }
 
     if (size > graph->budget) {
-        clash_graph_doubt(graph, "there is too much to look at");
+        clash_graph_doubt(graph, CLASH_TOO_MUCH);
         return;
     }
 
@@ -377,8 +404,7 @@ clash_graph_visit(struct clash_graph *graph, size_t index)
 
     for (i = 0; i < target->package->count; i++) {
         if (node.extra == NULL && target->package != graph->input->newcomer
-            && clash_marker_skips(graph->memo, &graph->environment,
-                                  target->package->requires[i]))
+            && clash_marker_skips(graph, target->package->requires[i]))
         {
             continue;
         }
@@ -478,7 +504,7 @@ clash_graph_follow(struct clash_graph *graph, size_t from,
     }
 
     if (graph->edge_count == CLASH_EDGES_MAX) {
-        clash_graph_doubt(graph, "there is too much to look at");
+        clash_graph_doubt(graph, CLASH_TOO_MUCH);
         return;
     }
 

@@ -153,12 +153,13 @@ clash_marker_slot(const struct clash_memo *memo, const char *text)
 /* with an "@" the ";" may be part of an address */
 
 bool
-clash_marker_skips(struct clash_memo *memo,
-    const struct marker_environment *environment, const char *requirement)
+clash_marker_skips(struct clash_graph *graph, const char *requirement)
 {
-    size_t       slot;
-    const char  *text;
+    size_t              slot;
+    const char         *text;
+    struct clash_memo  *memo;
 
+    memo = graph->memo;
     text = strchr(requirement, ';');
 
     if (text == NULL || strchr(requirement, '@') != NULL) {
@@ -171,13 +172,18 @@ clash_marker_skips(struct clash_memo *memo,
         return memo->slots[slot].is_false;
     }
 
+    if (!clash_graph_may_read(graph, text)) {
+        return true;
+    }
+
     if (memo->count == CLASH_MEMO_SLOTS / 2) {
-        return clash_marker_is_false(environment, text);
+        return clash_marker_is_false(&graph->environment, text);
     }
 
     memo->count++;
     memo->slots[slot].text = text;
-    memo->slots[slot].is_false = clash_marker_is_false(environment, text);
+    memo->slots[slot].is_false = clash_marker_is_false(&graph->environment,
+                                                       text);
 
     return memo->slots[slot].is_false;
 }

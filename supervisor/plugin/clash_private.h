@@ -12,6 +12,7 @@
 
 #define CLASH_NONE        SIZE_MAX
 #define CLASH_MEMO_SLOTS  1024          /* a power of two */
+#define CLASH_TOO_MUCH    "there is too much to look at"
 
 
 /* markers that were false without an extra, by their text */
@@ -76,6 +77,8 @@ struct clash_graph {
     struct clash_memo           *memo;
     bool                         is_newcomers;  /* the walk's second part */
     size_t                       budget;        /* bytes still looked at */
+    size_t                       unread;        /* bytes still read */
+    size_t                       compared;      /* pairs of requirements */
     char                        *doubt;
 };
 
@@ -86,10 +89,12 @@ void clash_graph_free(struct clash_graph **graph);
 /* follows every requirement that applies */
 void clash_graph_walk(struct clash_graph *graph);
 
-/* the requirement, which must outlive the memo, certainly does not apply
-   without an extra; environment: with the extra "" */
-bool clash_marker_skips(struct clash_memo *memo,
-    const struct marker_environment *environment, const char *requirement);
+/* the requirement, which must outlive the graph, certainly does not apply
+   without an extra, or may not be read; the environment has the extra "" */
+bool clash_marker_skips(struct clash_graph *graph, const char *requirement);
+
+/* false, and a doubt: so much may not be read any more */
+bool clash_graph_may_read(struct clash_graph *graph, const char *text);
 
 /* keeps the first one */
 void clash_graph_doubt(struct clash_graph *graph, const char *format, ...)

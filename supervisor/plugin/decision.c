@@ -91,7 +91,6 @@ decision_start(struct decision_run **slot, const struct toolset *tools,
     struct error *err)
 {
     int                   rc;
-    size_t                i;
     struct decision_run  *run;
 
     run = mem_alloc(sizeof(struct decision_run));
@@ -102,14 +101,7 @@ decision_start(struct decision_run **slot, const struct toolset *tools,
     run->ctx = ctx;
     run->resolver = "not asked";
     run->count = input->wheel->requires_count;
-    run->requirements = mem_grow(NULL, run->count + 1,
-                                 sizeof(struct requirement));
-
-    for (i = 0; i < run->count; i++) {
-        requirement_parse(&run->requirements[i], input->wheel->requires[i],
-                          NULL);
-    }
-
+    run->requirements = fit_read(input->wheel->requires, run->count);
     rc = decision_prepare(run, err);
 
     if (rc == 0) {

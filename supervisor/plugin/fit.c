@@ -195,6 +195,31 @@ fit_plugins(struct fit *fit, const struct fit_input *in)
 }
 
 
+struct requirement *
+fit_read(char *const *texts, size_t count)
+{
+    size_t               i, size, left;
+    struct requirement  *requirements;
+
+    requirements = mem_alloc((count + 1) * sizeof(struct requirement));
+    left = CLASH_READ_MAX;
+
+    for (i = 0; i < count; i++) {
+        size = strlen(texts[i]) + 1;
+
+        if (size > CLASH_REQUIREMENT_MAX || size > left) {
+            requirement_skim(&requirements[i], texts[i]);
+            continue;
+        }
+
+        left -= size;
+        requirement_parse(&requirements[i], texts[i], NULL);
+    }
+
+    return requirements;
+}
+
+
 /* 1: applies, 0: does not, -1: who knows */
 
 static int

@@ -38,6 +38,10 @@ struct fit {
 void fit_judge(struct fit *out, const struct fit_input *in);
 void fit_clear(struct fit *fit);
 
+/* a wheel's requirements, count of them, each to be cleared.  Of what is too
+   long, or too much, only the name is read: it stays OPEN below */
+struct requirement *fit_read(char *const *texts, size_t count);
+
 /*
  * Sets the verdict of a requirement that is met, or not met, beyond doubt, by
  * the installed version (NULL: none); leaves it OPEN otherwise.

@@ -53,6 +53,10 @@ struct requirement_scene {
    name if it could be read.  The verdict is OTHER or OPEN */
 int requirement_parse(struct requirement *out, const char *text,
     struct error *err);
+
+/* its name alone, for what is too long to be parsed: it is not valid, and not
+   known to have a marker unless there is a ";" */
+void requirement_skim(struct requirement *out, const char *text);
 void requirement_clear(struct requirement *requirement);
 
 /* "tabulate<0.9 and the shared environment has tabulate 0.9.0 (needed by

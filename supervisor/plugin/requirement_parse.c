@@ -130,6 +130,26 @@ requirement_parse(struct requirement *out, const char *text,
 
 
 void
+requirement_skim(struct requirement *out, const char *text)
+{
+    struct requirement_reader  reader;
+
+    memset(out, 0, sizeof(struct requirement));
+    out->whole = mem_strdup(text);
+    out->text = mem_strdup(text);
+    out->has_marker = strchr(text, ';') != NULL;
+
+    reader.at = out->whole;
+    requirement_skip_spaces(&reader);
+    out->name = requirement_read_name(&reader);
+
+    if (out->name == NULL) {
+        out->name = mem_strdup("");
+    }
+}
+
+
+void
 requirement_clear(struct requirement *requirement)
 {
     free(requirement->whole);

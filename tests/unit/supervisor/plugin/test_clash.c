@@ -6,6 +6,7 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "scenery.h"
 
@@ -280,17 +281,22 @@ END_TEST
 
 /* what a package says of itself costs little, whatever it is */
 
+#define HOSTILE_SECONDS  2              /* of processor time, with ASan */
+
 static void
 check_hostile(const struct strbuf *text, enum clash_verdict verdict)
 {
     json_t               *data;
+    clock_t               start;
     struct strbuf         sentence;
     struct scenery        scenery;
     struct clash_result   result;
 
     memset(&sentence, 0, sizeof(sentence));
     scenery_read(&scenery, strbuf_text(text));
+    start = clock();
     clash_judge(&scenery.input, &result);
+    ck_assert_int_lt(clock() - start, HOSTILE_SECONDS * CLOCKS_PER_SEC);
     ck_assert_int_eq(result.verdict, verdict);
 
     if (clash_first(&result) != NULL) {
@@ -305,6 +311,24 @@ check_hostile(const struct strbuf *text, enum clash_verdict verdict)
     strbuf_free(&sentence);
     clash_clear(&result);
     scenery_clear(&scenery);
+}
+
+
+/* no two alike, 9 bytes a specifier */
+
+static void
+hostile_sets(struct strbuf *text, size_t count, const char *first,
+    size_t specifiers)
+{
+    size_t  i, k;
+
+    for (i = 0; i < count; i++) {
+        strbuf_printf(text, "|%s", first);
+
+        for (k = 0; k < specifiers; k++) {
+            strbuf_printf(text, ",!=%zu.%zu.*", i + 3, k);
+        }
+    }
 }
 
 
@@ -334,13 +358,13 @@ START_TEST(test_hostile)
         strbuf_printf(&text, "|d; extra == 'e%zu'", i);
     }
 
-    strbuf_puts(&text, "\npackage d 1\nnew b 1|c[e0");
+    strbuf_puts(&text, "\npackage d 1\nnew b 1");
 
-    for (i = 1; i < 20000; i++) {
-        strbuf_printf(&text, ",e%zu", i);
+    for (i = 0; i < 20000; i++) {
+        strbuf_printf(&text, "%se%zu%s", i % 100 == 0 ? "|c[" : ",", i,
+                      i % 100 == 99 ? "]" : "");
     }
 
-    strbuf_puts(&text, "]");
     check_hostile(&text, CLASH_UNKNOWN);
 
     /* a chain of packages, one clash at its end; a circle */
@@ -355,16 +379,55 @@ START_TEST(test_hostile)
     strbuf_printf(&text, "package c%zu 1|c0>1", i);
     check_hostile(&text, CLASH_UNKNOWN);
 
-    /* a megabyte of versions; texts that are cut within a character */
+    /* megabytes of versions, in one requirement and in many */
 
     strbuf_clear(&text);
-    strbuf_puts(&text, CORE "package c 1\nnew b 1|c>=1");
+    strbuf_puts(&text, CORE "package c 1\nnew b 1|c<9");
 
-    for (i = 0; i < 100000; i++) {
-        strbuf_printf(&text, ",!=2.%zu.*", i);
+    for (i = 0; i < 1300000; i++) {
+        strbuf_puts(&text, ",<9");
     }
 
-    check_hostile(&text, CLASH_FITS);
+    check_hostile(&text, CLASH_UNKNOWN);
+
+    strbuf_clear(&text);
+    strbuf_puts(&text, CORE "package c 1\nnew b 1");
+
+    for (i = 0; i < 1300000; i++) {
+        strbuf_puts(&text, i % 300 == 0 ? "|c<9" : ",<9");
+    }
+
+    check_hostile(&text, CLASH_UNKNOWN);
+
+    /* and in markers */
+
+    strbuf_clear(&text);
+    strbuf_puts(&text, CORE "new b 1|c\npackage c 2");
+
+    for (i = 0; i < 100000; i++) {
+        strbuf_printf(&text, "%spython_version<'3.%zu'",
+                      i % 30 == 0 ? "|d; " : " and ", i);
+    }
+
+    check_hostile(&text, CLASH_UNKNOWN);
+
+    /* requirements to be compared with each other, too long ones and others */
+
+    strbuf_clear(&text);
+    strbuf_puts(&text, CORE "package c 2\nplugin a 1");
+    hostile_sets(&text, 200, "c>=1", 1500);
+    strbuf_puts(&text, "\nnew b 1");
+    hostile_sets(&text, 16, "c>=3", 1500);
+    check_hostile(&text, CLASH_UNKNOWN);
+
+    strbuf_clear(&text);
+    strbuf_puts(&text, CORE "package c 2\nplugin a 1");
+    hostile_sets(&text, 200, "c>=1", 90);
+    strbuf_puts(&text, "\nnew b 1");
+    hostile_sets(&text, 16, "c>=3", 90);
+    check_hostile(&text, CLASH_UNKNOWN);
+
+    /* texts that are cut within a character */
 
     strbuf_clear(&text);
     strbuf_puts(&text, CORE "package c 1\nnew b 1|c===");

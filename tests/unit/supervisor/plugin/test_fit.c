@@ -171,6 +171,57 @@ START_TEST(test_requirement)
 END_TEST
 
 
+/* of what is too long, and of too much, there are the names */
+
+START_TEST(test_read)
+{
+    char                *texts[402];
+    size_t               i;
+    struct strbuf        text, some;
+    struct requirement  *read;
+
+    memset(&text, 0, sizeof(text));
+    memset(&some, 0, sizeof(some));
+    strbuf_puts(&text, " Long_One>=1");
+    strbuf_puts(&some, "a>=1");
+
+    while (text.len < 4 * 1024 * 1024) {
+        strbuf_puts(&text, ",<9");
+    }
+
+    while (some.len < 1000) {
+        strbuf_puts(&some, ",<9");
+    }
+
+    texts[0] = text.data;
+    texts[1] = (char []) { "short>=1" };
+
+    for (i = 2; i < 402; i++) {
+        texts[i] = some.data;
+    }
+
+    read = fit_read(texts, 402);
+    ck_assert_str_eq(read[0].name, "Long_One");
+    ck_assert(!read[0].is_valid && read[1].is_valid && read[2].is_valid);
+    ck_assert_uint_eq(read[0].specifiers.count, 0);
+    ck_assert_uint_eq(read[1].specifiers.count, 1);
+    ck_assert(!read[401].is_valid);
+    ck_assert_str_eq(read[401].name, "a");
+
+    fit_requirement(&read[0], NULL, "1.0");
+    ck_assert_int_eq(read[0].verdict, REQUIREMENT_OPEN);
+
+    for (i = 0; i < 402; i++) {
+        requirement_clear(&read[i]);
+    }
+
+    free(read);
+    strbuf_free(&some);
+    strbuf_free(&text);
+}
+END_TEST
+
+
 int
 main(void)
 {
@@ -185,6 +236,8 @@ main(void)
     tcase_add_loop_test(tcase, test_case, 0, sizeof(cases) / sizeof(cases[0]));
     tcase_add_loop_test(tcase, test_requirement, 0,
                         sizeof(requirements) / sizeof(requirements[0]));
+
+    tcase_add_test(tcase, test_read);
 
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
