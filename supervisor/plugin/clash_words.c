@@ -141,6 +141,23 @@ clash_encode(const struct clash_result *result)
 }
 
 
+/* cut, as it is kept with the plugin for ever */
+
+static json_t *
+clash_encode_text(const char *text)
+{
+    json_t         *out;
+    struct strbuf   shown;
+
+    memset(&shown, 0, sizeof(shown));
+    clash_put(text, &shown);
+    out = json_string(strbuf_text(&shown));
+    strbuf_free(&shown);
+
+    return out;
+}
+
+
 static json_t *
 clash_encode_one(const struct clash *clash)
 {
@@ -152,8 +169,9 @@ clash_encode_one(const struct clash *clash)
 
     out = json_object();
     json_object_set_new(out, "sentence", json_string(strbuf_text(&text)));
-    json_object_set_new(out, "package", json_string(clash->package));
-    json_object_set_new(out, "installed", json_string(clash->installed));
+    json_object_set_new(out, "package", clash_encode_text(clash->package));
+    json_object_set_new(out, "installed",
+                        clash_encode_text(clash->installed));
     json_object_set_new(out, "core", json_boolean(clash->role == CLASH_CORE));
     json_object_set_new(out, "certain", json_boolean(clash->is_certain));
     json_object_set_new(out, "needs", clash_encode_chain(&clash->needs));
@@ -168,11 +186,10 @@ clash_encode_one(const struct clash *clash)
 static json_t *
 clash_encode_chain(const struct clash_chain *chain)
 {
-    size_t         i;
-    json_t        *out, *step;
-    struct strbuf  text;
+    size_t                    i;
+    json_t                   *out, *step;
+    const struct clash_step  *from;
 
-    memset(&text, 0, sizeof(text));
     out = json_array();
 
     /* the last ones ask for the package */
@@ -181,19 +198,15 @@ clash_encode_chain(const struct clash_chain *chain)
                                          : 0;
 
     for ( /* void */ ; i < chain->count; i++) {
-        strbuf_clear(&text);
-        clash_put(chain->steps[i].requirement, &text);
+        from = &chain->steps[i];
 
         step = json_object();
-        json_object_set_new(step, "by", json_string(chain->steps[i].by));
-        json_object_set_new(step, "version",
-                            json_string(chain->steps[i].version));
+        json_object_set_new(step, "by", clash_encode_text(from->by));
+        json_object_set_new(step, "version", clash_encode_text(from->version));
         json_object_set_new(step, "requirement",
-                            json_string(strbuf_text(&text)));
+                            clash_encode_text(from->requirement));
         json_array_append_new(out, step);
     }
-
-    strbuf_free(&text);
 
     return out;
 }

@@ -18,9 +18,6 @@
 #include "supervisor/plugin/registry_private.h"
 
 
-#define REGISTRY_FILE_MAX  (64 * 1024 * 1024)
-
-
 static int registry_load(struct registry *registry, struct error *err);
 static int registry_load_plugins(struct registry *registry,
     const json_t *list, struct error *err);

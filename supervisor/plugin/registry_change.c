@@ -421,7 +421,7 @@ registry_save(struct registry *registry,
 {
     int      rc;
     char    *text;
-    size_t   i;
+    size_t   i, len;
     json_t  *root, *list;
 
     root = registry_encode(registry, change);
@@ -439,9 +439,15 @@ registry_save(struct registry *registry,
                          "the plugin's texts are not valid UTF-8");
     }
 
-    rc = fs_write_atomic(registry->path, text, strlen(text), 0600, err);
+    /* what could not be read again would keep the supervisor from starting */
 
-    explicit_bzero(text, strlen(text));
+    len = strlen(text);
+    rc = len <= REGISTRY_FILE_MAX
+         ? fs_write_atomic(registry->path, text, len, 0600, err)
+         : error_set(err, MINT_ERR_FULL, "the registry would be longer than "
+                     "%d bytes", REGISTRY_FILE_MAX);
+
+    explicit_bzero(text, len);
     free(text);
 
     return rc;

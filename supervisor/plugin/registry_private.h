@@ -10,6 +10,7 @@
 
 
 #define REGISTRY_FORMAT         1
+#define REGISTRY_FILE_MAX       (64 * 1024 * 1024)
 #define REGISTRY_LISTENERS_MAX  16
 
 

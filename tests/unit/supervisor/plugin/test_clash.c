@@ -286,6 +286,7 @@ END_TEST
 static void
 check_hostile(const struct strbuf *text, enum clash_verdict verdict)
 {
+    char                 *dumped;
     json_t               *data;
     clock_t               start;
     struct strbuf         sentence;
@@ -307,6 +308,9 @@ check_hostile(const struct strbuf *text, enum clash_verdict verdict)
     data = clash_encode(&result);
     ck_assert_ptr_nonnull(data);
     ck_assert_ptr_nonnull(json_object_get(data, "doubt"));
+    dumped = json_dumps(data, JSON_COMPACT);
+    ck_assert_uint_lt(strlen(dumped), 128 * 1024);
+    free(dumped);
     json_decref(data);
     strbuf_free(&sentence);
     clash_clear(&result);
@@ -335,7 +339,7 @@ hostile_sets(struct strbuf *text, size_t count, const char *first,
 START_TEST(test_hostile)
 {
     size_t         i;
-    struct strbuf  text;
+    struct strbuf  text, name;
 
     memset(&text, 0, sizeof(text));
 
@@ -426,6 +430,35 @@ START_TEST(test_hostile)
     strbuf_puts(&text, "\nnew b 1");
     hostile_sets(&text, 16, "c>=3", 90);
     check_hostile(&text, CLASH_UNKNOWN);
+
+    /* names and versions without end, in sixteen clashes on both sides */
+
+    memset(&name, 0, sizeof(name));
+
+    for (i = 0; i < 100000; i++) {
+        strbuf_puts(&name, "0");
+    }
+
+    strbuf_clear(&text);
+    strbuf_puts(&text, CORE "plugin a 1");
+
+    for (i = 0; i < 16; i++) {
+        strbuf_printf(&text, "|c%zu>=1", i);
+    }
+
+    for (i = 0; i < 16; i++) {
+        strbuf_printf(&text, "\npackage c%zu 1.%s", i, name.data);
+    }
+
+    strbuf_printf(&text, "\npackage d%.900s 1.%s", name.data, name.data);
+
+    for (i = 0; i < 16; i++) {
+        strbuf_printf(&text, "|c%zu<1", i);
+    }
+
+    strbuf_printf(&text, "\nnew b 1.%s|d%.900s", name.data, name.data);
+    check_hostile(&text, CLASH_UNKNOWN);
+    strbuf_free(&name);
 
     /* texts that are cut within a character */
 

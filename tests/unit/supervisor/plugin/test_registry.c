@@ -258,8 +258,8 @@ START_TEST(test_uids_run_out)
     ck_assert_uint_eq(uid, 70001);
 
     fixture_plugin(&fresh, "c", PLUGIN_SHARED);
-    ck_assert_int_eq(registry_put(registry, &fresh, NULL, &err),
-                     MINT_ERR_FULL);
+    ck_assert_msg(registry_put(registry, &fresh, NULL, &err) == MINT_ERR_FULL,
+                  "%s", err.text);
     ck_assert_uint_eq(registry_count(registry), 2);
     plugin_clear(&fresh);
 }
@@ -305,6 +305,46 @@ START_TEST(test_save_fails)
 
     plugin_clear(&fresh);
     ck_assert_int_eq(rmdir(path), 0);
+    free(path);
+}
+END_TEST
+
+
+/* nothing is written that could not be read at the next start */
+
+START_TEST(test_too_long)
+{
+    char           *path, *text;
+    size_t          len;
+    struct plugin   fresh;
+    struct strbuf   before, after;
+
+    memset(&before, 0, sizeof(before));
+    memset(&after, 0, sizeof(after));
+    path = mem_printf("%s/registry.json", directory);
+    put("peak-table", PLUGIN_SHARED);
+    ck_assert_int_eq(fs_read(path, 65536, &before, &err), 0);
+    heard.count = 0;
+
+    len = 64 * 1024 * 1024;
+    fixture_plugin(&fresh, "b", PLUGIN_SHARED);
+    text = mem_alloc(len + 1);
+    memset(text, 'a', len);
+    json_decref(fresh.details);
+    fresh.details = json_pack("[s]", text);
+    free(text);
+    ck_assert_msg(registry_put(registry, &fresh, NULL, &err) == MINT_ERR_FULL,
+                  "%s", err.text);
+    ck_assert_str_eq(err.text, "the registry would be longer than 67108864 "
+                     "bytes");
+    ck_assert_uint_eq(heard.count, 0);
+    ck_assert_uint_eq(registry_count(registry), 1);
+    ck_assert_int_eq(fs_read(path, 65536, &after, &err), 0);
+    ck_assert_str_eq(strbuf_text(&after), strbuf_text(&before));
+
+    plugin_clear(&fresh);
+    strbuf_free(&before);
+    strbuf_free(&after);
     free(path);
 }
 END_TEST
@@ -541,6 +581,7 @@ registry_suite(void)
     tcase_add_test(tcase, test_uids_run_out);
     tcase_add_test(tcase, test_without_root);
     tcase_add_test(tcase, test_save_fails);
+    tcase_add_test(tcase, test_too_long);
     tcase_add_test(tcase, test_former_is_kept);
     tcase_add_test(tcase, test_former_cannot_be_forgotten);
     tcase_add_loop_test(tcase, test_broken_file, 0,
