@@ -355,6 +355,7 @@ plugin_set_state(struct registry *registry, struct plugin *plugin,
     free(plugin->error);
     plugin->error = error_text != NULL ? mem_strdup(error_text) : NULL;
     plugin->state = state;
+    plugin->has_served |= state == PLUGIN_READY;
 
     if (state != old) {
         log_write(LOG_LEVEL_INFO, &fields, "state \"%s\" -> \"%s\"%s%s",

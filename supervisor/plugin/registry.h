@@ -64,6 +64,7 @@ struct plugin {
 
     /* not kept on disk */
     enum plugin_state  state;
+    bool               has_served;      /* ready since it was put */
     char              *error;           /* text for FAILED, or NULL */
     void              *process;         /* owned by supervisor/process */
 };
@@ -108,8 +109,9 @@ struct plugin *registry_find_prefix(struct registry *registry,
  * Adds a plugin or replaces the one of the same name (which keeps id, uid,
  * token and process).  Takes over the strings and json of *fresh.  Saved
  * durably before subscribers hear of it; on failure nothing has changed.
- * What is replaced is kept as "former", unless it had not served, or is itself
- * one that had not come to serve: then what came before it stays that.
+ * What is replaced is kept as "former", whether it runs now or not, unless it
+ * had not served, or is itself one that had not come to serve: then what came
+ * before it stays that.
  */
 int registry_put(struct registry *registry, struct plugin *fresh,
     struct plugin **out, struct error *err);

@@ -373,8 +373,13 @@ registry_former(const struct plugin *old)
     case PLUGIN_RESISTING:
         return plugin_record_copy(old);
 
+    case PLUGIN_STOPPED:
+        /* asleep or drained: it may have served an earlier supervisor */
+        return old->has_served || !old->is_stopped ? plugin_record_copy(old)
+                                                   : NULL;
+
     default:
-        return NULL;
+        return old->has_served ? plugin_record_copy(old) : NULL;
     }
 }
 

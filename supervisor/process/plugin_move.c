@@ -440,6 +440,7 @@ plugin_move_leave(struct plugin_process *p)
     struct plugin_move  *move;
 
     move = &p->move;
+    move->is_again = false;         /* an end is what is wanted now */
 
     if (service_state(p->current->service) != SERVICE_READY) {
         move->cause = MINT_CAUSE_STOPPED;

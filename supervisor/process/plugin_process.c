@@ -199,6 +199,23 @@ plugin_process_on_listening(struct plugin_seat *seat, int status)
 }
 
 
+/* the supervisor before had kept the order and not begun with it, or had not
+   come to the end */
+
+static void
+plugin_process_catch_up_stop(struct plugin_process *p)
+{
+    struct error  err;
+
+    if (p->rest.state != PLUGIN_REST_BY_HAND
+        && plugin_process_halt(p->plugin, false, &err) != 0)
+    {
+        log_warn("plugin \"%s\" is not stopped: %s", p->plugin->name,
+                 err.text);
+    }
+}
+
+
 /* adopted, but replaced in the registry just before, or wanted once more; a
    move needs both sockets */
 
@@ -210,6 +227,11 @@ plugin_process_catch_up(struct plugin_process *p)
     move = &p->move;
 
     if (!p->seats[0].is_listening || !p->seats[1].is_listening) {
+        return;
+    }
+
+    if (p->group == NULL && p->plugin->is_stopped) {
+        plugin_process_catch_up_stop(p);
         return;
     }
 

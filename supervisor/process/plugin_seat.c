@@ -363,8 +363,8 @@ plugin_seat_may_start(void *ctx, const struct service *service)
     (void) service;
     seat = ctx;
 
-    return !warm_is_awaited(seat->owner->all->warm,
-                            plugin_former_record(seat));
+    return plugin_former_is_in(seat)
+           || !warm_is_awaited(seat->owner->all->warm, seat->owner->plugin);
 }
 
 
@@ -376,7 +376,7 @@ plugin_seat_on_unforked(void *ctx, struct service *service, int status)
     (void) service;
     seat = ctx;
 
-    warm_failed(seat->owner->all->warm, plugin_former_record(seat), status);
+    warm_failed(seat->owner->all->warm, seat->owner->plugin, status);
 }
 
 
@@ -548,7 +548,9 @@ plugin_seat_fill(void *ctx, struct service *service,
     confinement_make(&seat->confinement, all->config, all->layout, &within,
                      request);
 
-    request->warm_id = warm_child(all->warm, plugin);
+    /* the interpreter's sandbox has the places of newest versions only */
+    request->warm_id = plugin_former_is_in(seat)
+                       ? 0 : warm_child(all->warm, plugin);
 
     return 0;
 }

@@ -15,6 +15,7 @@ from system_harness import PLUGINS, MintSystem, make_bundle, wait_for
 
 PLUGIN = "test-echo"
 BASE = "/api/test-echo"
+BROKEN = "raise RuntimeError('not with this data')"
 
 _HOOK = "    def get_routers(self) -> list[Any]:\n"
 _ANSWER = '        return {"headers": _headers(request), "pid": os.getpid()}\n'

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,21 @@ def wait_next_supervisor(system: MintSystem, old: int) -> int:
         lambda: (new := supervisor_pid(system)) not in (0, old) and new,
         "the next supervisor",
     )
+
+
+@contextlib.contextmanager
+def between_supervisors(system: MintSystem) -> Iterator[None]:
+    """One is killed; the next one begins after the block."""
+    keeper = int(system.status()["keeper_pid"])
+    old = wait_for(lambda: supervisor_pid(system), "a supervisor")
+    os.kill(keeper, signal.SIGSTOP)
+    try:
+        os.kill(old, signal.SIGKILL)
+        wait_for(lambda: is_gone(old), "its end")
+        yield
+    finally:
+        os.kill(keeper, signal.SIGCONT)
+    wait_next_supervisor(system, old)
 
 
 def starting_supervisor(keeper: int, killed: list[int]) -> int:

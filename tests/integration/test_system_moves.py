@@ -17,6 +17,7 @@ import httpx
 import pytest
 from moves_harness import (
     BASE,
+    BROKEN,
     PLUGIN,
     echo_version,
     move,
@@ -28,7 +29,7 @@ from moves_harness import (
     version_of,
 )
 from system_harness import BUILD, MintSystem, make_place, wait_for
-from system_kills import is_gone
+from system_kills import between_supervisors
 from system_load import Load, Target
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
@@ -93,9 +94,6 @@ def kill_supervisor(system: MintSystem) -> None:
     old = supervisor_pid(system)
     os.kill(old, signal.SIGKILL)
     wait_for(lambda: supervisor_pid(system) != old, "the next supervisor")
-
-
-BROKEN = "raise RuntimeError('not with this data')"
 
 
 def states(system: MintSystem, subject: str) -> list[str]:
@@ -491,20 +489,12 @@ def test_at_once_outlives_the_supervisor(
 
 def leave(system: MintSystem, record: dict[str, object]) -> None:
     """The supervisor is killed just after it has written the record."""
-    keeper = int(system.status()["keeper_pid"])
-    old = supervisor_pid(system)
     line = {"subject": "move", "cause": "restart", "now": False,
             "time": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}", **record}
-    os.kill(keeper, signal.SIGSTOP)
-    try:
-        os.kill(old, signal.SIGKILL)
-        wait_for(lambda: is_gone(old), "its end")
+    with between_supervisors(system):
         path = system.data / "history" / f"{PLUGIN}.jsonl"
         with path.open("a") as file:
             file.write(json.dumps(line) + "\n")
-    finally:
-        os.kill(keeper, signal.SIGCONT)
-    wait_for(lambda: supervisor_pid(system) not in (0, old), "the next one")
 
 
 AGAIN = {"again": "restart", "again_now": False}

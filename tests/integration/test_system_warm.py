@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from moves_harness import BROKEN, echo_version
 from system_harness import (
     PLUGINS,
     MintSystem,
@@ -214,6 +215,26 @@ def test_switched_off() -> None:
         assert (status["state"], status["pid"]) == ("down", 0)
         assert not status["wanted"]
         assert "warm" not in system.ctl("status").stdout
+
+
+def test_a_former_version_is_started_without_it() -> None:
+    """Its places are not in reach: the newest version is not a shared one."""
+    name, other = SHARED
+    with running_system() as system:
+        system.install(echo_version(system.place, "1.0.0"))
+        system.install(make_bundle(PLUGINS / "misbehaving", system.place))
+        assert system.stop() == 0, system.text
+        system.environment["MINT_PLUGINS__FORCE_ISOLATED"] = name
+        system.start()
+        system.install(echo_version(system.place, "2.0.0", BROKEN))
+        interpreter(system)
+        before = kill(system, name)
+        wait_next(system, name, before)
+        assert system.plugins()[name]["state"] == "resisting"
+        assert answer(system) == 200
+        assert not is_forked(system, name)
+        restart(system, other)
+        assert is_forked(system, other)
 
 
 def test_at_boot_plugins_wait_for_it() -> None:

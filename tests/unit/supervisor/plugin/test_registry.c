@@ -542,6 +542,55 @@ START_TEST(test_former_is_kept)
 END_TEST
 
 
+/* ... also when it does not run at the moment */
+
+static const struct {
+    enum plugin_state  state;
+    bool               is_stopped;
+} down[] = {
+    { PLUGIN_STOPPED, false },
+    { PLUGIN_STOPPED, true },
+    { PLUGIN_INITIALIZING, false },
+    { PLUGIN_FAILED, false },
+};
+
+
+START_TEST(test_former_is_kept_while_it_is_down)
+{
+    struct plugin  *plugin;
+
+    plugin = put("peak-table", PLUGIN_ISOLATED);
+    plugin_set_state(registry, plugin, PLUGIN_INITIALIZING, NULL);
+    plugin_set_state(registry, plugin, PLUGIN_READY, NULL);
+    plugin_set_state(registry, plugin, PLUGIN_INITIALIZING, NULL);
+    plugin_set_state(registry, plugin, down[_i].state, NULL);
+    ck_assert_int_eq(plugin->state, down[_i].state);
+    ck_assert_int_eq(registry_set_stopped(registry, plugin,
+                                          down[_i].is_stopped, &err), 0);
+
+    plugin = replace("0.2.0", "/environments/b-2");
+    ck_assert_ptr_nonnull(plugin->former);
+    ck_assert_str_ne(plugin->former->version, "0.2.0");
+    ck_assert(!plugin->has_served);
+}
+END_TEST
+
+
+START_TEST(test_former_may_have_served_before)
+{
+    struct plugin  *plugin;
+
+    put("peak-table", PLUGIN_ISOLATED);
+    registry_free(&registry);
+    open_registry(2000, 3000);
+
+    plugin = registry_find(registry, "peak-table");
+    plugin_set_state(registry, plugin, PLUGIN_STOPPED, "asleep");
+    ck_assert_ptr_nonnull(replace("0.2.0", "/environments/b-2")->former);
+}
+END_TEST
+
+
 START_TEST(test_former_cannot_be_forgotten)
 {
     char            path[512];
@@ -583,6 +632,9 @@ registry_suite(void)
     tcase_add_test(tcase, test_save_fails);
     tcase_add_test(tcase, test_too_long);
     tcase_add_test(tcase, test_former_is_kept);
+    tcase_add_loop_test(tcase, test_former_is_kept_while_it_is_down, 0,
+                        sizeof(down) / sizeof(down[0]));
+    tcase_add_test(tcase, test_former_may_have_served_before);
     tcase_add_test(tcase, test_former_cannot_be_forgotten);
     tcase_add_loop_test(tcase, test_broken_file, 0,
                         sizeof(broken) / sizeof(broken[0]));
