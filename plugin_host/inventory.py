@@ -13,6 +13,8 @@ import platform
 import sys
 import sysconfig
 
+REQUIRES_MAX = 64 * 1024  # characters of one package
+
 
 def text(value):
     """What JSON can carry, whatever a package has written."""
@@ -51,26 +53,43 @@ def places(directory):
             for name in ("purelib", "platlib")}
 
 
-def package(folder):
-    """requires is null where METADATA cannot be made out.  What stands below
-    its head is the description, which may be long."""
-    name, _, version = folder.name.removesuffix(".dist-info").partition("-")
+def headers(path):
+    """The head of METADATA; what stands below it may be long.  None if it
+    cannot be made out: uv may read on where Python's head ends."""
     try:
-        lines = (folder / "METADATA").read_text("utf-8", "replace")
+        with open(path, encoding="utf-8", errors="replace",
+                  newline="") as file:
+            lines = file.read().replace("\r\n", "\n")
     except OSError:
-        return {"name": text(name), "version": text(version),
-                "requires": None}
-    head = email.parser.HeaderParser().parsestr(lines.partition("\n\n")[0])
-    return {"name": text(head["Name"] or name),
-            "version": text(head["Version"] or version),
-            "requires": [text(one) for one in
-                         head.get_all("Requires-Dist") or []]}
+        return None
+    lines = lines.partition("\n\n")[0]
+    head = email.parser.HeaderParser().parsestr(lines)
+    if "\r" in lines or head.defects or head.get_payload():
+        return None
+    return head
+
+
+def package(folder):
+    """requires is null where it is not known, or too much."""
+    name, _, version = folder.name.removesuffix(".dist-info").partition("-")
+    head = headers(folder / "METADATA")
+    requires = None
+    if head is not None:
+        name = head["Name"] or name
+        version = head["Version"] or version
+        requires = [text(one) for one in head.get_all("Requires-Dist") or []]
+        if sum(map(len, requires)) > REQUIRES_MAX:
+            requires = None
+    return {"name": text(name), "version": text(version),
+            "requires": requires}
 
 
 def main(directory, output):
     packages = [package(folder) for place in sorted(places(directory))
                 for folder in sorted(pathlib.Path(place).glob("*.dist-info"))]
-    with open(output, "w", encoding="utf-8") as file:
+    # a package may have put a file there that lies in a cache, too
+    pathlib.Path(output).unlink(missing_ok=True)
+    with open(output, "x", encoding="utf-8") as file:
         json.dump({"interpreter": interpreter(), "packages": packages}, file,
                   separators=(",", ":"))
 
