@@ -9,11 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "supervisor/plugin/names.h"
 #include "supervisor/plugin/resolution.h"
 
 
 static void fit_doubt(struct fit *fit, const char *what, const char *name);
 static void fit_wheel(struct fit *fit, const struct fit_input *in);
+static void fit_lock(struct fit *fit, const struct fit_input *in);
 static void fit_core(struct fit *fit, const struct fit_input *in);
 static void fit_plugins(struct fit *fit, const struct fit_input *in);
 
@@ -45,6 +47,7 @@ fit_judge(struct fit *out, const struct fit_input *in)
     }
 
     fit_wheel(out, in);
+    fit_lock(out, in);
     fit_core(out, in);
     fit_plugins(out, in);
 
@@ -75,7 +78,7 @@ static void
 fit_doubt(struct fit *fit, const char *what, const char *name)
 {
     if (fit->doubt.len == 0) {
-        strbuf_printf(&fit->doubt, "%s%s", name, what);
+        strbuf_printf(&fit->doubt, "%.100s%s", name, what);
     }
 }
 
@@ -141,6 +144,28 @@ fit_same_version(const char *a, const char *b)
 }
 
 
+/* a wheel may bring the dist-info of others, which nobody has resolved */
+
+static void
+fit_lock(struct fit *fit, const struct fit_input *in)
+{
+    size_t                      i;
+    const struct lock_package  *locked;
+
+    for (i = 0; i < in->inventory->count; i++) {
+        locked = lock_find(in->scene->platform, in->inventory->names[i]);
+
+        if (locked == NULL
+            || !fit_same_version(fit->packages[i].version, locked->version))
+        {
+            fit_doubt(fit, " is not installed as the lock has it",
+                      in->inventory->names[i]);
+            return;
+        }
+    }
+}
+
+
 /* constraints hold the core where its lock has it */
 
 static void
@@ -151,6 +176,14 @@ fit_core(struct fit *fit, const struct fit_input *in)
 
     for (i = 0; i < in->scene->core->count; i++) {
         package = &in->scene->core->packages[i];
+
+        /* it would stand in the place of the core's own */
+
+        if (names_same_distribution(package->name, in->wheel->distribution)) {
+            fit_doubt(fit, " is a package of the core", package->name);
+            continue;
+        }
+
         found = inventory_find(in->inventory, package->name);
 
         if (found == INVENTORY_NONE

@@ -19,6 +19,13 @@
     "{\"name\":\"mint-plugin-peak\",\"version\":\"0.1.0\",\"requires\":" \
     "[\"rich>=14\"]},{\"name\":\"rich\",\"version\":\"14.1\",\"requires\":[]}" \
     "]}"
+#define LOCK  "mint-sdk==1.2.10\nfastapi==0.165.0\nmint-plugin-peak @ " \
+    "file:///b/mint_plugin_peak-0.1.0-py3-none-any.whl\nrich==14.1.0\n"
+#define ONE  "{\"interpreter\":{\"python_full_version\":\"3.13.5\"}," \
+    "\"packages\":[{\"name\":\"mint-sdk\",\"version\":\"1.2.10\"," \
+    "\"requires\":[]}"
+#define PEAK  ",{\"name\":\"mint-plugin-peak\",\"version\":\"0.1.0\"," \
+    "\"requires\":[]}"
 #define PATH  "/nowhere/new-1.0-py3-none-any.whl"
 
 
@@ -55,10 +62,23 @@ static const struct {
       "{\"name\":\"mint-sdk\",\"version\":\"1.2.10\",\"requires\":null}]}",
       "mint-sdk==1.2.10\n", PATH, "mint-sdk", "unknown",
       "a package does not say what it requires", "" },
-    { "{\"interpreter\":{\"python_full_version\":\"3.13.5\"},\"packages\":["
-      "{\"name\":\"mint-sdk\",\"version\":\"1.2.10\",\"requires\":[]}]}",
-      "mint-sdk==1.2.10\n", PATH, "mint-sdk", "unknown",
+    { ONE "]}", "mint-sdk==1.2.10\n", PATH, "mint-sdk", "unknown",
       "peak is not in the shared environment", "" },
+
+    /* the newcomer is one of the core's own */
+
+    { ONE PEAK ",{\"name\":\"mint_plugin.new\",\"version\":\"0.9\","
+      "\"requires\":[]}]}", "mint-sdk==1.2.10\nmint-plugin-new==0.9\n", PATH,
+      "mint-sdk", "unknown", "mint-plugin-new is a package of the core", "" },
+
+    /* what lies there was not resolved */
+
+    { ONE PEAK ",{\"name\":\"Ghost\",\"version\":\"1.0\",\"requires\":[]}]}",
+      "mint-sdk==1.2.10\n", PATH, "ghost", "unknown",
+      "ghost is not installed as the lock has it", "" },
+    { ONE PEAK ",{\"name\":\"rich\",\"version\":\"13.0\",\"requires\":[]}]}",
+      "mint-sdk==1.2.10\n", PATH, "rich", "unknown",
+      "rich is not installed as the lock has it", "" },
 };
 
 
@@ -66,7 +86,7 @@ START_TEST(test_case)
 {
     char                      *requires[1];
     struct fit                 fit;
-    struct lock                core;
+    struct lock                core, platform;
     struct wheel               wheel;
     struct plugin              peak, *others[] = { &peak };
     struct strbuf              text;
@@ -79,6 +99,9 @@ START_TEST(test_case)
     memset(&scene, 0, sizeof(scene));
     strbuf_puts(&text, cases[_i].core);
     ck_assert_int_eq(lock_parse(&core, &text, NULL), 0);
+    strbuf_clear(&text);
+    strbuf_printf(&text, "%s%s", LOCK, cases[_i].core);
+    ck_assert_int_eq(lock_parse(&platform, &text, NULL), 0);
     ck_assert_int_eq(inventory_parse(&inventory, cases[_i].inventory,
                                      strlen(cases[_i].inventory), NULL), 0);
     fixture_plugin(&peak, "peak", PLUGIN_SHARED);
@@ -92,6 +115,7 @@ START_TEST(test_case)
     wheel.requires_count = 1;
 
     scene.core = &core;
+    scene.platform = &platform;
     scene.others = others;
     scene.other_count = 1;
     input.wheel = &wheel;
@@ -118,6 +142,7 @@ START_TEST(test_case)
     inventory_clear(&inventory);
     plugin_clear(&peak);
     lock_clear(&core);
+    lock_clear(&platform);
     free(requires[0]);
     strbuf_free(&text);
 }
