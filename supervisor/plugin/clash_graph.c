@@ -15,7 +15,7 @@
 
 
 #define CLASH_BUDGET_BYTES  (4 * 1024 * 1024)
-#define CLASH_EXTRAS_MAX    64          /* of one package */
+#define CLASH_NODES_MAX     65          /* of a package: itself, 64 extras */
 #define CLASH_EDGES_MAX     65536
 
 
@@ -286,7 +286,7 @@ clash_graph_node(struct clash_graph *graph, size_t index, const char *extra,
         return;
     }
 
-    if (target->node_count == CLASH_EXTRAS_MAX) {
+    if (target->node_count == CLASH_NODES_MAX) {
         clash_graph_doubt(graph, "too many extras of %.100s are asked for",
                           target->name);
         free(name);

@@ -455,6 +455,12 @@ decision_compare(struct decision_run *run, bool fits)
     wheel = run->input.wheel;
     doubt = run->fit.result.doubt;
     verdict = run->fit.result.verdict;
+
+    if (doubt == NULL) {
+        doubt = verdict == CLASH_UNKNOWN ? "a package would have to move"
+                                         : "no doubt";
+    }
+
     run->resolver = clash_verdict_name(fits ? CLASH_FITS : CLASH_CLASHES);
 
     if (verdict == (fits ? CLASH_CLASHES : CLASH_FITS)) {
@@ -466,8 +472,7 @@ decision_compare(struct decision_run *run, bool fits)
 
     log_info("plugin \"%s\" %s: the engine says \"%s\" (%s), the resolver "
              "\"%s\"", wheel->plugin_name, wheel->version,
-             clash_verdict_name(verdict), doubt != NULL ? doubt : "no doubt",
-             run->resolver);
+             clash_verdict_name(verdict), doubt, run->resolver);
 }
 
 

@@ -385,6 +385,9 @@ environment_listed(struct environment_build *build,
     if (rc == 0) {
         build->packages = inventory_list(&inventory);
         inventory_clear(&inventory);
+
+    } else {
+        error_prefix(err, "its packages could not be listed");
     }
 
     return rc;

@@ -283,24 +283,43 @@ install_progress(struct installer *installer, const char *format, ...)
 }
 
 
+/* an environment of an earlier version says nothing, and stays in use */
+
+static void
+install_inventory(struct installer *installer)
+{
+    int           rc;
+    struct error  err;
+
+    inventory_clear(&installer->inventory);
+    rc = inventory_read(&installer->inventory, installer->platform, &err);
+
+    if (rc == MINT_ERR_NOT_FOUND) {
+        installer->inventory.doubt = "the shared environment does not say "
+                                     "what is installed in it";
+        log_info("only the resolver can tell what fits \"%s\", which was "
+                 "built before there was " INVENTORY_FILE,
+                 installer->platform);
+
+    } else if (rc != 0) {
+        installer->inventory.doubt = "what the shared environment says of "
+                                     "itself cannot be read";
+        log_warn("only the resolver can tell what fits \"%s\": %s",
+                 installer->platform, err.text);
+    }
+}
+
+
 void
 install_set_platform(struct installer *installer, const char *environment)
 {
-    char          *copy;
-    struct error   err;
+    char  *copy;
 
     copy = mem_strdup(environment);
     free(installer->platform);
     installer->platform = copy;
 
-    inventory_clear(&installer->inventory);
-
-    if (inventory_read(&installer->inventory, copy, &err) != 0) {
-        installer->inventory.doubt = "the shared environment does not say "
-                                     "what is installed in it";
-        log_info("only the resolver can tell what fits \"%s\": %s", copy,
-                 err.text);
-    }
+    install_inventory(installer);
 }
 
 

@@ -15,7 +15,7 @@
 #include "supervisor/plugin/names.h"
 
 
-#define INVENTORY_MAX  (16 * 1024 * 1024)
+#define INVENTORY_MAX  (4 * 1024 * 1024)
 
 
 static int inventory_interpreter(struct inventory *inventory,

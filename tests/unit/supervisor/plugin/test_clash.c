@@ -475,6 +475,31 @@ START_TEST(test_hostile)
 END_TEST
 
 
+START_TEST(test_extras)
+{
+    size_t                i;
+    struct strbuf         text;
+    struct scenery        scenery;
+    struct clash_result   result;
+
+    memset(&text, 0, sizeof(text));
+    strbuf_puts(&text, CORE "package c 2\nnew b 1");
+
+    for (i = 0; i < 65; i++) {
+        strbuf_printf(&text, "|c[e%zu]", i);
+        scenery_read(&scenery, strbuf_text(&text));
+        clash_judge(&scenery.input, &result);
+        ck_assert_str_eq(result.doubt != NULL ? result.doubt : "", i < 64 ? ""
+                         : "too many extras of c are asked for");
+        clash_clear(&result);
+        scenery_clear(&scenery);
+    }
+
+    strbuf_free(&text);
+}
+END_TEST
+
+
 int
 main(void)
 {
@@ -490,6 +515,7 @@ main(void)
     tcase_add_loop_test(tcase, test_case, 0, sizeof(cases) / sizeof(cases[0]));
     tcase_add_test(tcase, test_python);
     tcase_add_test(tcase, test_data);
+    tcase_add_test(tcase, test_extras);
     tcase_add_test(tcase, test_hostile);
 
     runner = srunner_create(suite);

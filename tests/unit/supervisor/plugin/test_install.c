@@ -13,6 +13,7 @@
 #include "fake_runner.h"
 #include "fixture.h"
 #include "lib/fs.h"
+#include "lib/log.h"
 #include "supervisor/plugin/environment.h"
 #include "world.h"
 
@@ -60,11 +61,44 @@ make(const char *name, const char *version)
 }
 
 
+/* lines of the log as "info: ..." */
+
+static struct text_list  lines;
+
+
+static void
+hear_line(void *ctx, enum log_level level, const struct log_fields *fields,
+    const char *message)
+{
+    (void) ctx;
+    (void) fields;
+
+    text_list_printf(&lines, "%s: %s", log_level_name(level), message);
+}
+
+
+static void
+check_logged(const char *line)
+{
+    size_t  i;
+
+    for (i = 0; i < lines.count; i++) {
+        if (strstr(lines.item[i], line) != NULL) {
+            return;
+        }
+    }
+
+    ck_abort_msg("not logged: %s", line);
+}
+
+
 static void
 setup(void)
 {
     world_open(&world, 60706, 61183);
     fake_init(&fake, &world.runner, world.base);
+    log_open("test");
+    log_copy_to(hear_line, NULL);
     wants = ">=1.2.0b1";
 
     fake.shared = CORE "tabulate==0.9.0 \\\n    --hash=sha256:02\n"
@@ -84,6 +118,8 @@ teardown(void)
     free(bundle);
     world_close(&world);
     fake_clear(&fake);
+    log_copy_to(NULL, NULL);
+    text_list_clear(&lines);
 }
 
 
@@ -290,7 +326,7 @@ static const struct {
         "OSError: [Errno 28] No space left on device\n", false, false },
       MINT_ERR_FULL, "could not be compiled: the disk is full" },
     { { "inventory:", FAKE_EXIT(0), "", false, false },
-      MINT_ERR_NOT_FOUND, "mint-packages.json" },
+      MINT_ERR_NOT_FOUND, "its packages could not be listed: " },
     { { "inventory:", FAKE_EXIT(1), "Traceback\n  x\nKeyError: no\n", false,
         false }, MINT_ERR_PROTOCOL, "could not be listed: KeyError: no" },
     { { "inventory:", FAKE_EXIT(1),
@@ -353,16 +389,30 @@ static const struct {
 };
 
 
-START_TEST(test_no_inventory)
+/* what lies there now: nothing if text is NULL */
+
+static void
+spoil_inventory(const char *text)
 {
     char  *path;
 
     path = mem_printf("%s/mint-packages.json",
                       installer_platform_environment(world.installer));
     ck_assert_int_eq(unlink(path), 0);
+
+    if (text != NULL) {
+        fixture_write(path, text);
+    }
+
     free(path);
     world_restart(&world);
     ck_assert_int_eq(world_prepare(&world), 0);
+}
+
+
+START_TEST(test_no_inventory)
+{
+    spoil_inventory(NULL);
 
     fake.rules[0] = judgements[_i].rule;
     ck_assert_int_eq(world_install(&world, bundle, false),
@@ -377,6 +427,18 @@ START_TEST(test_no_inventory)
     ck_assert_uint_eq(fake_called(&fake, "--dry-run"), 2);
     check_verdict("unknown", "the shared environment does not say what is "
                   "installed in it", "fits");
+    check_logged("info: only the resolver can tell what fits ");
+}
+END_TEST
+
+
+START_TEST(test_broken_inventory)
+{
+    spoil_inventory("{");
+    ck_assert_int_eq(world_install(&world, bundle, false), 0);
+    check_verdict("unknown", "what the shared environment says of itself "
+                  "cannot be read", "fits");
+    check_logged("warn: only the resolver can tell what fits ");
 }
 END_TEST
 
@@ -531,6 +593,29 @@ START_TEST(test_disagreement)
     ck_assert_int_eq(world_install(&world, bundle, false), 0);
     ck_assert_int_eq(world.plugin->mode, PLUGIN_SHARED);
     check_verdict("clashes", "", "fits");
+}
+END_TEST
+
+
+/* what is installed has no room, but nobody keeps it there */
+
+START_TEST(test_movable_clash)
+{
+    fake.inventory = "{\"interpreter\":" FAKE_INTERPRETER ",\"packages\":["
+        FAKE_CORE ",{\"name\":\"mint_plugin_x\",\"version\":\"0.1.0\","
+        "\"requires\":[\"tabulate>=0.8\"]},{\"name\":\"tabulate\","
+        "\"version\":\"0.9.0\",\"requires\":[]}]}";
+    ck_assert_int_eq(world_install(&world, bundle, false), 0);
+
+    free(bundle);
+    needs = old_tabulate;
+    bundle = make("y", "1.0");
+    needs = requires;
+    fake.prefix = "/y";
+    ck_assert_int_eq(world_install(&world, bundle, false), 0);
+    check_verdict("unknown", "", "fits");
+    check_logged("info: plugin \"y\" 1.0: the engine says \"unknown\" (a "
+                 "package would have to move), the resolver \"fits\"");
 }
 END_TEST
 
@@ -1081,9 +1166,11 @@ install_suite(void)
                         sizeof(odd_wants) / sizeof(odd_wants[0]));
     tcase_add_loop_test(tcase, test_no_inventory, 0,
                         sizeof(judgements) / sizeof(judgements[0]));
+    tcase_add_test(tcase, test_broken_inventory);
     tcase_add_loop_test(tcase, test_cancel, 1, 10);
     tcase_add_test(tcase, test_clash_with_core);
     tcase_add_test(tcase, test_disagreement);
+    tcase_add_test(tcase, test_movable_clash);
     tcase_add_test(tcase, test_transitive_clash);
     tcase_add_test(tcase, test_clash_with_plugin);
     tcase_add_test(tcase, test_forced_isolated);
