@@ -16,7 +16,7 @@ static void print_row(const char *label, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 static void print_process(const char *label, json_t *process);
 static void print_reason(json_t *result);
-static void print_verdict(json_t *verdict);
+static void print_verdict(json_t *verdict, const char *reason);
 static void print_move(json_t *plugin);
 static size_t print_width(const char *text);
 static void print_table(const char *const *cells, size_t rows);
@@ -161,17 +161,20 @@ print_explain(json_t *result)
         }
     }
 
-    print_verdict(json_object_get(result, "verdict"));
+    print_verdict(json_object_get(result, "verdict"),
+                  print_text(result, "reason"));
 }
 
 
-/* nothing for plugins that were installed before there was one */
+/* nothing for plugins that were installed before there was one; a clash that
+   the reason is made of has been printed */
 
 static void
-print_verdict(json_t *verdict)
+print_verdict(json_t *verdict, const char *reason)
 {
-    size_t   i;
-    json_t  *engine, *clash;
+    size_t       i;
+    json_t      *engine, *clash;
+    const char  *sentence;
 
     engine = json_object_get(verdict, "engine");
 
@@ -188,7 +191,11 @@ print_verdict(json_t *verdict)
     printf("; resolver: %s\n", print_text(verdict, "resolver"));
 
     json_array_foreach(json_object_get(engine, "clashes"), i, clash) {
-        printf("  %s\n", print_text(clash, "sentence"));
+        sentence = print_text(clash, "sentence");
+
+        if (strstr(reason, sentence) == NULL) {
+            printf("  %s\n", sentence);
+        }
     }
 }
 

@@ -126,7 +126,7 @@ void plugin_group_probe_at(struct plugin_seat *seat);
 
 /* ---- plugin_group_start.c: what the process needs -------------------- */
 
-/* every member's data directory, then plugin_seat_prepare_tmp() */
+/* every member's data directory, then plugin_spawn_prepare_tmp() */
 void plugin_group_prepare(struct plugin_seat *seat);
 
 int plugin_group_fill(struct plugin_seat *seat,

@@ -65,7 +65,7 @@ plugin_group_own_next(struct plugin_seat *seat)
     uid = group->plugin.uid;
 
     if (group->owned == group->count) {
-        plugin_seat_prepare_tmp(seat);
+        plugin_spawn_prepare_tmp(seat);
         return;
     }
 
@@ -256,12 +256,12 @@ plugin_group_fill(struct plugin_seat *seat,
                          "the shared process");
     }
 
-    plugin_seat_set_running(seat, plugin, "share");
+    plugin_spawn_set_running(seat, plugin, "share");
     plugin_group_environment(seat, generation, request->listener_count);
 
     request->flags = MINT_SPAWN_REPORT | MINT_SPAWN_CONTROL
                      | MINT_SPAWN_SUBREAPER | MINT_SPAWN_NO_NEW_PRIVS;
-    plugin_seat_fill_rest(seat, plugin, request);
+    plugin_spawn_fill_rest(seat, plugin, request);
 
     within.name = PLUGIN_GROUP_NAME;
     within.environment = seat->running;

@@ -2,11 +2,11 @@
 /*
  * A plugin's processes, shared by the files that make them up:
  * plugin_process.c (all plugins, the registry's news), plugin_seat.c (one
- * seat: socket, directories, command line), plugin_move.c and plugin_drain.c
- * (from one seat to the other), plugin_adopt.c (what an earlier supervisor
- * left), plugin_rest.c (idle ones), plugin_wish.c (what others want),
- * plugin_backlog.c (requests that no process takes up), plugin_group*.c (one
- * process for several plugins).
+ * seat), plugin_spawn.c (what a process in it needs), plugin_former.c (which
+ * version), plugin_move.c and plugin_drain.c (from one seat to the other),
+ * plugin_adopt.c (what an earlier supervisor left), plugin_rest.c (idle ones),
+ * plugin_wish.c (what others want), plugin_backlog.c (requests that no process
+ * takes up), plugin_group*.c (one process for several plugins).
  */
 
 #ifndef SUPERVISOR_PROCESS_PLUGIN_PRIVATE_H
@@ -125,20 +125,27 @@ int plugin_seat_ask_socket(struct plugin_seat *seat,
 void plugin_seat_publish(struct plugin_seat *seat);
 void plugin_seat_set_role(struct plugin_seat *seat, enum plugin_role role);
 
-/* what plugin_seat_fill() is made of, for who fills it otherwise */
-void plugin_seat_set_running(struct plugin_seat *seat,
-    const struct plugin *plugin, const char *command);
-void plugin_seat_fill_rest(struct plugin_seat *seat,
-    const struct plugin *plugin, struct keeper_spawn_request *request);
-
-/* the temporary directory; then the service is prepared */
-void plugin_seat_prepare_tmp(struct plugin_seat *seat);
-
 bool plugin_seat_runs(const struct plugin_seat *seat);
 
 /* requests that workers have in the seat */
 uint32_t plugin_seat_count(const struct plugin_seat *seat);
 void plugin_seat_unpin(struct plugin_seat *seat);
+
+/* plugin_spawn.c: hooks of a seat's service; ctx is the seat */
+bool plugin_spawn_may_start(void *ctx, const struct service *service);
+void plugin_spawn_on_unforked(void *ctx, struct service *service, int status);
+void plugin_spawn_prepare(void *ctx, struct service *service);
+int plugin_spawn_fill(void *ctx, struct service *service,
+    struct keeper_spawn_request *request, struct error *err);
+
+/* what plugin_spawn_fill() is made of, for who fills it otherwise */
+void plugin_spawn_set_running(struct plugin_seat *seat,
+    const struct plugin *plugin, const char *command);
+void plugin_spawn_fill_rest(struct plugin_seat *seat,
+    const struct plugin *plugin, struct keeper_spawn_request *request);
+
+/* the temporary directory; then the service is prepared */
+void plugin_spawn_prepare_tmp(struct plugin_seat *seat);
 
 /* plugin_question.c */
 void plugin_questions_on_activity(struct plugin_process *p,

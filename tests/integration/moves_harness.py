@@ -4,22 +4,38 @@ differ in how they start, jobs and who gets which process."""
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-from system_harness import PLUGINS, MintSystem, make_bundle, wait_for
+from system_harness import (
+    PLUGINS, MintSystem, make_bundle, make_place, wait_for)
 
 PLUGIN = "test-echo"
 BASE = "/api/test-echo"
 BROKEN = "raise RuntimeError('not with this data')"
+PASSWORD = "a password of theirs"
 
 _HOOK = "    def get_routers(self) -> list[Any]:\n"
 _ANSWER = '        return {"headers": _headers(request), "pid": os.getpid()}\n'
 _serial = itertools.count()
+
+
+@contextlib.contextmanager
+def lab_with(*users: str) -> Iterator[MintSystem]:
+    """A system without plugins, and these users."""
+    system = MintSystem(make_place())
+    try:
+        system.start()
+        for name in users:
+            system.create_user(name, PASSWORD)
+        yield system
+    finally:
+        system.end()
 
 
 def echo_version(folder: Path, version: str, begin: str = "pass") -> Path:

@@ -42,6 +42,7 @@ def test_clash_with_the_core(system: MintSystem, tmp_path: Path) -> None:
 
     text = system.ctl("explain", name).stdout
     assert "\n  engine: clashes; resolver: clashes\n" in text
+    assert text.count(clash["sentence"]) == 1
     assert system.plugins()[name]["state"] == "ready"
 
 

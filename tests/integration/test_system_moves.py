@@ -18,8 +18,10 @@ import pytest
 from moves_harness import (
     BASE,
     BROKEN,
+    PASSWORD,
     PLUGIN,
     echo_version,
+    lab_with,
     move,
     pid_of,
     reach,
@@ -28,26 +30,17 @@ from moves_harness import (
     submit,
     version_of,
 )
-from system_harness import BUILD, MintSystem, make_place, wait_for
+from system_harness import BUILD, MintSystem, wait_for
 from system_kills import between_supervisors
 from system_load import Load, Target
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-PASSWORD = "a password of theirs"
-
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[MintSystem]:
-    """A system with the echo plugin alone, and two users."""
-    system = MintSystem(make_place())
-    try:
-        system.start()
-        for name in ("owner", "other"):
-            system.create_user(name, PASSWORD)
+    with lab_with("owner", "other") as system:
         yield system
-    finally:
-        system.end()
 
 
 @pytest.fixture(scope="module")

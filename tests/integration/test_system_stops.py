@@ -14,8 +14,10 @@ import httpx
 import pytest
 from moves_harness import (
     BROKEN,
+    PASSWORD,
     PLUGIN,
     echo_version,
+    lab_with,
     move,
     pid_of,
     reach,
@@ -23,22 +25,15 @@ from moves_harness import (
     submit,
     version_of,
 )
-from system_harness import BUILD, MintSystem, make_place, wait_for
+from system_harness import BUILD, MintSystem, wait_for
 from system_kills import between_supervisors, kill_supervisor
-
-PASSWORD = "a password of theirs"
 
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[MintSystem]:
-    system = MintSystem(make_place())
-    try:
-        system.start()
-        system.create_user("owner", PASSWORD)
+    with lab_with("owner") as system:
         system.install(echo_version(system.place, "1.0.0"))
         yield system
-    finally:
-        system.end()
 
 
 @pytest.fixture
