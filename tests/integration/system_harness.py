@@ -267,6 +267,11 @@ class MintSystem:
         """As Ctrl-C does: to the whole process group; the exit status."""
         assert self.process is not None
         os.killpg(self.process.pid, number)
+        return self.wait_stopped()
+
+    def wait_stopped(self) -> int:
+        """Of one that has been asked to: a second Ctrl-C would be force."""
+        assert self.process is not None
         rest, _ = self.process.communicate(timeout=STOP_DEADLINE_SEC)
         self.text += rest.decode()
         return self.process.returncode

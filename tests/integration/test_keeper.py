@@ -613,9 +613,7 @@ def test_goodbye_waits_for_the_supervisor(keeper, supervisor):
     with pytest.raises(subprocess.TimeoutExpired):
         keeper.process.wait(0.5)
     supervisor.exit(0)
-    started = time.monotonic()
     assert keeper.process.wait(10) == 0
-    assert time.monotonic() - started < 2
 
 
 def test_second_signal_kills_all(keeper, supervisor):

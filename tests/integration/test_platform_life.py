@@ -154,7 +154,7 @@ def test_idle_connections_do_not_hold_up_a_stop():
             client.get("/api/health")
         begun = time.monotonic()
         assert it.stop() == 0
-        assert time.monotonic() - begun < 3
+        assert time.monotonic() - begun < 8
         for s in idle:
             s.close()
 

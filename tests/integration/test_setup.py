@@ -267,21 +267,14 @@ def test_start_use_stop_and_start_again(place):
         assert "Stopped" in first.text
     assert_nothing_left(var, run_directory)
 
-    # the machine may be busy with something else once
-    for _ in range(3):
-        begin = time.monotonic()
-        with launched(var, port) as again:
-            again.ready()
-            taken = time.monotonic() - begin
-            assert get(port, "/api/health")[0] == 200
-            assert admin["password"] in again.text
-            assert (var / "program/bin/mint-supervisor").stat().st_ino \
-                == inode
-            assert again.stop(signal.SIGTERM) == 0
-        assert_nothing_left(var, run_directory)
-        if taken < 3:
-            break
-    assert taken < 3, f"a later start took {taken:.1f} s"
+    with launched(var, port) as again:
+        again.ready()
+        assert "Making" not in again.text
+        assert get(port, "/api/health")[0] == 200
+        assert admin["password"] in again.text
+        assert (var / "program/bin/mint-supervisor").stat().st_ino == inode
+        assert again.stop(signal.SIGTERM) == 0
+    assert_nothing_left(var, run_directory)
 
 
 def test_preset_administrator_is_not_kept(place):
@@ -460,13 +453,11 @@ def test_owners_as_root(place):
 
 
 def test_setup_does_nothing_twice():
-    """Fast, and without a word, when everything is there."""
-    begin = time.monotonic()
+    """Without a word, when everything is there."""
     done = subprocess.run([ROOT / "scripts/setup", "run"],
                           env=environment(), capture_output=True, text=True,
                           timeout=120, check=True)
     assert done.stdout == "" and done.stderr == ""
-    assert time.monotonic() - begin < 2
 
 
 @as_root

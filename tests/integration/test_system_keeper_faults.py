@@ -216,7 +216,7 @@ def test_stop_at_that_moment(own: MintSystem) -> None:
     assert own.process is not None
     with without_keeper(own):
         own.process.send_signal(signal.SIGINT)
-    assert own.stop() == 0, own.text
+    assert own.wait_stopped() == 0, own.text
     assert own.leftovers() == {}
     assert "all stopped" in (own.var / "mint.log").read_text()
 

@@ -151,7 +151,7 @@ def world(site):
 def test_forked_plugin_is_as_an_execed_one(world):
     world.start_warm()
     execed = world.start()
-    world.ready(execed)
+    imported = world.ready(execed)["import_ms"]
     expected = world.ask(execed, "mirror")
     world.end(execed)
 
@@ -168,7 +168,7 @@ def test_forked_plugin_is_as_an_execed_one(world):
     assert seen["threads"] == expected["threads"]
     assert seen["parent"] == world.keeper.process.pid
     assert seen["different"]["pid"] == forked.pid
-    assert ready["import_ms"] < 400
+    assert ready["import_ms"] < imported
 
 
 def test_siblings_differ_in_what_is_random(world):
