@@ -310,7 +310,8 @@ def test_bounded_in_time(cause, shortest_sec):
         w.seat(6, "starting", cause=cause, retry_after=4)
         begin = time.monotonic()
         response = w.fetch("/api/tiny/x")
-        assert time.monotonic() - begin >= shortest_sec
+        # nginx's clock is that of its last event, in milliseconds
+        assert time.monotonic() - begin >= shortest_sec - 0.02
         body = problem(response, 503)
         assert response.get("Retry-After") == "4"
         assert (body["state"], body["cause"]) == ("starting", cause)
