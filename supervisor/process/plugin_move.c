@@ -29,6 +29,8 @@ static void plugin_move_leave(struct plugin_process *p);
 static void plugin_move_hurry(struct plugin_process *p);
 static void plugin_move_hurry_held(struct plugin_process *p);
 static void plugin_move_hurry_drain(struct plugin_process *p);
+static void plugin_move_leave_now(struct plugin_process *p);
+static void plugin_move_leave_drain(struct plugin_process *p);
 static void plugin_move_promote(struct plugin_process *p);
 static void plugin_move_resist(struct plugin_process *p);
 static void plugin_move_on_timer(evutil_socket_t fd, short what, void *arg);
@@ -64,6 +66,7 @@ static const plugin_move_fn  plugin_move_table[PLUGIN_MOVE_STATE_COUNT]
     [PLUGIN_MOVE_SWITCHING] = {
         [PLUGIN_MOVE_WISH] = plugin_move_again,
         [PLUGIN_MOVE_HURRY] = plugin_move_hurry,
+        [PLUGIN_MOVE_LEAVE] = plugin_move_leave_now,
         [PLUGIN_MOVE_FRESH_FAILED] = plugin_move_resist,
         [PLUGIN_MOVE_OLD_LOST] = plugin_move_promote,
         [PLUGIN_MOVE_ANSWER] = plugin_switch_answer,
@@ -83,6 +86,7 @@ static const plugin_move_fn  plugin_move_table[PLUGIN_MOVE_STATE_COUNT]
     [PLUGIN_MOVE_DRAINING] = {
         [PLUGIN_MOVE_WISH] = plugin_move_follow,
         [PLUGIN_MOVE_HURRY] = plugin_move_hurry_drain,
+        [PLUGIN_MOVE_LEAVE] = plugin_move_leave_drain,
         [PLUGIN_MOVE_OLD_LOST] = plugin_drain_lost,
         [PLUGIN_MOVE_ANSWER] = plugin_drain_answer,
         [PLUGIN_MOVE_TIMER] = plugin_drain_timer,
@@ -91,6 +95,7 @@ static const plugin_move_fn  plugin_move_table[PLUGIN_MOVE_STATE_COUNT]
     [PLUGIN_MOVE_EMPTYING] = {
         [PLUGIN_MOVE_WISH] = plugin_move_follow,
         [PLUGIN_MOVE_HURRY] = plugin_move_hurry_drain,
+        [PLUGIN_MOVE_LEAVE] = plugin_move_leave_drain,
         [PLUGIN_MOVE_OLD_LOST] = plugin_drain_lost,
         [PLUGIN_MOVE_ANSWER] = plugin_drain_empty_answer,
         [PLUGIN_MOVE_TIMER] = plugin_drain_empty_timer,
@@ -462,6 +467,27 @@ plugin_move_leave(struct plugin_process *p)
     service_set_once(move->old->service, true);
     plugin_move_set_error(p, NULL, NULL);
     plugin_switch_begin(p);
+}
+
+
+/* an end is under way already: it can only be wanted sooner */
+
+static void
+plugin_move_leave_now(struct plugin_process *p)
+{
+    p->move.is_again = false;
+    p->move.is_now = p->move.is_now || p->move.is_again_now;
+    plugin_history_move(p, p->move.state);
+}
+
+
+static void
+plugin_move_leave_drain(struct plugin_process *p)
+{
+    if (p->move.is_again_now) {
+        p->move.is_now = true;
+        plugin_drain_close(p, "asked for at once");
+    }
 }
 
 

@@ -158,6 +158,19 @@ plugin_process_waits_for(const struct plugin *plugin)
 }
 
 
+/* one process has followed another, which is not done yet */
+
+static bool
+plugin_process_is_following(const struct plugin_process *p)
+{
+    return p->move.fresh != NULL
+           && (p->move.state == PLUGIN_MOVE_SWITCHING
+               || p->move.state == PLUGIN_MOVE_DRAINING
+               || p->move.state == PLUGIN_MOVE_EMPTYING
+               || p->move.state == PLUGIN_MOVE_CLOSING);
+}
+
+
 int
 plugin_process_leave(const struct plugin *plugin, bool is_now,
     struct error *err)
@@ -178,12 +191,7 @@ plugin_process_leave(const struct plugin *plugin, bool is_now,
                          "out of that process", plugin->name);
     }
 
-    if (p->move.state == PLUGIN_MOVE_SWITCHING
-        || ((p->move.state == PLUGIN_MOVE_DRAINING
-             || p->move.state == PLUGIN_MOVE_EMPTYING
-             || p->move.state == PLUGIN_MOVE_CLOSING)
-            && p->move.fresh != NULL))
-    {
+    if (plugin_process_is_following(p)) {
         return error_set(err, MINT_ERR_CONFLICT, "an older process of plugin "
                          "\"%s\" is still ending", plugin->name);
     }

@@ -8,11 +8,13 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from moves_harness import (
+    BASE,
     BROKEN,
     PASSWORD,
     PLUGIN,
@@ -27,6 +29,8 @@ from moves_harness import (
 )
 from system_harness import BUILD, MintSystem, wait_for
 from system_kills import between_supervisors, kill_supervisor
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +43,8 @@ def lab() -> Iterator[MintSystem]:
 @pytest.fixture
 def echo(lab: MintSystem) -> MintSystem:
     lab.ctl("start", PLUGIN)
+    if move(lab) is not None:           # of a test that has failed
+        lab.ctl("restart", PLUGIN, "--now", "--yes")
     settle(lab)
     return lab
 
@@ -69,6 +75,15 @@ def orders(lab: MintSystem) -> Iterator[Any]:
 def record(system: MintSystem) -> dict[str, Any]:
     registry = json.loads((system.data / "registry.json").read_text())
     return next(p for p in registry["plugins"] if p["name"] == PLUGIN)
+
+
+def states(system: MintSystem) -> list[str]:
+    """Of the move, since it began."""
+    moves = [r["to"] for r in system.ctl_json("history", PLUGIN)["records"]
+             if r["subject"] == "move"]
+    begin = max((i for i, to in enumerate(moves[:-1]) if to == "none"),
+                default=-1)
+    return moves[begin + 1:]
 
 
 def wait_stopped(system: MintSystem) -> None:
@@ -122,6 +137,79 @@ def test_the_supervisor_is_killed_before_the_end(
     assert len(echo.plugins()[PLUGIN]["instances"]) == 1
     os.kill(first, signal.SIGKILL)
     wait_stopped(echo)
+
+
+def test_at_once_while_it_ends(
+    echo: MintSystem, owner: httpx.Client
+) -> None:
+    """What its work still keeps is not waited for any more."""
+    first = pid_of(owner)
+    job = submit(owner, 60.0)
+    assert "finished" in echo.ctl("stop", PLUGIN).stdout
+    reach(echo, "draining")
+    assert "finished" in echo.ctl("stop", PLUGIN).stdout    # changes nothing
+    assert pid_of(owner) == first
+    assert "is stopped" in echo.ctl("stop", PLUGIN, "--now", "--yes").stdout
+    assert not Path(f"/proc/{first}").exists()
+    wait_stopped(echo)
+    echo.ctl("start", PLUGIN)
+    assert owner.get(f"{BASE}/jobs/{job}/result").status_code == 404
+
+
+def test_at_once_with_a_websocket(
+    echo: MintSystem, owner: httpx.Client, orders: Any
+) -> None:
+    """It would have 30 s."""
+    url = f"ws://127.0.0.1:{echo.port}{BASE}/private-ws"
+    headers = {"authorization": owner.headers["authorization"]}
+    with connect(url, additional_headers=headers, proxy=None) as socket:
+        socket.recv(timeout=10)
+        orders("stop", PLUGIN)
+        reach(echo, "emptying")
+        socket.send("still here")
+        assert socket.recv(timeout=10) == "still here"
+        echo.ctl("stop", PLUGIN, "--now", "--yes")
+        with pytest.raises(ConnectionClosed):
+            socket.recv(timeout=20)
+    wait_stopped(echo)
+    texts = [r.get("text", "") for r in
+             echo.ctl_json("history", PLUGIN)["records"]]
+    assert "30 s" not in json.dumps(texts)
+
+
+def test_at_once_before_it_has_begun_to_end(
+    echo: MintSystem, owner: httpx.Client, orders: Any
+) -> None:
+    """Requests are let finish just then."""
+    first = pid_of(owner)
+    os.kill(first, signal.SIGSTOP)
+    try:
+        orders("stop", PLUGIN)
+        reach(echo, "switching")
+        orders("stop", PLUGIN, "--now", "--yes")
+        wait_for(lambda: "draining" not in states(echo)
+                 and "closing" in states(echo), "the end, at once")
+    finally:
+        os.kill(first, signal.SIGCONT)
+    wait_stopped(echo)
+    assert record(echo)["stopped"]
+
+
+def test_restart_at_once_while_the_older_process_ends(
+    echo: MintSystem, owner: httpx.Client
+) -> None:
+    first = pid_of(owner)
+    job = submit(owner, 60.0)
+    echo.ctl("restart", PLUGIN)
+    reach(echo, "draining")
+    done = echo.ctl("stop", PLUGIN, status=1)
+    assert "still ending" in done.stderr
+    assert not record(echo)["stopped"]
+    echo.ctl("restart", PLUGIN, "--now", "--yes")
+    settle(echo)
+    assert not Path(f"/proc/{first}").exists()
+    assert pid_of(owner) != first
+    assert owner.get(f"{BASE}/jobs/{job}/result").status_code == 404
 
 
 def test_next_version_does_not_start(
