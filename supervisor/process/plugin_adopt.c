@@ -226,6 +226,11 @@ plugin_adopt_after(struct plugin_process *p, struct plugin_seat *old,
     }
 
     plugin_adopt_take(old, true);
+
+    if (fresh != NULL && plugin_former_is_in(fresh)) {
+        plugin_history_restore_error(p);        /* of the newest version */
+    }
+
     plugin_move_resume(p, state);
 }
 
@@ -357,6 +362,7 @@ plugin_adopt_single(struct plugin_process *p, size_t i,
                            ? &p->seats[!i] : NULL, other);
 
         if (p->move.fresh != NULL) {
+            p->move.fresh->running_since = p->plugin->installed_unix_ms;
             service_start(p->move.fresh->service, other->cause);
         }
 

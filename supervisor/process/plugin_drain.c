@@ -14,6 +14,7 @@
 #include "lib/log.h"
 #include "lib/strbuf.h"
 #include "plugin_drain.h"
+#include "plugin_former.h"
 #include "plugin_group.h"
 
 
@@ -306,11 +307,13 @@ plugin_drain_lost(struct plugin_process *p)
 void
 plugin_drain_over(struct plugin_process *p)
 {
+    bool                 is_resisting;
     struct plugin_seat  *old;
     struct plugin_move  *move;
 
     move = &p->move;
     old = move->old;
+    is_resisting = move->fresh != NULL && plugin_former_is_in(move->fresh);
 
     /* nobody was in there when it was told to end: who is in there now? */
 
@@ -318,7 +321,7 @@ plugin_drain_over(struct plugin_process *p)
         p->defects += plugin_seat_count(old);
     }
 
-    p->moves_done += move->fresh != NULL;
+    p->moves_done += move->fresh != NULL && !is_resisting;
     plugin_seat_unpin(old);
     old->was_empty = false;
     old->excused = 0;
@@ -337,7 +340,8 @@ plugin_drain_over(struct plugin_process *p)
     move->switched_unix_ms = 0;
     move->old = NULL;
     move->fresh = NULL;
-    plugin_move_set_state(p, PLUGIN_MOVE_NONE);
+    plugin_move_set_state(p, is_resisting ? PLUGIN_MOVE_RESISTING
+                                          : PLUGIN_MOVE_NONE);
 
     if (move->is_again) {
         plugin_move_event(p, PLUGIN_MOVE_WISH);

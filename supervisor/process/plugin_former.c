@@ -67,7 +67,8 @@ plugin_former_forget(struct plugin_processes *all, struct plugin *plugin)
 }
 
 
-/* in its place: nothing else of the plugin runs */
+/* in its place: nothing else of the plugin runs, or an older process only ends
+   the work it has; then the plugin resists when that is over */
 
 static void
 plugin_former_return(struct plugin_process *p)
@@ -90,8 +91,24 @@ plugin_former_return(struct plugin_process *p)
     p->current->running_since = p->plugin->former->installed_unix_ms;
     service_set_once(service, false);
 
-    plugin_move_set_state(p, PLUGIN_MOVE_RESISTING);
+    if (p->move.state == PLUGIN_MOVE_NONE) {
+        plugin_move_set_state(p, PLUGIN_MOVE_RESISTING);
+
+    } else {
+        plugin_history_move(p, p->move.state);
+    }
+
     service_restart(service, MINT_CAUSE_CRASHED);
+}
+
+
+/* nothing else of the plugin is to serve */
+
+static bool
+plugin_former_may_return(const struct plugin_process *p)
+{
+    return p->move.state == PLUGIN_MOVE_NONE
+           || p->current == p->move.fresh;
 }
 
 
@@ -113,7 +130,7 @@ plugin_former_look(struct plugin_process *p)
         plugin_former_forget(p->all, p->plugin);
 
     } else if (service_state(service) == SERVICE_FAILED
-               && p->move.state == PLUGIN_MOVE_NONE)
+               && plugin_former_may_return(p))
     {
         plugin_former_return(p);
     }
@@ -127,11 +144,11 @@ plugin_former_resume(struct plugin_process *p)
 
     seat = p->current;
 
-    if (p->plugin->former == NULL || p->move.state != PLUGIN_MOVE_NONE) {
+    if (p->plugin->former == NULL || !plugin_former_may_return(p)) {
         return;
     }
 
-    if (plugin_history_is_resisting(p)
+    if (p->move.state == PLUGIN_MOVE_NONE && plugin_history_is_resisting(p)
         && (plugin_former_is_in(seat) || !plugin_seat_runs(seat)))
     {
         seat->running_since = p->plugin->former->installed_unix_ms;

@@ -255,7 +255,7 @@ plugin_history_restore_error(struct plugin_process *p)
 {
     const json_t  *record;
 
-    record = history_last(p->history, "subject", "move", "to", "resisting");
+    record = history_last(p->history, "subject", "move", NULL, NULL);
 
     plugin_move_set_error(p, record != NULL
         ? json_string_value(json_object_get(record, "text")) : NULL,

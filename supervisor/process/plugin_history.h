@@ -31,7 +31,8 @@ bool plugin_history_is_resisting(const struct plugin_process *p);
 void plugin_history_restore_due(struct plugin_process *p,
     uint64_t started_unix_ms);
 
-/* why the next process was given up: into the move's error and traceback */
+/* what the last record says of a process that was given up: into the move's
+   error and traceback */
 void plugin_history_restore_error(struct plugin_process *p);
 
 /* "at once" and "once more", for a move that is under way */

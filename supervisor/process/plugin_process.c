@@ -281,6 +281,21 @@ plugin_process_on_activity(struct plugin_seat *seat, const json_t *report)
 }
 
 
+/* what was given up is newer than what serves */
+
+static bool
+plugin_process_is_resisting(const struct plugin_process *p)
+{
+    if (service_state(p->current->service) != SERVICE_READY) {
+        return false;
+    }
+
+    return p->move.state == PLUGIN_MOVE_RESISTING
+           || (p->current == p->move.fresh
+               && plugin_former_is_in(p->current));
+}
+
+
 enum plugin_state
 plugin_process_state(struct plugin_process *p, const char **text)
 {
@@ -290,6 +305,11 @@ plugin_process_state(struct plugin_process *p, const char **text)
     *text = service_error(p->current->service)[0] == '\0'
             ? NULL : service_error(p->current->service);
 
+    if (plugin_process_is_resisting(p)) {
+        *text = move->error;
+        return PLUGIN_RESISTING;
+    }
+
     switch (move->state) {
 
     case PLUGIN_MOVE_STARTING:
@@ -298,13 +318,6 @@ plugin_process_state(struct plugin_process *p, const char **text)
         *text = move->error;
         return move->cause == MINT_CAUSE_UPGRADING ? PLUGIN_UPGRADING
                                                    : PLUGIN_READY;
-
-    case PLUGIN_MOVE_RESISTING:
-        if (service_state(p->current->service) == SERVICE_READY) {
-            *text = move->error;
-            return PLUGIN_RESISTING;
-        }
-        break;
 
     case PLUGIN_MOVE_DRAINING:
     case PLUGIN_MOVE_EMPTYING:

@@ -142,7 +142,7 @@ plugin_process_waits_for(const struct plugin *plugin)
 
     p = plugin->process;
 
-    if (p->move.error != NULL) {
+    if (p->move.state == PLUGIN_MOVE_HELD && p->move.error != NULL) {
         return mem_strdup(p->move.error);
     }
 

@@ -267,6 +267,37 @@ def test_version_that_works_is_started_after_all_has_ended(
     assert version_of(owner) == "1.0.0"
 
 
+def test_version_that_works_is_started_while_the_old_process_drains(
+    echo: MintSystem, owner: httpx.Client, other: httpx.Client, folder: Path
+) -> None:
+    """Nobody waits for the end of somebody's job."""
+    first = pid_of(owner)
+    submit(owner, 60.0)
+    echo.install(echo_version(folder, "2.3.0", BROKEN))
+    echo.ctl("drain", PLUGIN)
+    reach(echo, "draining")
+    echo.ctl("restart", PLUGIN, status=1)
+    wait_for(lambda: echo.plugins()[PLUGIN]["state"] == "resisting", "1.0.0")
+    assert move(echo)["state"] == "draining"
+    second = pid_of(other)
+    assert (version_of(other), pid_of(owner)) == ("1.0.0", first)
+    assert second != first
+    assert "not with this data" in echo.plugins()[PLUGIN]["error"]
+
+    kill_supervisor(echo)
+    assert move(echo)["state"] == "draining"
+    plugin = echo.plugins()[PLUGIN]
+    assert plugin["state"] == "resisting"
+    assert "not with this data" in plugin["error"]
+    said = echo.ctl("restart", PLUGIN).stdout       # waits for the job
+    assert str(echo.users["owner"]) in said
+    os.kill(first, signal.SIGKILL)
+    wait_for(lambda: echo.plugins()[PLUGIN]["moves"]["resisted"] == 1
+             and move(echo)["state"] == "resisting", "its one try")
+    assert (version_of(owner), pid_of(other)) == ("1.0.0", second)
+    assert "not with this data" in echo.plugins()[PLUGIN]["error"]
+
+
 @pytest.mark.parametrize("seconds", [0, 2])
 def test_supervisor_is_killed_while_the_next_one_starts(
     echo: MintSystem, tokens: dict[str, str], folder: Path, seconds: int
