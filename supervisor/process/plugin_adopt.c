@@ -371,14 +371,15 @@ plugin_adopt_single(struct plugin_process *p, size_t i,
 
     plugin_adopt_one(p, &p->seats[i], find[i].state == MINT_SEAT_READY);
 
+    /* first: the state that is gone on with is the last record then */
+    plugin_history_restore_due(p, p->seats[i].found.process.started_unix_ms);
+
     if (find[i].state == MINT_SEAT_READY && plugin_adopt_is_down(other)
         && other->cause == MINT_CAUSE_FAILED)
     {
         plugin_history_restore_error(p);
         plugin_move_resume(p, PLUGIN_MOVE_RESISTING);
     }
-
-    plugin_history_restore_due(p, p->seats[i].found.process.started_unix_ms);
 }
 
 

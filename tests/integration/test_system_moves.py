@@ -544,6 +544,19 @@ def test_restart_that_is_wanted_outlives_the_supervisor(
     assert pid_of(owner) == second
 
 
+def test_restart_of_one_that_resists_outlives_the_supervisor(
+    echo: MintSystem, owner: httpx.Client, folder: Path
+) -> None:
+    """... which was killed between the end of one try and the next one."""
+    first = pid_of(owner)
+    echo.install(echo_version(folder, "2.4.0", BROKEN))
+    leave(echo, {"from": "starting", "to": "resisting", **AGAIN})
+    wait_for(lambda: echo.plugins()[PLUGIN]["moves"]["resisted"] == 1,
+             "the next try")
+    assert (version_of(owner), pid_of(owner)) == ("1.0.0", first)
+    assert echo.plugins()[PLUGIN]["state"] == "resisting"
+
+
 @pytest.mark.parametrize("record", [
     {"from": "closing", "to": "none"},
     {"from": "none", "to": "starting", "fresh": "0b",
