@@ -227,12 +227,10 @@ operation_restart(void *ctx, struct admin_call *call, json_t *arguments)
         return;
     }
 
-    wish = plugin_process_restart(plugin, MINT_CAUSE_RESTART,
-               json_is_true(json_object_get(arguments, "now")));
-
-    if (wish == 0) {
-        error_set(&err, MINT_ERR_UNAVAILABLE, "plugin \"%s\" has no process "
-                  "yet", plugin->name);
+    if (plugin_process_restart_by_hand(plugin,
+            json_is_true(json_object_get(arguments, "now")), &wish, &err)
+        != 0)
+    {
         admin_fail(call, &err);
         return;
     }

@@ -383,6 +383,11 @@ plugin_move_again(struct plugin_process *p)
 static void
 plugin_move_retry(struct plugin_process *p)
 {
+    if (p->move.fresh == NULL) {
+        plugin_move_begin(p);       /* it was to end, and is to be followed */
+        return;
+    }
+
     p->move.cause = p->move.again_cause;
     p->move.is_again = false;
     plugin_move_set_error(p, NULL, NULL);
@@ -414,10 +419,13 @@ plugin_move_follow(struct plugin_process *p)
 }
 
 
+/* what was to end without another one is followed by one after all */
+
 static void
 plugin_move_hurry(struct plugin_process *p)
 {
     p->move.is_now = true;
+    p->move.is_again = p->move.is_again || p->move.fresh == NULL;
     plugin_history_move(p, p->move.state);
 }
 
@@ -426,6 +434,7 @@ static void
 plugin_move_hurry_held(struct plugin_process *p)
 {
     p->move.is_now = true;
+    p->move.is_again = p->move.is_again || p->move.fresh == NULL;
     plugin_switch_begin(p);
 }
 

@@ -119,6 +119,11 @@ void plugin_processes_subscribe(struct plugin_processes *processes,
  */
 uint64_t plugin_process_restart(const struct plugin *plugin,
     enum mint_seat_cause cause, bool is_now);
+
+/* the same, and plugin_process_halt() does not count any more */
+int plugin_process_restart_by_hand(struct plugin *plugin, bool is_now,
+    uint64_t *wish_out, struct error *err);
+
 uint64_t plugin_process_last_wish(const struct plugin *plugin);
 enum plugin_wish plugin_process_wish(const struct plugin *plugin,
     uint64_t wish);
@@ -145,8 +150,9 @@ int plugin_process_leave(const struct plugin *plugin, bool is_now,
     struct error *err);
 
 /*
- * Not to run until plugin_process_begin(): kept in the registry, so it lasts.
- * is_now as above.  MINT_ERR_CONFLICT: an older process is not done yet.
+ * Not to run until plugin_process_begin() or _restart_by_hand(): kept in the
+ * registry, so it lasts.  is_now as above.  MINT_ERR_CONFLICT: an older process
+ * is not done yet.
  */
 int plugin_process_halt(struct plugin *plugin, bool is_now,
     struct error *err);

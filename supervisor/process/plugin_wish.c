@@ -22,6 +22,14 @@ static const char *const  plugin_role_names[PLUGIN_ROLE_COUNT] = {
 };
 
 
+static int
+plugin_process_is_missing(const struct plugin *plugin, struct error *err)
+{
+    return error_set(err, MINT_ERR_UNAVAILABLE, "plugin \"%s\" has no process "
+                     "yet", plugin->name);
+}
+
+
 void
 plugin_process_wish_for(struct plugin_process *p, enum mint_seat_cause cause,
     bool is_now)
@@ -50,6 +58,30 @@ plugin_process_restart(const struct plugin *plugin,
     plugin_process_wish_for(p, cause, is_now);
 
     return p->wish;
+}
+
+
+int
+plugin_process_restart_by_hand(struct plugin *plugin, bool is_now,
+    uint64_t *wish_out, struct error *err)
+{
+    int                     rc;
+    struct plugin_process  *p;
+
+    p = plugin->process;
+
+    if (p == NULL) {
+        return plugin_process_is_missing(plugin, err);
+    }
+
+    rc = registry_set_stopped(p->all->registry, plugin, false, err);
+    if (rc != 0) {
+        return rc;
+    }
+
+    *wish_out = plugin_process_restart(plugin, MINT_CAUSE_RESTART, is_now);
+
+    return 0;
 }
 
 
@@ -180,8 +212,7 @@ plugin_process_leave(const struct plugin *plugin, bool is_now,
     p = plugin->process;
 
     if (p == NULL) {
-        return error_set(err, MINT_ERR_UNAVAILABLE, "plugin \"%s\" has no "
-                         "process yet", plugin->name);
+        return plugin_process_is_missing(plugin, err);
     }
 
     if (p->group != NULL && plugin_group_is_wanted(p)) {
@@ -213,8 +244,7 @@ plugin_process_halt(struct plugin *plugin, bool is_now, struct error *err)
     p = plugin->process;
 
     if (p == NULL) {
-        return error_set(err, MINT_ERR_UNAVAILABLE, "plugin \"%s\" has no "
-                         "process yet", plugin->name);
+        return plugin_process_is_missing(plugin, err);
     }
 
     rc = registry_set_stopped(p->all->registry, plugin, true, err);
@@ -286,6 +316,7 @@ plugin_process_is_up(const struct plugin_process *p)
 
     return p->current->role == PLUGIN_ROLE_CURRENT
            && p->move.state != PLUGIN_MOVE_SWITCHING
+           && (p->move.state != PLUGIN_MOVE_HELD || p->move.fresh != NULL)
            && (state == SERVICE_READY || state == SERVICE_QUEUED
                || state == SERVICE_PREPARING || state == SERVICE_STARTING);
 }
@@ -301,8 +332,7 @@ plugin_process_begin(struct plugin *plugin, uint64_t *wish_out,
     p = plugin->process;
 
     if (p == NULL) {
-        return error_set(err, MINT_ERR_UNAVAILABLE, "plugin \"%s\" has no "
-                         "process yet", plugin->name);
+        return plugin_process_is_missing(plugin, err);
     }
 
     rc = registry_set_stopped(p->all->registry, plugin, false, err);
@@ -317,7 +347,9 @@ plugin_process_begin(struct plugin *plugin, uint64_t *wish_out,
         return 0;
     }
 
-    plugin_process_wish_for(p, MINT_CAUSE_FIRST_START, false);
+    plugin_process_wish_for(p, p->move.state == PLUGIN_MOVE_HELD
+                               ? MINT_CAUSE_RESTART : MINT_CAUSE_FIRST_START,
+                            false);
     *wish_out = p->wish;
 
     return 0;

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -28,7 +29,11 @@ from moves_harness import (
     version_of,
 )
 from system_harness import BUILD, MintSystem, wait_for
-from system_kills import between_supervisors, kill_supervisor
+from system_kills import (
+    between_supervisors,
+    kill_supervisor,
+    supervisor_pid,
+)
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
@@ -210,6 +215,45 @@ def test_restart_at_once_while_the_older_process_ends(
     assert not Path(f"/proc/{first}").exists()
     assert pid_of(owner) != first
     assert owner.get(f"{BASE}/jobs/{job}/result").status_code == 404
+
+
+@pytest.mark.parametrize("order", [
+    ("start",), ("restart",), ("restart", "--now", "--yes"),
+], ids=" ".join)
+def test_it_is_wanted_again_while_nobody_knows_whether_it_may_end(
+    echo: MintSystem, owner: httpx.Client, orders: Any,
+    order: tuple[str, ...],
+) -> None:
+    """The process that does not answer is followed by one that does."""
+    supervisor = supervisor_pid(echo)
+    first = pid_of(owner)
+    os.kill(first, signal.SIGSTOP)
+    try:
+        orders("stop", PLUGIN)
+        reach(echo, "held")
+        orders(order[0], PLUGIN, *order[1:])
+        wait_for(lambda: echo.pid(PLUGIN) not in (0, first)
+                 or len(echo.plugins()[PLUGIN]["instances"]) == 2,
+                 "the next process")
+    finally:
+        with contextlib.suppress(ProcessLookupError):   # "--now"
+            os.kill(first, signal.SIGCONT)
+    settle(echo)
+    wait_for(lambda: echo.plugins()[PLUGIN]["state"] == "ready", "it")
+    assert supervisor_pid(echo) == supervisor
+    assert pid_of(owner) != first
+
+
+def test_a_restart_ends_the_order(
+    echo: MintSystem, owner: httpx.Client
+) -> None:
+    echo.ctl("stop", PLUGIN)
+    echo.ctl("restart", PLUGIN)
+    first = pid_of(owner)
+    kill_supervisor(echo)
+    settle(echo)
+    assert echo.plugins()[PLUGIN]["state"] == "ready"
+    assert pid_of(owner) == first
 
 
 def test_next_version_does_not_start(
