@@ -423,11 +423,16 @@ void
 plugin_processes_resume(struct plugin_processes *processes)
 {
     size_t                  i;
+    struct plugin          *plugin;
     struct plugin_process  *p;
 
     for (i = 0; i < registry_count(processes->registry); i++) {
-        p = plugin_process_get(processes,
-                               registry_at(processes->registry, i));
+        plugin = registry_at(processes->registry, i);
+        p = plugin_process_get(processes, plugin);
+
+        if (p->group != NULL) {
+            plugin_former_forget(processes, plugin);    /* was alone before */
+        }
 
         if (p->group != NULL && p->group->is_resumed) {
             continue;               /* with the first of its members */

@@ -15,7 +15,14 @@ from typing import Any
 
 import httpx
 import pytest
-from moves_harness import BASE, echo_version, result, settle, submit
+from moves_harness import (
+    BASE,
+    BROKEN,
+    echo_version,
+    result,
+    settle,
+    submit,
+)
 from shared_harness import SQLMODEL
 from system_harness import (
     DEADLINE_SEC,
@@ -309,6 +316,27 @@ def test_the_key_changes_with_a_restart_of_the_supervisor(
                 for name in (ECHO, MIRROR):
                     reply = client.get(f"/api/{name}/_mint/runtime")
                     assert reply.status_code == 200, (name, reply.text)
+
+
+def test_the_key_ends_the_way_back(folder: Path) -> None:
+    """All of one process is of the newest versions."""
+    with running_system() as system:
+        for name in ("mirror", "echo"):
+            system.install(make_bundle(PLUGINS / name, folder))
+        system.install(echo_version(folder, "4.0.0", BROKEN))
+        assert system.plugins()[ECHO]["state"] == "resisting"
+        assert with_former(system) == {ECHO}
+        configure(system, True)
+        os.kill(system.status()["supervisor_pid"], signal.SIGKILL)
+        wait_for(lambda: system.plugins()[ECHO]["state"] == "failed",
+                 "the newest version")
+        assert with_former(system) == set()
+
+
+def with_former(system: MintSystem) -> set[str]:
+    """Plugins of which an earlier version is kept to go back to."""
+    registry = json.loads((system.data / "registry.json").read_text())
+    return {p["name"] for p in registry["plugins"] if "former" in p}
 
 
 def configure(system: MintSystem, on: bool) -> Any:
