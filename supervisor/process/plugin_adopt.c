@@ -375,7 +375,8 @@ plugin_adopt_single(struct plugin_process *p, size_t i,
     plugin_history_restore_due(p, p->seats[i].found.process.started_unix_ms);
 
     if (find[i].state == MINT_SEAT_READY && plugin_adopt_is_down(other)
-        && other->cause == MINT_CAUSE_FAILED)
+        && other->cause == MINT_CAUSE_FAILED
+        && plugin_history_is_resisting(p))
     {
         plugin_history_restore_error(p);
         plugin_move_resume(p, PLUGIN_MOVE_RESISTING);

@@ -391,6 +391,7 @@ plugin_move_retry(struct plugin_process *p)
     p->move.cause = p->move.again_cause;
     p->move.is_again = false;
     plugin_move_set_error(p, NULL, NULL);
+    plugin_former_leave(p->move.fresh);
     plugin_move_set_state(p, PLUGIN_MOVE_STARTING);
     service_restart(p->move.fresh->service, p->move.cause);
 }

@@ -216,6 +216,24 @@ plugin_process_catch_up_stop(struct plugin_process *p)
 }
 
 
+/* what serves, or is to serve next, is of another version than the newest; one
+   that was given up is not tried again */
+
+static bool
+plugin_process_is_behind(const struct plugin_process *p)
+{
+    const struct plugin_seat  *seat;
+    const struct plugin_move  *move;
+
+    move = &p->move;
+    seat = move->state == PLUGIN_MOVE_STARTING ? move->fresh : p->current;
+
+    return seat->running_since != p->plugin->installed_unix_ms
+           && (move->state == PLUGIN_MOVE_NONE || seat == move->fresh
+               || p->group != NULL);
+}
+
+
 /* adopted, but replaced in the registry just before, or wanted once more; a
    move needs both sockets */
 
@@ -235,9 +253,7 @@ plugin_process_catch_up(struct plugin_process *p)
         return;
     }
 
-    if (p->current->running_since != p->plugin->installed_unix_ms
-        && (move->state == PLUGIN_MOVE_NONE || p->group != NULL))
-    {
+    if (plugin_process_is_behind(p)) {
         plugin_process_wish_for(p, MINT_CAUSE_UPGRADING, false);
 
     } else if (move->is_again && (move->state == PLUGIN_MOVE_NONE

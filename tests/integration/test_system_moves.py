@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -542,6 +543,69 @@ def test_restart_that_is_wanted_outlives_the_supervisor(
     kill_supervisor(echo)
     assert echo.plugins()[PLUGIN]["move"] is None
     assert pid_of(owner) == second
+
+
+def install_between_supervisors(system: MintSystem) -> None:
+    """One is killed just after it has saved what it has installed: the same
+    version again."""
+    with between_supervisors(system):
+        path = system.data / "registry.json"
+        registry = json.loads(path.read_text())
+        record = next(p for p in registry["plugins"] if p["name"] == PLUGIN)
+        record["installed_unix_ms"] = time.time_ns() // 1_000_000
+        path.write_text(json.dumps(registry))
+
+
+def test_installation_outlives_the_supervisor_where_one_resists(
+    echo: MintSystem, owner: httpx.Client, folder: Path
+) -> None:
+    """What is newer than the version that was given up is tried."""
+    first = pid_of(owner)
+    echo.install(echo_version(folder, "2.5.0", BROKEN))
+    install_between_supervisors(echo)
+    wait_for(lambda: echo.plugins()[PLUGIN]["moves"]["resisted"] == 1,
+             "its try")
+    assert (version_of(owner), pid_of(owner)) == ("1.0.0", first)
+    assert echo.plugins()[PLUGIN]["state"] == "resisting"
+
+
+def test_installation_outlives_the_supervisor_where_one_starts(
+    echo: MintSystem, owner: httpx.Client, folder: Path
+) -> None:
+    """What starts is older: it is started anew."""
+    bundle = echo_version(folder, "2.5.1", "time.sleep(3)")
+    with ThreadPoolExecutor() as pool:
+        pool.submit(echo.upload, bundle)
+        reach(echo, "starting")
+        trial = wait_for(lambda: next(
+            (i["pid"] for i in echo.plugins()[PLUGIN]["instances"]
+             if i["role"] == "trial"), 0), "a process")
+        install_between_supervisors(echo)
+    settle(echo)
+    assert version_of(owner) == "2.5.1"
+    assert pid_of(owner) != trial
+    assert former(echo) is None
+
+
+def test_installation_while_a_restart_starts(
+    echo: MintSystem, owner: httpx.Client, folder: Path
+) -> None:
+    """The process that starts is of the version before: not that serves."""
+    hold = echo.data / "plugin-data" / PLUGIN / "hold"
+    echo.install(echo_version(
+        folder, "2.6.0",
+        f"while os.path.exists({str(hold)!r}): time.sleep(0.1)"))
+    settle(echo)
+    hold.touch()
+    try:
+        restart = _start_restart(echo)
+        reach(echo, "starting")
+        echo.install(echo_version(folder, "2.6.1"))
+    finally:
+        hold.unlink()
+    restart.wait(30)
+    settle(echo)
+    assert (version_of(owner), former(echo)) == ("2.6.1", None)
 
 
 def test_restart_of_one_that_resists_outlives_the_supervisor(
