@@ -125,13 +125,7 @@ $(B)/fuzz_%: $(B)/obj/tests/fuzz/fuzz_%.o $(archives)
 	    $(filter-out -lcheck_pic -lsubunit,$(LIBS_test))
 
 fuzz:  ## run each fuzz target for FUZZ_SECONDS (clang)
-	@command -v clang > /dev/null || { \
-	    echo 'make fuzz needs clang: apt-get install clang' >&2; exit 1; }
-	@printf 'int LLVMFuzzerTestOneInput(void) { return 0; }' \
-	    | clang -fsanitize=fuzzer,address,undefined -x c -o /dev/null - \
-	        2> /dev/null || { major=$$(clang -dumpversion); \
-	    echo 'make fuzz needs the run-time library of clang: apt-get' \
-	        "install libclang-rt-$${major%%.*}-dev" >&2; exit 1; }
+	@scripts/setup fuzz
 	@$(MAKE) --no-print-directory B=build-fuzz CC=clang \
 	    EXTRA_CFLAGS='$(FUZZ_FLAGS)' fuzz-programs
 	@scripts/run-fuzz build-fuzz $(FUZZ_SECONDS) $(fuzz_programs)
