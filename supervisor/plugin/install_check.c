@@ -69,6 +69,38 @@ install_check_names(struct installer *installer, const struct wheel *wheel,
 }
 
 
+int
+install_check_prefix(struct installer *installer, const struct wheel *wheel,
+    const char *prefix, struct error *err)
+{
+    const struct plugin  *other;
+
+    other = registry_find_prefix(installer->registry, prefix);
+
+    if (other != NULL && strcmp(other->name, wheel->plugin_name) != 0) {
+        return error_set(err, MINT_ERR_CONFLICT, "its routes prefix \"%s\" is "
+                         "that of plugin \"%s\"", prefix, other->name);
+    }
+
+    other = registry_find(installer->registry, wheel->plugin_name);
+
+    /* requests would go to one, and what serves answer below the other */
+
+    if (other != NULL && !other->is_stopped
+        && strcmp(other->routes_prefix, prefix) != 0)
+    {
+        return error_set(err, MINT_ERR_CONFLICT, "its routes prefix is \"%s\","
+                         " that of version %s is \"%s\", and the two cannot "
+                         "follow each other while it runs: first \"mintctl "
+                         "stop %s\", then install it and \"mintctl start "
+                         "%s\"", prefix, other->version,
+                         other->routes_prefix, other->name, other->name);
+    }
+
+    return 0;
+}
+
+
 /* the version is installed: is it this very wheel, and whole? */
 
 int

@@ -557,17 +557,13 @@ static int
 install_register(struct install_job *job, json_t *report,
     struct plugin **plugin, struct error *err)
 {
-    int                  rc;
-    const char          *prefix;
-    struct plugin        fresh;
-    const struct plugin *other;
+    int            rc;
+    struct plugin  fresh;
 
-    prefix = json_string_value(json_object_get(report, "routes_prefix"));
-    other = registry_find_prefix(job->installer->registry, prefix);
-
-    if (other != NULL && strcmp(other->name, job->wheel.plugin_name) != 0) {
-        return error_set(err, MINT_ERR_CONFLICT, "its routes prefix \"%s\" is "
-                         "that of plugin \"%s\"", prefix, other->name);
+    rc = install_check_prefix(job->installer, &job->wheel, json_string_value(
+                              json_object_get(report, "routes_prefix")), err);
+    if (rc != 0) {
+        return rc;
     }
 
     install_fill(&fresh, &job->wheel, &job->decision, job->kept.wheel,

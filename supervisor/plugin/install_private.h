@@ -78,6 +78,11 @@ char *install_common_lock(struct installer *installer,
 int install_check_names(struct installer *installer,
     const struct wheel *wheel, uint32_t *uid, struct error *err);
 
+/* may it be routed below the prefix?  It keeps the one it has unless it is
+   stopped by hand */
+int install_check_prefix(struct installer *installer,
+    const struct wheel *wheel, const char *prefix, struct error *err);
+
 /* the same version again: *is_same if it is the wheel that is installed, and
    its environment is whole; another wheel is MINT_ERR_CONFLICT */
 int install_check_same(struct installer *installer,

@@ -35,7 +35,8 @@ static int registry_apply(struct registry *registry,
     struct registry_change *change, struct error *err);
 static int registry_prepare(struct registry *registry,
     struct registry_change *change, size_t i, struct error *err);
-static struct plugin *registry_former(const struct plugin *old);
+static struct plugin *registry_former(const struct plugin *old,
+    const struct plugin *fresh);
 static int registry_save(struct registry *registry,
     const struct registry_change *change, struct error *err);
 static json_t *registry_encode(struct registry *registry,
@@ -332,7 +333,7 @@ registry_prepare(struct registry *registry, struct registry_change *change,
     if (old != NULL) {
         fresh->uid = old->uid;
         fresh->is_stopped = old->is_stopped;
-        fresh->former = registry_former(old);
+        fresh->former = registry_former(old, fresh);
         snprintf(token, sizeof(token), "%s", old->token);
 
     } else {
@@ -357,11 +358,16 @@ registry_prepare(struct registry *registry, struct registry_change *change,
 }
 
 
-/* a version that has never served is nothing to go back to */
+/* a version that has never served is nothing to go back to, nor is one below
+   another prefix: it was stopped for that */
 
 static struct plugin *
-registry_former(const struct plugin *old)
+registry_former(const struct plugin *old, const struct plugin *fresh)
 {
+    if (strcmp(old->routes_prefix, fresh->routes_prefix) != 0) {
+        return NULL;
+    }
+
     if (old->former != NULL) {
         return plugin_record_copy(old->former);
     }

@@ -182,6 +182,20 @@ plugin_spawn_variables(struct plugin_seat *seat, const struct service *service)
 }
 
 
+/* the version before may have had another prefix */
+
+static void
+plugin_spawn_probe_at(struct plugin_seat *seat, const struct plugin *plugin)
+{
+    char  *url;
+
+    url = mem_printf("http://localhost/api%s/_mint/runtime",
+                     plugin->routes_prefix);
+    service_set_probe(seat->service, url, seat->address);
+    free(url);
+}
+
+
 int
 plugin_spawn_fill(void *ctx, struct service *service,
     struct keeper_spawn_request *request, struct error *err)
@@ -201,6 +215,7 @@ plugin_spawn_fill(void *ctx, struct service *service,
 
     plugin_spawn_set_running(seat, plugin, "serve");
     seat->argv[3] = mem_strdup(plugin->name);
+    plugin_spawn_probe_at(seat, plugin);
     plugin_spawn_variables(seat, service);
 
     request->flags = MINT_SPAWN_REPORT | MINT_SPAWN_CONTROL

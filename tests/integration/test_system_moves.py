@@ -31,7 +31,7 @@ from moves_harness import (
     submit,
     version_of,
 )
-from system_harness import BUILD, MintSystem, wait_for
+from system_harness import BUILD, PLUGINS, MintSystem, make_bundle, wait_for
 from system_kills import between_supervisors
 from system_load import Load, Target
 from websockets.exceptions import ConnectionClosed
@@ -232,6 +232,28 @@ def test_version_that_works_is_started_again(
     assert (version_of(owner), former(echo)) == ("2.0.2", None)
     crash(echo, owner, pid_of(owner))
     assert version_of(owner) == "2.0.2"
+
+
+def test_next_version_has_another_prefix(folder: Path) -> None:
+    """Only one of two prefixes is routed: it takes a stop in between."""
+    bundle = make_bundle(
+        PLUGINS / "echo", folder / "moved", version="2.0.0",
+        replace={'"/test-echo"': '"/test-moved"'})
+    with lab_with("owner") as system:
+        system.install(echo_version(folder, "1.0.0"))
+        token = system.login("owner", PASSWORD)
+        with system.client(token) as client:
+            answer = system.upload(bundle)
+            assert answer["success"] is False
+            assert f"mintctl stop {PLUGIN}" in json.dumps(answer)
+            assert version_of(client) == "1.0.0"
+
+            system.ctl("stop", PLUGIN)
+            system.install(bundle)
+            system.ctl("start", PLUGIN)
+            reply = client.get("/api/test-moved/headers")
+            assert reply.status_code == 200, reply.text
+            assert former(system) is None
 
 
 def test_old_process_dies_while_a_version_is_tried_that_does_not_start(

@@ -196,6 +196,32 @@ START_TEST(test_names_taken)
 END_TEST
 
 
+/* only after a stop: what is routed would not be what serves */
+
+START_TEST(test_another_prefix)
+{
+    char           *newer;
+    struct error    err;
+    struct plugin  *plugin;
+
+    ck_assert_int_eq(world_install(&world, bundle, false), 0);
+    plugin = registry_find(world.registry, "x");
+
+    newer = make("x", "0.2.0");
+    fake.prefix = "/y";
+    ck_assert_int_eq(world_install(&world, newer, false), MINT_ERR_CONFLICT);
+    ck_assert_ptr_nonnull(strstr(world.err.text, "\"mintctl stop x\""));
+    ck_assert_str_eq(plugin->version, "0.1.0");
+
+    ck_assert_int_eq(registry_set_stopped(world.registry, plugin, true, &err),
+                     0);
+    ck_assert_int_eq(world_install(&world, newer, false), 0);
+    ck_assert_str_eq(plugin->routes_prefix, "/y");
+    free(newer);
+}
+END_TEST
+
+
 static bool
 use_second(void *ctx, const char *directory)
 {
@@ -310,6 +336,7 @@ main(void)
     tcase_add_test(tcase, test_same_version_other_contents);
     tcase_add_test(tcase, test_failed_upgrade);
     tcase_add_test(tcase, test_names_taken);
+    tcase_add_test(tcase, test_another_prefix);
     tcase_add_test(tcase, test_collect);
     tcase_add_test(tcase, test_leftovers);
     tcase_add_test(tcase, test_lost_environment);

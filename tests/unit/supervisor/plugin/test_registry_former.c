@@ -158,6 +158,26 @@ START_TEST(test_former_may_have_served_before)
 END_TEST
 
 
+/* requests come below one prefix only */
+
+START_TEST(test_former_below_another_prefix_is_not_kept)
+{
+    struct plugin   fresh, *plugin;
+
+    plugin = replace("0.1.0", "/environments/b-1");
+    plugin_set_state(registry, plugin, PLUGIN_INITIALIZING, NULL);
+    plugin_set_state(registry, plugin, PLUGIN_READY, NULL);
+    ck_assert_ptr_nonnull(replace("0.2.0", "/environments/b-2")->former);
+
+    fixture_plugin(&fresh, "peak-table", PLUGIN_ISOLATED);
+    free(fresh.routes_prefix);
+    fresh.routes_prefix = mem_strdup("/moved");
+    ck_assert_int_eq(registry_put(registry, &fresh, &plugin, &err), 0);
+    ck_assert_ptr_null(plugin->former);
+}
+END_TEST
+
+
 START_TEST(test_former_cannot_be_forgotten)
 {
     char            path[512];
@@ -191,6 +211,7 @@ former_suite(void)
     tcase_add_loop_test(tcase, test_former_is_kept_while_it_is_down, 0,
                         sizeof(down) / sizeof(down[0]));
     tcase_add_test(tcase, test_former_may_have_served_before);
+    tcase_add_test(tcase, test_former_below_another_prefix_is_not_kept);
     tcase_add_test(tcase, test_former_cannot_be_forgotten);
     suite_add_tcase(suite, tcase);
 
