@@ -339,8 +339,8 @@ plugin_process_state(struct plugin_process *p, const char **text)
     case PLUGIN_MOVE_EMPTYING:
     case PLUGIN_MOVE_CLOSING:
         if (move->fresh == NULL) {
-            *text = "it takes no new work and ends when it has finished what "
-                    "it has";
+            *text = "stopped by hand; it takes no new work and ends when it "
+                    "has finished what it has";
             return PLUGIN_STOPPED;
         }
         break;
@@ -447,6 +447,7 @@ plugin_process_on_registry(void *ctx, enum registry_event event,
     }
 
     if (event == REGISTRY_REPLACED && plugin->is_stopped) {
+        plugin_process_tell(p);         /* the new record does not say why */
         return;
     }
 

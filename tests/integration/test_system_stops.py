@@ -262,7 +262,11 @@ def test_next_version_does_not_start(
     """The version that served until the stop is not forgotten."""
     echo.ctl("stop", PLUGIN)
     echo.install(echo_version(echo.place, "2.0.0", BROKEN))
-    assert echo.plugins()[PLUGIN]["state"] == "stopped"
+    wait_stopped(echo)
+    assert "stopped by hand" in echo.ctl("plugins").stdout
+    assert "stopped by hand" in echo.ctl("history", PLUGIN).stdout
+    kill_supervisor(echo)
+    wait_stopped(echo)
     echo.ctl("start", PLUGIN, status=1)
     wait_for(lambda: echo.plugins()[PLUGIN]["state"] == "resisting", "1.0.0")
     assert version_of(owner) == "1.0.0"
