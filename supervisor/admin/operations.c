@@ -484,10 +484,11 @@ operation_explain(void *ctx, struct admin_call *call, json_t *arguments)
     plugin = operations_plugin(ctx, call, arguments);
 
     if (plugin != NULL) {
-        admin_reply(call, json_pack("{s:s, s:s, s:s, s:O, s:O}",
+        admin_reply(call, json_pack("{s:s, s:s, s:s, s:o, s:O, s:O}",
             "plugin", plugin->name,
             "mode", plugin_mode_name(plugin->mode),
             "reason", plugin->reason,
+            "move", plugin_process_move(plugin),
             "details", plugin->details,
             "verdict", plugin->verdict != NULL ? plugin->verdict
                                                : json_null()));

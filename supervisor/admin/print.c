@@ -148,8 +148,9 @@ print_plugins(json_t *result)
 void
 print_explain(json_t *result)
 {
-    size_t   i;
-    json_t  *details, *text;
+    size_t       i;
+    json_t      *details, *text;
+    const char  *traceback;
 
     printf("%s is ", print_text(result, "plugin"));
     print_reason(result);
@@ -163,6 +164,14 @@ print_explain(json_t *result)
 
     print_verdict(json_object_get(result, "verdict"),
                   print_text(result, "reason"));
+
+    traceback = print_text(json_object_get(result, "move"), "traceback");
+
+    if (traceback[0] != '\0') {
+        printf("the process that was refused has ended with\n%s%s",
+               traceback, traceback[strlen(traceback) - 1] != '\n'
+                          ? "\n" : "");
+    }
 }
 
 
@@ -280,30 +289,58 @@ print_history(json_t *result)
 }
 
 
-/* what is under way between two processes, and why the next one failed */
+/* the newest version has failed and the one before goes on: one line, and who
+   shows all of it; a message may have several lines */
+
+static void
+print_resisting(const char *name, json_t *move)
+{
+    const char  *error, *serves, *refused;
+
+    error = print_text(move, "error");
+    serves = print_text(move, "serves");
+    refused = print_text(move, "refused");
+
+    printf("%s: ", name);
+
+    if (serves[0] == '\0' || strcmp(serves, refused) == 0) {
+        printf("the process from before serves, the next one");
+
+    } else {
+        printf("version %s serves, version %s", serves, refused);
+    }
+
+    printf(" was refused %s: %.*s", print_text(move, "since"),
+           (int) strcspn(error, "\n"), error);
+
+    if (print_text(move, "traceback")[0] != '\0') {
+        printf("; \"mintctl explain %s\" shows the traceback", name);
+    }
+
+    putchar('\n');
+}
+
+
+/* what is under way between two processes */
 
 static void
 print_move(json_t *plugin)
 {
     json_t      *move;
-    const char  *error, *traceback;
+    const char  *error;
 
     move = json_object_get(plugin, "move");
+    error = print_text(move, "error");
+    putchar('\n');
 
-    if (!json_is_object(move)) {
+    if (strcmp(print_text(move, "state"), "resisting") == 0) {
+        print_resisting(print_text(plugin, "name"), move);
         return;
     }
 
-    error = print_text(move, "error");
-    traceback = print_text(move, "traceback");
-
-    printf("\n%s: %s, %s since %s%s%s\n", print_text(plugin, "name"),
+    printf("%s: %s, %s since %s%s%s\n", print_text(plugin, "name"),
            print_text(move, "cause"), print_text(move, "state"),
            print_text(move, "since"), error[0] != '\0' ? ": " : "", error);
-
-    if (traceback[0] != '\0') {
-        printf("%s", traceback);
-    }
 }
 
 

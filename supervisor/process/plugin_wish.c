@@ -9,6 +9,7 @@
 
 #include "lib/fs.h"
 #include "lib/strbuf.h"
+#include "plugin_former.h"
 #include "plugin_group.h"
 
 
@@ -450,10 +451,20 @@ plugin_process_optional(const char *text)
 }
 
 
+/* of a process of several nobody knows */
+
+static const char *
+plugin_process_serving(const struct plugin_process *p)
+{
+    return p->group == NULL ? plugin_former_record(p->current)->version : NULL;
+}
+
+
 json_t *
 plugin_process_move(const struct plugin *plugin)
 {
     char                          since[32];
+    json_t                       *json;
     const struct plugin_move     *move;
     const struct plugin_process  *p;
 
@@ -466,7 +477,7 @@ plugin_process_move(const struct plugin *plugin)
     move = &p->move;
     time_rfc3339(time_unix_ms() - (time_boot_ms() - move->since_ms), since);
 
-    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:b, s:o}",
+    json = json_pack("{s:s, s:s, s:s, s:o, s:o, s:b, s:o}",
         "state", plugin_move_state_name(move->state),
         "cause", move->cause == MINT_CAUSE_UPGRADING ? "upgrade"
                  : move->cause == MINT_CAUSE_STOPPED ? "drain" : "restart",
@@ -475,4 +486,12 @@ plugin_process_move(const struct plugin *plugin)
         "traceback", plugin_process_optional(move->traceback),
         "again", move->is_again,
         "activity", plugin_activity_json(&move->activity));
+
+    if (move->state == PLUGIN_MOVE_RESISTING) {
+        json_object_set_new(json, "serves",
+                            plugin_process_optional(plugin_process_serving(p)));
+        json_object_set_new(json, "refused", json_string(plugin->version));
+    }
+
+    return json;
 }

@@ -332,6 +332,43 @@ def test_explain(mintctl, supervisor):
     assert supervisor.requests[0]["plugin"] == "iso"
 
 
+TRACEBACK = (
+    "Traceback (most recent call last):\n"
+    "  File \"plugin.py\", line 7, in initialize\n"
+    "ValueError: no\n"
+)
+RESISTING = {
+    "state": "resisting", "cause": "upgrade", "since": "2026-01-01T00:00:00Z",
+    "error": "ValueError: no\nand more", "traceback": TRACEBACK,
+    "again": False, "serves": "1.1.0", "refused": "1.2.0",
+}
+
+
+@pytest.mark.parametrize("changes,expected", [
+    ({}, "version 1.1.0 serves, version 1.2.0 was refused"),
+    ({"serves": "1.2.0"}, "the process from before serves, the next one was "
+                          "refused"),
+    ({"serves": None}, "the process from before serves, the next one was "
+                       "refused"),
+])
+def test_a_version_that_is_refused(mintctl, supervisor, changes, expected):
+    """In a line; the traceback is elsewhere."""
+    plugin = PLUGIN | {"state": "resisting", "error": RESISTING["error"],
+                       "move": RESISTING | changes}
+    supervisor.answers["plugins"] = always({"plugins": [plugin]})
+    lines = mintctl("plugins").stdout.splitlines()
+    assert lines[3:] == [
+        f"peak: {expected} 2026-01-01T00:00:00Z: ValueError: no; "
+        "\"mintctl explain peak\" shows the traceback"
+    ]
+
+    supervisor.answers["explain"] = always({
+        "plugin": "peak", "mode": "shared", "reason": "it fits",
+        "details": [], "move": RESISTING | changes,
+    })
+    assert mintctl("explain", "peak").stdout.endswith(TRACEBACK)
+
+
 # ---- failures --------------------------------------------------------
 
 

@@ -171,7 +171,11 @@ def test_next_version_that_does_not_start(
     assert "not with this data" in plugin["error"]
     assert "Traceback" in plugin["move"]["traceback"]
     assert (version_of(owner), pid_of(owner)) == ("1.0.0", first)
-    assert "not with this data" in echo.ctl("plugins").stdout
+    said = echo.ctl("plugins").stdout
+    assert "version 1.0.0 serves, version 2.0.0 was refused" in said
+    assert "not with this data" in said and "Traceback" not in said
+    said = echo.ctl("explain", PLUGIN).stdout
+    assert "Traceback" in said and "not with this data" in said
 
     kill_supervisor(echo)
     plugin = echo.plugins()[PLUGIN]
