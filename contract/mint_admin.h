@@ -37,13 +37,14 @@
  *       restarts, last_exit: text|null, role: "current"|"trial"|"old"|
  *       "ending", watch: WATCH|null: not ready}], the current one first,
  *       move: null | {state, cause: "restart"|"upgrade"|"drain", since, error,
- *       traceback, again, activity}, moves: {done, resisted, defects: requests
- *       that a closed seat has let in}, of this supervisor}
+ *       traceback, again, activity, serves and refused: versions, if it
+ *       resists}, moves: {done, resisted, defects: requests that a closed seat
+ *       has let in}, of this supervisor}
  *       WATCH = {health: "up"|"failing"|null, missed, memory_bytes,
  *       memory_limit_bytes: 0 = none, cpu_percent, processes, threads, fds,
  *       requests, websockets, jobs, served, lag_ms, stuck_ms: 0 = not,
  *       stack: text|null}; null is what the host has not said
- *   explain {plugin}         -> {plugin, mode, reason, details: [text],
+ *   explain {plugin}         -> {plugin, mode, reason, details: [text], move,
  *       verdict: VERDICT|null}; null: installed before there was one.
  *       VERDICT = {engine: {verdict: "fits"|"clashes"|"unknown", doubt:
  *       text|null, clashes: [CLASH]}, resolver: "fits"|"clashes"|"not asked"}
