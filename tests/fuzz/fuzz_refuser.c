@@ -43,7 +43,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
 
     if (strstr(answer.data, "problem+json") != NULL) {
-        json = json_loads(body + 4, 0, NULL);
+        json = json_loads(body + 4, JSON_ALLOW_NUL, NULL);
 
         if (json == NULL) {
             abort();
