@@ -209,23 +209,34 @@ print_verdict(json_t *verdict, const char *reason)
 }
 
 
-void
-print_restart(json_t *result)
+static void
+print_begun(json_t *result, const char *done, const char *later)
 {
-    if (print_text(result, "waits")[0] != '\0') {
-        printf("%s will be restarted later: %s\n",
-               print_text(result, "plugin"), print_text(result, "waits"));
+    const char  *plugin, *waits;
+
+    plugin = print_text(result, "plugin");
+    waits = print_text(result, "waits");
+
+    if (waits[0] == '\0') {
+        printf("%s is %s\n", plugin, done);
         return;
     }
 
-    printf("%s is ready again\n", print_text(result, "plugin"));
+    printf("%s will be %s later: %s\n", plugin, later, waits);
+}
+
+
+void
+print_restart(json_t *result)
+{
+    print_begun(result, "ready again", "restarted");
 }
 
 
 void
 print_start(json_t *result)
 {
-    printf("%s is ready\n", print_text(result, "plugin"));
+    print_begun(result, "ready", "started");
 }
 
 

@@ -120,13 +120,25 @@ plugin_drain_is_overdue(const struct plugin_process *p)
 void
 plugin_drain_begin(struct plugin_process *p)
 {
+    bool  is_followed;
+
     if (p->move.is_now) {
         plugin_drain_close(p, "asked for at once");
         return;
     }
 
+    /* it was to end and is wanted after all: not only when its users' work is
+       done */
+
+    is_followed = p->move.fresh == NULL && p->move.is_again;
+    p->move.is_again = p->move.is_again && !is_followed;
+
     plugin_move_set_state(p, PLUGIN_MOVE_DRAINING);
     plugin_move_set_timer(p, DRAIN_BUSY_MS);
+
+    if (is_followed) {
+        plugin_move_event(p, PLUGIN_MOVE_WISH);
+    }
 }
 
 

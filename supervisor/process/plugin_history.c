@@ -171,7 +171,9 @@ plugin_history_restore_wishes(struct plugin_process *p)
     move->is_now = json_is_true(json_object_get(record, "now"));
     again = json_string_value(json_object_get(record, "again"));
 
-    if (again != NULL) {
+    /* an order to stop that came after it ends it */
+
+    if (again != NULL && (p->group != NULL || !p->plugin->is_stopped)) {
         move->is_again = true;
         move->is_again_now = json_is_true(json_object_get(record,
                                                           "again_now"));

@@ -104,6 +104,7 @@ static const plugin_move_fn  plugin_move_table[PLUGIN_MOVE_STATE_COUNT]
     [PLUGIN_MOVE_CLOSING] = {
         [PLUGIN_MOVE_WISH] = plugin_move_follow,
         [PLUGIN_MOVE_HURRY] = plugin_move_follow,
+        [PLUGIN_MOVE_LEAVE] = plugin_move_leave_now,
         [PLUGIN_MOVE_OLD_LOST] = plugin_drain_over,
     },
 
@@ -480,7 +481,8 @@ plugin_move_leave(struct plugin_process *p)
 }
 
 
-/* an end is under way already: it can only be wanted sooner */
+/* an end is under way already: nothing is to follow any more, and it can only
+   be wanted sooner */
 
 static void
 plugin_move_leave_now(struct plugin_process *p)
@@ -494,8 +496,9 @@ plugin_move_leave_now(struct plugin_process *p)
 static void
 plugin_move_leave_drain(struct plugin_process *p)
 {
-    if (p->move.is_again_now) {
-        p->move.is_now = true;
+    plugin_move_leave_now(p);
+
+    if (p->move.is_now) {
         plugin_drain_close(p, "asked for at once");
     }
 }

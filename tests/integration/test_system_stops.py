@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,7 +41,7 @@ from websockets.sync.client import connect
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[MintSystem]:
-    with lab_with("owner") as system:
+    with lab_with("owner", "other") as system:
         system.install(echo_version(system.place, "1.0.0"))
         yield system
 
@@ -57,6 +58,12 @@ def echo(lab: MintSystem) -> MintSystem:
 @pytest.fixture
 def owner(lab: MintSystem) -> Iterator[httpx.Client]:
     with lab.client(lab.login("owner", PASSWORD)) as client:
+        yield client
+
+
+@pytest.fixture
+def other(lab: MintSystem) -> Iterator[httpx.Client]:
+    with lab.client(lab.login("other", PASSWORD)) as client:
         yield client
 
 
@@ -116,6 +123,50 @@ def test_it_is_wanted_once_more_meanwhile(
     wait_stopped(echo)
 
 
+def test_it_is_stopped_once_more_while_it_ends(
+    echo: MintSystem, owner: httpx.Client, orders: Any
+) -> None:
+    """What was wanted between the two orders is over with the second one."""
+    first = pid_of(owner)
+    os.kill(first, signal.SIGSTOP)
+    try:
+        orders("stop", PLUGIN)
+        reach(echo, "held")
+        orders("restart", PLUGIN, "--now", "--yes")
+        reach(echo, "closing")
+        assert move(echo)["again"]
+        orders("stop", PLUGIN)
+        wait_for(lambda: record(echo)["stopped"]
+                 and not move(echo)["again"], "the order")
+    finally:
+        os.kill(first, signal.SIGCONT)
+    wait_stopped(echo)
+
+
+def test_it_is_wanted_again_before_anybody_knows_whose_work_it_has(
+    echo: MintSystem, owner: httpx.Client, other: httpx.Client, orders: Any
+) -> None:
+    """Others do not wait for the end of that work."""
+    first = pid_of(owner)
+    submit(owner, 60.0)
+    with socket.create_connection(("127.0.0.1", echo.port)) as request:
+        request.sendall(            # it lasts, so that is not known at once
+            f"GET {BASE}/wait?name=it HTTP/1.1\r\nHost: localhost\r\n"
+            f"Authorization: {owner.headers['authorization']}\r\n\r\n"
+            .encode())
+        wait_for(lambda: "it" in owner.get(f"{BASE}/left").json(), "it")
+        orders("stop", PLUGIN)
+        wait_for(lambda: record(echo)["stopped"], "the order")
+        orders("start", PLUGIN)
+        reach(echo, "draining")
+    wait_for(lambda: other.get(f"{BASE}/environment").status_code == 200,
+             "the next process")
+    assert pid_of(other) != first
+    assert pid_of(owner) == first
+    assert echo.plugins()[PLUGIN]["state"] == "ready"
+    assert not record(echo)["stopped"]
+
+
 def test_the_supervisor_is_killed_before_it_begins(
     echo: MintSystem, owner: httpx.Client
 ) -> None:
@@ -167,15 +218,15 @@ def test_at_once_with_a_websocket(
     """It would have 30 s."""
     url = f"ws://127.0.0.1:{echo.port}{BASE}/private-ws"
     headers = {"authorization": owner.headers["authorization"]}
-    with connect(url, additional_headers=headers, proxy=None) as socket:
-        socket.recv(timeout=10)
+    with connect(url, additional_headers=headers, proxy=None) as websocket:
+        websocket.recv(timeout=10)
         orders("stop", PLUGIN)
         reach(echo, "emptying")
-        socket.send("still here")
-        assert socket.recv(timeout=10) == "still here"
+        websocket.send("still here")
+        assert websocket.recv(timeout=10) == "still here"
         echo.ctl("stop", PLUGIN, "--now", "--yes")
         with pytest.raises(ConnectionClosed):
-            socket.recv(timeout=20)
+            websocket.recv(timeout=20)
     wait_stopped(echo)
     texts = [r.get("text", "") for r in
              echo.ctl_json("history", PLUGIN)["records"]]
@@ -241,6 +292,21 @@ def test_it_is_wanted_again_while_nobody_knows_whether_it_may_end(
     settle(echo)
     wait_for(lambda: echo.plugins()[PLUGIN]["state"] == "ready", "it")
     assert supervisor_pid(echo) == supervisor
+    assert pid_of(owner) != first
+
+
+def test_start_says_what_it_waits_for(
+    echo: MintSystem, owner: httpx.Client, orders: Any
+) -> None:
+    first = pid_of(owner)
+    os.kill(first, signal.SIGSTOP)
+    try:
+        orders("stop", PLUGIN)
+        reach(echo, "held")
+        assert "later: the old process" in echo.ctl("start", PLUGIN).stdout
+    finally:
+        os.kill(first, signal.SIGCONT)
+    settle(echo)
     assert pid_of(owner) != first
 
 
