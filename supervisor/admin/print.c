@@ -248,6 +248,10 @@ print_record(json_t *record)
     seat = print_text(record, "seat");
     text = print_text(record, "text");
 
+    if (text[0] == '\0') {
+        text = print_text(record, "note");
+    }
+
     printf("%s  %-7s %-3s %s -> %s", print_text(record, "time"),
            print_text(record, "subject"), seat, print_text(record, "from"),
            print_text(record, "to"));

@@ -325,7 +325,7 @@ plugin_drain_over(struct plugin_process *p)
 
     move = &p->move;
     old = move->old;
-    is_resisting = move->fresh != NULL && plugin_former_is_in(move->fresh);
+    is_resisting = plugin_former_is_back(p);
 
     /* nobody was in there when it was told to end: who is in there now? */
 

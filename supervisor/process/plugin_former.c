@@ -102,6 +102,17 @@ plugin_former_return(struct plugin_process *p)
 }
 
 
+/* not every former version that serves is one: the newest may still wait for
+   the end of an older process */
+
+bool
+plugin_former_is_back(const struct plugin_process *p)
+{
+    return p->move.error != NULL && p->current == p->move.fresh
+           && plugin_former_is_in(p->current);
+}
+
+
 /* nothing else of the plugin is to serve */
 
 static bool

@@ -17,6 +17,9 @@ const struct plugin *plugin_former_record(const struct plugin_seat *seat);
 /* it is the former version */
 bool plugin_former_is_in(const struct plugin_seat *seat);
 
+/* and serves beside an older process, because the newest was given up */
+bool plugin_former_is_back(const struct plugin_process *p);
+
 /* from now on the newest version starts there; in the current seat it has one
    try, if there is a former one */
 void plugin_former_leave(struct plugin_seat *seat);

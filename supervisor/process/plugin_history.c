@@ -102,8 +102,10 @@ plugin_history_move(struct plugin_process *p, enum plugin_move_state from)
                             json_boolean(move->is_again_now));
     }
 
+    /* no "text", which is an error for the next supervisor */
+
     if (from == move->state && move->error == NULL) {
-        plugin_history_put(record, "text",
+        plugin_history_put(record, "note",
                            move->is_again ? "wanted once more"
                            : move->is_now ? "wanted at once" : NULL);
     }
@@ -235,19 +237,32 @@ plugin_history_restore_due(struct plugin_process *p, uint64_t started_unix_ms)
 }
 
 
-bool
-plugin_history_is_resisting(const struct plugin_process *p)
+/* the last record of a move; NULL: it knows nothing of the newest version */
+
+static const json_t *
+plugin_history_of_newest(const struct plugin_process *p)
 {
     char           installed[32];
-    const char    *to, *time;
+    const char    *time;
     const json_t  *record;
 
     record = history_last(p->history, "subject", "move", NULL, NULL);
-    to = json_string_value(json_object_get(record, "to"));
     time = json_string_value(json_object_get(record, "time"));
     time_rfc3339(p->plugin->installed_unix_ms, installed);
 
-    return to != NULL && time != NULL && strcmp(time, installed) >= 0
+    return time != NULL && strcmp(time, installed) >= 0 ? record : NULL;
+}
+
+
+bool
+plugin_history_is_resisting(const struct plugin_process *p)
+{
+    const char  *to;
+
+    to = json_string_value(json_object_get(plugin_history_of_newest(p),
+                                           "to"));
+
+    return to != NULL
            && strcmp(to, plugin_move_state_name(PLUGIN_MOVE_RESISTING)) == 0;
 }
 
@@ -257,10 +272,9 @@ plugin_history_restore_error(struct plugin_process *p)
 {
     const json_t  *record;
 
-    record = history_last(p->history, "subject", "move", NULL, NULL);
+    record = plugin_history_of_newest(p);
 
-    plugin_move_set_error(p, record != NULL
-        ? json_string_value(json_object_get(record, "text")) : NULL,
-        record != NULL
-        ? json_string_value(json_object_get(record, "traceback")) : NULL);
+    plugin_move_set_error(p,
+        json_string_value(json_object_get(record, "text")),
+        json_string_value(json_object_get(record, "traceback")));
 }

@@ -375,6 +375,11 @@ static void
 plugin_move_again(struct plugin_process *p)
 {
     p->move.is_again = true;
+
+    if (p->move.again_cause == MINT_CAUSE_UPGRADING) {
+        plugin_move_set_error(p, NULL, NULL);   /* of the version before */
+    }
+
     plugin_history_move(p, p->move.state);
 }
 

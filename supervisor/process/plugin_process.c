@@ -229,6 +229,7 @@ plugin_process_is_behind(const struct plugin_process *p)
     seat = move->state == PLUGIN_MOVE_STARTING ? move->fresh : p->current;
 
     return seat->running_since != p->plugin->installed_unix_ms
+           && !plugin_former_is_back(p)
            && (move->state == PLUGIN_MOVE_NONE || seat == move->fresh
                || p->group != NULL);
 }
@@ -307,8 +308,7 @@ plugin_process_is_resisting(const struct plugin_process *p)
     }
 
     return p->move.state == PLUGIN_MOVE_RESISTING
-           || (p->current == p->move.fresh
-               && plugin_former_is_in(p->current));
+           || plugin_former_is_back(p);
 }
 
 

@@ -48,9 +48,10 @@ def wait_next_supervisor(system: MintSystem, old: int) -> int:
 
 @contextlib.contextmanager
 def between_supervisors(system: MintSystem) -> Iterator[None]:
-    """One is killed; the next one begins after the block."""
-    keeper = int(system.status()["keeper_pid"])
-    old = wait_for(lambda: supervisor_pid(system), "a supervisor")
+    """One is killed, whatever is under way; the next one begins after the
+    block."""
+    status = system.status()
+    keeper, old = int(status["keeper_pid"]), int(status["supervisor_pid"])
     os.kill(keeper, signal.SIGSTOP)
     try:
         os.kill(old, signal.SIGKILL)
@@ -58,7 +59,8 @@ def between_supervisors(system: MintSystem) -> Iterator[None]:
         yield
     finally:
         os.kill(keeper, signal.SIGCONT)
-    wait_next_supervisor(system, old)
+    wait_for(lambda: int(system.status()["supervisor_pid"]) != old,
+             "the next supervisor")
 
 
 def starting_supervisor(keeper: int, killed: list[int]) -> int:

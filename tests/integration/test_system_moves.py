@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -90,9 +91,14 @@ def kill_supervisor(system: MintSystem) -> None:
     wait_for(lambda: supervisor_pid(system) != old, "the next supervisor")
 
 
+def history(system: MintSystem) -> list[dict[str, Any]]:
+    records: list[dict[str, Any]] = system.ctl_json(
+        "history", PLUGIN)["records"]
+    return records
+
+
 def states(system: MintSystem, subject: str) -> list[str]:
-    records = system.ctl_json("history", PLUGIN)["records"]
-    return [r["to"] for r in records if r["subject"] == subject]
+    return [r["to"] for r in history(system) if r["subject"] == subject]
 
 
 def test_planned_restarts_lose_no_request(
@@ -311,6 +317,7 @@ def test_version_that_works_is_started_while_the_old_process_drains(
     assert second != first
     assert "not with this data" in echo.plugins()[PLUGIN]["error"]
 
+    seen = history(echo)[-1]["time"]
     kill_supervisor(echo)
     assert move(echo)["state"] == "draining"
     plugin = echo.plugins()[PLUGIN]
@@ -323,6 +330,34 @@ def test_version_that_works_is_started_while_the_old_process_drains(
              and move(echo)["state"] == "resisting", "its one try")
     assert (version_of(owner), pid_of(other)) == ("1.0.0", second)
     assert "not with this data" in echo.plugins()[PLUGIN]["error"]
+    wishes = {r.get("again") for r in history(echo) if r["time"] > seen}
+    assert wishes == {None, "restart"}      # and no upgrade that nobody wants
+
+
+def test_installation_while_an_older_process_drains(
+    echo: MintSystem, owner: httpx.Client, other: httpx.Client, folder: Path
+) -> None:
+    """Its version has not been given up: what serves does not resist."""
+    def look() -> None:
+        plugin = echo.plugins()[PLUGIN]
+        assert (plugin["state"], plugin["error"]) == ("ready", None)
+        assert plugin["move"]["state"] == "draining"
+        assert plugin["move"]["again"] is True
+        assert version_of(other) == "2.7.0"
+
+    first = pid_of(owner)
+    submit(owner, 60.0)
+    echo.install(echo_version(folder, "2.7.0"))
+    answer = echo.install(echo_version(folder, "2.7.1"))
+    assert "resisting" not in json.dumps(answer)
+    look()
+    kill_supervisor(echo)
+    look()
+    os.kill(first, signal.SIGKILL)
+    settle(echo)
+    assert version_of(other) == version_of(owner) == "2.7.1"
+    moves = echo.plugins()[PLUGIN]["moves"]
+    assert (moves["done"], moves["resisted"]) == (2, 0)
 
 
 @pytest.mark.parametrize("seconds", [0, 2])
@@ -527,8 +562,8 @@ def test_at_once_outlives_the_supervisor(
     try:
         reach(echo, "starting")
         orders.append(_start_restart(echo, "--now", "--yes"))
-        wait_for(lambda: echo.ctl_json("history", PLUGIN)["records"][-1].get(
-            "text") == "wanted at once", "the order")
+        wait_for(lambda: history(echo)[-1].get("note") == "wanted at once",
+                 "the order")
         kill_supervisor(echo)
         settle(echo)
     finally:
@@ -546,6 +581,7 @@ def leave(system: MintSystem, record: dict[str, object]) -> None:
         path = system.data / "history" / f"{PLUGIN}.jsonl"
         with path.open("a") as file:
             file.write(json.dumps(line) + "\n")
+    wait_for(lambda: system.status()["state"] == "running", "all of it")
 
 
 AGAIN = {"again": "restart", "again_now": False}
@@ -595,32 +631,68 @@ def test_installation_outlives_the_supervisor_where_one_resists(
     assert echo.plugins()[PLUGIN]["state"] == "resisting"
 
 
+WHILE = "while os.path.exists({!r}): time.sleep(0.1)"
+
+
+def hold_of(system: MintSystem) -> Path:
+    """A version that begins with WHILE is not ready while it is there."""
+    return system.data / "plugin-data" / PLUGIN / "hold"
+
+
+def trial_of(system: MintSystem) -> int:
+    """The pid of the process that is tried beside the one that serves."""
+    return next((int(i["pid"]) for i in system.plugins()[PLUGIN]["instances"]
+                 if i["role"] == "trial"), 0)
+
+
 def test_installation_outlives_the_supervisor_where_one_starts(
     echo: MintSystem, owner: httpx.Client, folder: Path
 ) -> None:
     """What starts is older: it is started anew."""
-    bundle = echo_version(folder, "2.5.1", "time.sleep(3)")
-    with ThreadPoolExecutor() as pool:
-        pool.submit(echo.upload, bundle)
-        reach(echo, "starting")
-        trial = wait_for(lambda: next(
-            (i["pid"] for i in echo.plugins()[PLUGIN]["instances"]
-             if i["role"] == "trial"), 0), "a process")
-        install_between_supervisors(echo)
+    hold = hold_of(echo)
+    bundle = echo_version(folder, "2.5.1", WHILE.format(str(hold)))
+    hold.touch()
+    try:
+        with ThreadPoolExecutor() as pool:
+            pool.submit(echo.upload, bundle)
+            reach(echo, "starting")
+            trial = wait_for(lambda: trial_of(echo), "a process")
+            install_between_supervisors(echo)
+            wait_for(lambda: trial_of(echo) not in (0, trial), "the next one")
+    finally:
+        hold.unlink()
     settle(echo)
     assert version_of(owner) == "2.5.1"
     assert pid_of(owner) != trial
     assert former(echo) is None
 
 
+def test_installation_outlives_the_supervisor_where_one_was_given_up(
+    echo: MintSystem, owner: httpx.Client, folder: Path
+) -> None:
+    """... while an older process drains: it is tried after that."""
+    first = pid_of(owner)
+    submit(owner, 60.0)
+    echo.install(echo_version(folder, "2.5.2", BROKEN))
+    echo.ctl("drain", PLUGIN)
+    reach(echo, "draining")
+    echo.ctl("restart", PLUGIN, status=1)
+    wait_for(lambda: echo.plugins()[PLUGIN]["state"] == "resisting", "1.0.0")
+    install_between_supervisors(echo)
+    wait_for(lambda: move(echo)["again"], "the order")
+    wait_for(lambda: echo.plugins()[PLUGIN]["state"] == "ready", "1.0.0")
+    os.kill(first, signal.SIGKILL)
+    wait_for(lambda: echo.plugins()[PLUGIN]["moves"]["resisted"] == 1
+             and move(echo)["state"] == "resisting", "its try")
+    assert version_of(owner) == "1.0.0"
+
+
 def test_installation_while_a_restart_starts(
     echo: MintSystem, owner: httpx.Client, folder: Path
 ) -> None:
     """The process that starts is of the version before: not that serves."""
-    hold = echo.data / "plugin-data" / PLUGIN / "hold"
-    echo.install(echo_version(
-        folder, "2.6.0",
-        f"while os.path.exists({str(hold)!r}): time.sleep(0.1)"))
+    hold = hold_of(echo)
+    echo.install(echo_version(folder, "2.6.0", WHILE.format(str(hold))))
     settle(echo)
     hold.touch()
     try:
