@@ -426,13 +426,28 @@ plugin_move_follow(struct plugin_process *p)
 }
 
 
-/* what was to end without another one is followed by one after all */
+/* what was to end without another one is followed by one after all; else the
+   next one is what is wanted now, unless it is itself to be followed */
+
+static void
+plugin_move_set_now(struct plugin_process *p)
+{
+    struct plugin_move  *move;
+
+    move = &p->move;
+    move->is_now = true;
+    move->is_again = move->is_again || move->fresh == NULL;
+
+    if (!move->is_again) {
+        move->fresh->wish = p->wish;
+    }
+}
+
 
 static void
 plugin_move_hurry(struct plugin_process *p)
 {
-    p->move.is_now = true;
-    p->move.is_again = p->move.is_again || p->move.fresh == NULL;
+    plugin_move_set_now(p);
     plugin_history_move(p, p->move.state);
 }
 
@@ -440,8 +455,7 @@ plugin_move_hurry(struct plugin_process *p)
 static void
 plugin_move_hurry_held(struct plugin_process *p)
 {
-    p->move.is_now = true;
-    p->move.is_again = p->move.is_again || p->move.fresh == NULL;
+    plugin_move_set_now(p);
     plugin_switch_begin(p);
 }
 

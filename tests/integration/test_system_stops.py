@@ -39,10 +39,18 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 
+def hold_of(system: MintSystem) -> Path:
+    """While it is there, a process that is started does not become ready."""
+    return system.data / "plugin-data" / PLUGIN / "hold"
+
+
 @pytest.fixture(scope="module")
 def lab() -> Iterator[MintSystem]:
     with lab_with("owner", "other") as system:
-        system.install(echo_version(system.place, "1.0.0"))
+        hold = hold_of(system)
+        system.install(echo_version(
+            system.place, "1.0.0",
+            f"while os.path.exists({str(hold)!r}): time.sleep(0.1)"))
         yield system
 
 
@@ -70,14 +78,15 @@ def other(lab: MintSystem) -> Iterator[httpx.Client]:
 @pytest.fixture
 def orders(lab: MintSystem) -> Iterator[Any]:
     """Gives orders that are not waited for."""
-    given = []
+    given: list[subprocess.Popen[bytes]] = []
 
-    def give(*words: str) -> None:
+    def give(*words: str) -> subprocess.Popen[bytes]:
         given.append(subprocess.Popen(
             [str(BUILD / "mintctl"), *words],
             env={**os.environ, "MINT_VAR": str(lab.var)},
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         ))
+        return given[-1]
 
     yield give
     for order in given:
@@ -290,6 +299,43 @@ def test_it_is_wanted_again_while_nobody_knows_whether_it_may_end(
     settle(echo)
     wait_for(lambda: echo.plugins()[PLUGIN]["state"] == "ready", "it")
     assert supervisor_pid(echo) == supervisor
+    assert pid_of(owner) != first
+
+
+def test_restart_at_once_while_the_next_process_starts(
+    echo: MintSystem, owner: httpx.Client, orders: Any
+) -> None:
+    """The process that starts is what is wanted: both orders are done."""
+    first = pid_of(owner)
+    submit(owner, 60.0)
+    hold_of(echo).touch()
+    try:
+        restart = orders("restart", PLUGIN)
+        wait_for(lambda: "starting" in [
+            i["state"] for i in echo.plugins()[PLUGIN]["instances"]], "it")
+        hurry = orders("restart", PLUGIN, "--now", "--yes")
+        wait_for(lambda: "wanted at once" in echo.ctl("history", PLUGIN).stdout,
+                 "the order")
+    finally:
+        hold_of(echo).unlink()
+    assert restart.wait(30) == 0
+    assert hurry.wait(30) == 0
+    assert pid_of(owner) != first
+
+
+def test_restart_at_once_while_nobody_knows_whose_work_it_has(
+    echo: MintSystem, owner: httpx.Client, orders: Any
+) -> None:
+    first = pid_of(owner)
+    os.kill(first, signal.SIGSTOP)
+    try:
+        orders("restart", PLUGIN)
+        reach(echo, "held")
+        assert orders("restart", PLUGIN, "--now", "--yes").wait(30) == 0
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(first, signal.SIGCONT)
+    settle(echo)
     assert pid_of(owner) != first
 
 
