@@ -304,9 +304,11 @@ supervisor_on_recycle(void *ctx, struct service *service, const char *why)
     s = ctx;
     plugin = plugin_processes_find(s->processes, service);
 
-    /* an old process, which is kept for its users' work, goes by itself */
+    /* a process that is kept for its users' work only goes by itself */
 
-    if (plugin == NULL || plugin_process_service(plugin) != service) {
+    if (plugin == NULL || plugin_process_service(plugin) != service
+        || plugin_process_is_ending(plugin))
+    {
         return;
     }
 

@@ -165,6 +165,9 @@ int plugin_process_begin(struct plugin *plugin, uint64_t *wish_out,
 /* what became of plugin_process_halt(); granted: it has ended */
 enum plugin_wish plugin_process_halted(const struct plugin *plugin);
 
+/* it is to finish what it has, and nothing follows it */
+bool plugin_process_is_ending(const struct plugin *plugin);
+
 /* it does not run and is not to: stopped by hand, or idle */
 bool plugin_process_rests(const struct plugin *plugin);
 

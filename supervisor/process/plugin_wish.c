@@ -358,6 +358,19 @@ plugin_process_begin(struct plugin *plugin, uint64_t *wish_out,
 
 
 bool
+plugin_process_is_ending(const struct plugin *plugin)
+{
+    const struct plugin_process  *p;
+
+    p = plugin->process;
+
+    return p != NULL && p->move.fresh == NULL
+           && p->move.state != PLUGIN_MOVE_NONE
+           && p->move.state != PLUGIN_MOVE_RESISTING;
+}
+
+
+bool
 plugin_process_rests(const struct plugin *plugin)
 {
     const struct plugin_process  *p;

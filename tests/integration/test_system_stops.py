@@ -29,7 +29,7 @@ from moves_harness import (
     submit,
     version_of,
 )
-from system_harness import BUILD, MintSystem, wait_for
+from system_harness import BUILD, MintSystem, running_system, wait_for
 from system_kills import (
     between_supervisors,
     kill_supervisor,
@@ -380,3 +380,25 @@ def test_next_version_does_not_start(
     echo.ctl("start", PLUGIN, status=1)
     wait_for(lambda: echo.plugins()[PLUGIN]["state"] == "resisting", "1.0.0")
     assert version_of(owner) == "1.0.0"
+
+
+def test_what_is_to_end_is_not_replaced(tmp_path: Path) -> None:
+    """Because it has served as many requests as one process may."""
+    limits = {"probeIntervalSeconds": 1, "recycleRequests": 100}
+    with running_system(
+        MINT_PLUGINS__PER_PLUGIN=json.dumps({PLUGIN: limits})
+    ) as system:
+        system.create_user("owner", PASSWORD)
+        system.install(echo_version(tmp_path, "1.0.0"))
+        with system.client(system.login("owner", PASSWORD)) as owner:
+            first = pid_of(owner)
+            submit(owner, 60.0)
+            system.ctl("stop", PLUGIN)
+            reach(system, "draining")
+            for _ in range(100):
+                assert pid_of(owner) == first
+            wait_for(lambda: "to be replaced" in system.log(PLUGIN), "that")
+            assert len(system.plugins()[PLUGIN]["instances"]) == 1
+            assert pid_of(owner) == first
+            os.kill(first, signal.SIGKILL)
+            wait_stopped(system)
