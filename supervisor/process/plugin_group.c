@@ -222,12 +222,16 @@ plugin_group_member(const struct plugin_process *p,
 
 
 bool
-plugin_group_is_wanted(const struct plugin_process *p)
+plugin_group_is_wanted(const struct plugin_process *p,
+    const struct plugin *without)
 {
-    size_t  i;
+    size_t                i;
+    const struct plugin  *plugin;
 
     for (i = 0; i < p->group->count; i++) {
-        if (!p->group->members[i]->plugin->is_stopped) {
+        plugin = p->group->members[i]->plugin;
+
+        if (plugin != without && !plugin->is_stopped) {
             return true;
         }
     }

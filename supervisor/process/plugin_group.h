@@ -75,8 +75,9 @@ void plugin_group_free(struct plugin_process *p);
 struct plugin_member *plugin_group_member(const struct plugin_process *p,
     const struct plugin *plugin);
 
-/* one of them is to run */
-bool plugin_group_is_wanted(const struct plugin_process *p);
+/* one of them is to run, besides the one, which may be NULL */
+bool plugin_group_is_wanted(const struct plugin_process *p,
+    const struct plugin *without);
 
 /* the current process has it and it is ready; or it could not be started */
 bool plugin_group_is_up(const struct plugin_process *p,

@@ -81,7 +81,7 @@ plugin_group_leave(struct plugin_process *p, struct plugin *plugin)
     plugin_seat_listen(&own->seats[0]);
     plugin_seat_listen(&own->seats[1]);
 
-    if (plugin_group_is_wanted(p)) {
+    if (plugin_group_is_wanted(p, NULL)) {
         plugin_process_wish_for(p, MINT_CAUSE_RESTART, false);
 
     } else {

@@ -187,7 +187,7 @@ plugin_process_on_listening(struct plugin_seat *seat, int status)
         plugin_process_catch_up(p);
 
     } else if (seat == p->current
-               && (p->group != NULL ? plugin_group_is_wanted(p)
+               && (p->group != NULL ? plugin_group_is_wanted(p, NULL)
                                     : !plugin_rest_keeps_down(p)))
     {
         if (!plugin_former_is_in(seat)) {
@@ -212,6 +212,7 @@ plugin_process_catch_up_stop(struct plugin_process *p)
     {
         log_warn("plugin \"%s\" is not stopped: %s", p->plugin->name,
                  err.text);
+        registry_set_stopped(p->all->registry, p->plugin, false, NULL);
     }
 }
 

@@ -204,40 +204,30 @@ plugin_process_is_following(const struct plugin_process *p)
 }
 
 
-int
-plugin_process_leave(const struct plugin *plugin, bool is_now,
-    struct error *err)
+static int
+plugin_process_may_leave(const struct plugin *plugin, struct error *err)
 {
-    struct plugin_process  *p;
-
-    p = plugin->process;
-
-    if (p == NULL) {
-        return plugin_process_is_missing(plugin, err);
-    }
-
-    if (p->group != NULL && plugin_group_is_wanted(p)) {
-        return error_set(err, MINT_ERR_CONFLICT, "plugin \"%s\" runs in one "
-                         "process with others (plugins.sharedProcess), so it "
-                         "cannot be drained alone; \"mintctl stop\" takes it "
-                         "out of that process", plugin->name);
-    }
-
-    if (plugin_process_is_following(p)) {
+    if (plugin_process_is_following(plugin->process)) {
         return error_set(err, MINT_ERR_CONFLICT, "an older process of plugin "
                          "\"%s\" is still ending", plugin->name);
     }
-
-    plugin_rest_cancel(p);
-    p->move.is_again_now = is_now;
-    plugin_move_event(p, PLUGIN_MOVE_LEAVE);
 
     return 0;
 }
 
 
+static void
+plugin_process_go(struct plugin_process *p, bool is_now)
+{
+    plugin_rest_cancel(p);
+    p->move.is_again_now = is_now;
+    plugin_move_event(p, PLUGIN_MOVE_LEAVE);
+}
+
+
 int
-plugin_process_halt(struct plugin *plugin, bool is_now, struct error *err)
+plugin_process_leave(const struct plugin *plugin, bool is_now,
+    struct error *err)
 {
     int                     rc;
     struct plugin_process  *p;
@@ -248,12 +238,50 @@ plugin_process_halt(struct plugin *plugin, bool is_now, struct error *err)
         return plugin_process_is_missing(plugin, err);
     }
 
-    rc = registry_set_stopped(p->all->registry, plugin, true, err);
+    if (p->group != NULL && plugin_group_is_wanted(p, NULL)) {
+        return error_set(err, MINT_ERR_CONFLICT, "plugin \"%s\" runs in one "
+                         "process with others (plugins.sharedProcess), so it "
+                         "cannot be drained alone; \"mintctl stop\" takes it "
+                         "out of that process", plugin->name);
+    }
+
+    rc = plugin_process_may_leave(plugin, err);
+
+    if (rc == 0) {
+        plugin_process_go(p, is_now);
+    }
+
+    return rc;
+}
+
+
+int
+plugin_process_halt(struct plugin *plugin, bool is_now, struct error *err)
+{
+    int                     rc;
+    bool                    is_shared;
+    struct plugin_process  *p;
+
+    p = plugin->process;
+
+    if (p == NULL) {
+        return plugin_process_is_missing(plugin, err);
+    }
+
+    /* before it is kept: what is refused is not to be taken back */
+
+    is_shared = p->group != NULL && plugin_group_is_wanted(p, plugin);
+    rc = is_shared ? 0 : plugin_process_may_leave(plugin, err);
+
+    if (rc == 0) {
+        rc = registry_set_stopped(p->all->registry, plugin, true, err);
+    }
+
     if (rc != 0) {
         return rc;
     }
 
-    if (p->group != NULL && plugin_group_is_wanted(p)) {
+    if (is_shared) {
 
         /* the others go on, in a process without it */
 
@@ -261,12 +289,7 @@ plugin_process_halt(struct plugin *plugin, bool is_now, struct error *err)
         return 0;
     }
 
-    rc = plugin_process_leave(plugin, is_now, err);
-
-    if (rc != 0) {
-        registry_set_stopped(p->all->registry, plugin, false, NULL);
-        return rc;
-    }
+    plugin_process_go(p, is_now);
 
     if (p->group == NULL) {
         plugin_rest_by_hand(p);

@@ -265,9 +265,11 @@ def test_restart_at_once_while_the_older_process_ends(
     job = submit(owner, 60.0)
     echo.ctl("restart", PLUGIN)
     reach(echo, "draining")
+    saved = (echo.data / "registry.json").stat().st_mtime_ns
     done = echo.ctl("stop", PLUGIN, status=1)
     assert "still ending" in done.stderr
     assert not record(echo)["stopped"]
+    assert (echo.data / "registry.json").stat().st_mtime_ns == saved
     echo.ctl("restart", PLUGIN, "--now", "--yes")
     settle(echo)
     assert not Path(f"/proc/{first}").exists()
