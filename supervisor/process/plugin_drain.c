@@ -349,7 +349,6 @@ plugin_drain_over(struct plugin_process *p)
     plugin_seat_publish(old);
 
     plugin_activity_clear(&move->activity);
-    move->switched_unix_ms = 0;
     move->old = NULL;
     move->fresh = NULL;
     plugin_move_set_state(p, is_resisting ? PLUGIN_MOVE_RESISTING

@@ -172,6 +172,10 @@ plugin_move_set_state(struct plugin_process *p, enum plugin_move_state state)
     p->move.state = state;
     p->move.since_ms = time_boot_ms();
 
+    if (state == PLUGIN_MOVE_NONE || state == PLUGIN_MOVE_RESISTING) {
+        p->move.switched_unix_ms = 0;       /* the next one has its own time */
+    }
+
     log_write(LOG_LEVEL_INFO, &fields, "move \"%s\" -> \"%s\"%s%s",
               plugin_move_state_name(from), plugin_move_state_name(state),
               p->move.error != NULL ? ": " : "",

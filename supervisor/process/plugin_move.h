@@ -56,7 +56,8 @@ struct plugin_move {
     enum mint_seat_cause     again_cause;
     bool                     is_again_now;
     uint64_t                 since_ms;          /* of the state, boot time */
-    uint64_t                 switched_unix_ms;  /* when old began to drain */
+    uint64_t                 switched_unix_ms;  /* when old began to drain,
+                                                   or to be held */
     uint64_t                 serial;    /* of the question under way, 0 */
     uint64_t                 asked_ms;
     uint32_t                 count_asked;   /* in flight when it was asked */
