@@ -68,6 +68,13 @@ operations_table(void)
 }
 
 
+static bool
+operations_has_ended(const struct plugin *plugin)
+{
+    return plugin_process_halted(plugin) == PLUGIN_WISH_GRANTED;
+}
+
+
 struct operations *
 operations_new(const struct operations_parts *parts, const char *boot_id)
 {
@@ -84,6 +91,7 @@ operations_new(const struct operations_parts *parts, const char *boot_id)
     plugin_processes_subscribe(parts->processes, operations_waiters_on_change,
                                o);
     registry_subscribe(parts->registry, operations_roles_on_registry, o);
+    installer_watch(parts->installer, operations_has_ended);
 
     return o;
 }

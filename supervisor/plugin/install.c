@@ -76,6 +76,14 @@ installer_open(struct installer **out, struct event_base *base,
 }
 
 
+void
+installer_watch(struct installer *installer,
+    bool (*has_ended)(const struct plugin *plugin))
+{
+    installer->has_ended = has_ended;
+}
+
+
 /* modes are set whatever the umask is: plugin users must reach environments */
 
 static int

@@ -31,6 +31,11 @@ int installer_open(struct installer **out, struct event_base *base,
     const struct config *config, struct registry *registry,
     const struct runner *runner, struct error *err);
 
+/* whether nothing of a plugin runs that was stopped by hand is for others to
+   know; until there is somebody to ask, nothing does */
+void installer_watch(struct installer *installer,
+    bool (*has_ended)(const struct plugin *plugin));
+
 /* cancels what is under way; half-built environments are removed */
 void installer_free(struct installer **installer);
 

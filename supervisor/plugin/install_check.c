@@ -84,20 +84,22 @@ install_check_prefix(struct installer *installer, const struct wheel *wheel,
 
     other = registry_find(installer->registry, wheel->plugin_name);
 
-    /* requests would go to one, and what serves answer below the other */
+    /* requests would go to one, and what serves, or has users' results,
+       answer below the other */
 
-    if (other != NULL && !other->is_stopped
-        && strcmp(other->routes_prefix, prefix) != 0)
+    if (other == NULL || strcmp(other->routes_prefix, prefix) == 0
+        || (other->is_stopped && (installer->has_ended == NULL
+                                  || installer->has_ended(other))))
     {
-        return error_set(err, MINT_ERR_CONFLICT, "its routes prefix is \"%s\","
-                         " that of version %s is \"%s\", and the two cannot "
-                         "follow each other while it runs: first \"mintctl "
-                         "stop %s\", then install it and \"mintctl start "
-                         "%s\"", prefix, other->version,
-                         other->routes_prefix, other->name, other->name);
+        return 0;
     }
 
-    return 0;
+    return error_set(err, MINT_ERR_CONFLICT, "its routes prefix is \"%s\", "
+                     "that of version %s is \"%s\", and the two cannot "
+                     "follow each other while it runs: first \"mintctl stop "
+                     "%s\", then, once it has ended, install it and "
+                     "\"mintctl start %s\"", prefix, other->version,
+                     other->routes_prefix, other->name, other->name);
 }
 
 

@@ -36,6 +36,7 @@ struct installer {
     struct event_base       *base;
     struct registry         *registry;
     struct toolset           tools;
+    bool                   (*has_ended)(const struct plugin *plugin);
 
     char                    *platform;      /* environment, or NULL */
     struct inventory         inventory;     /* of it */
@@ -79,7 +80,7 @@ int install_check_names(struct installer *installer,
     const struct wheel *wheel, uint32_t *uid, struct error *err);
 
 /* may it be routed below the prefix?  It keeps the one it has unless it is
-   stopped by hand */
+   stopped by hand and has ended */
 int install_check_prefix(struct installer *installer,
     const struct wheel *wheel, const char *prefix, struct error *err);
 

@@ -258,7 +258,18 @@ def test_next_version_has_another_prefix(folder: Path) -> None:
             assert f"mintctl stop {PLUGIN}" in json.dumps(answer)
             assert version_of(client) == "1.0.0"
 
+            # nor while it still has somebody's work
+            first = pid_of(client)
+            job = submit(client, 60.0)
             system.ctl("stop", PLUGIN)
+            answer = system.upload(bundle)
+            assert answer["success"] is False
+            assert "once it has ended" in json.dumps(answer)
+            reply = client.get(f"{BASE}/jobs/{job}/result")
+            assert reply.status_code == 409, reply.text
+            os.kill(first, signal.SIGKILL)
+            wait_for(lambda: system.instance(PLUGIN)["state"] == "down",
+                     "its end")
             system.install(bundle)
             system.ctl("start", PLUGIN)
             reply = client.get("/api/test-moved/headers")

@@ -196,6 +196,18 @@ START_TEST(test_names_taken)
 END_TEST
 
 
+static bool  has_ended;
+
+
+static bool
+tell_ended(const struct plugin *plugin)
+{
+    ck_assert_str_eq(plugin->name, "x");
+
+    return has_ended;
+}
+
+
 /* only after a stop: what is routed would not be what serves */
 
 START_TEST(test_another_prefix)
@@ -215,6 +227,13 @@ START_TEST(test_another_prefix)
 
     ck_assert_int_eq(registry_set_stopped(world.registry, plugin, true, &err),
                      0);
+    has_ended = false;
+    installer_watch(world.installer, tell_ended);
+    ck_assert_int_eq(world_install(&world, newer, false), MINT_ERR_CONFLICT);
+    ck_assert_ptr_nonnull(strstr(world.err.text, "once it has ended"));
+    ck_assert_str_eq(plugin->routes_prefix, "/x");
+
+    has_ended = true;
     ck_assert_int_eq(world_install(&world, newer, false), 0);
     ck_assert_str_eq(plugin->routes_prefix, "/y");
     free(newer);
