@@ -336,7 +336,7 @@ plugin_move_in_place(struct plugin_process *p)
 static void
 plugin_move_begin(struct plugin_process *p)
 {
-    bool                 was_again;
+    bool                 is_ready, was_again;
     struct plugin_seat  *fresh;
     struct plugin_move  *move;
 
@@ -346,9 +346,16 @@ plugin_move_begin(struct plugin_process *p)
     move->cause = move->again_cause;
     move->is_now = move->is_again_now;
 
-    if (service_state(p->current->service) != SERVICE_READY
-        || !fresh->is_listening)
-    {
+    is_ready = service_state(p->current->service) == SERVICE_READY;
+
+    /* a supervisor's first moments: it is begun once there is that socket */
+
+    if (is_ready && !fresh->is_listening && !fresh->cannot_listen) {
+        plugin_move_again(p);
+        return;
+    }
+
+    if (!is_ready || !fresh->is_listening) {
         plugin_move_in_place(p);
         move->is_again = false;
 

@@ -42,6 +42,7 @@ struct plugin_seat {
     char                      place[4];     /* "0a" */
     enum plugin_role          role;
     bool                      is_listening;
+    bool                      cannot_listen;    /* was asked for in vain */
     bool                      is_found;     /* and not taken yet */
     struct plugin_found       found;
     enum service_state        told;         /* the history */

@@ -20,6 +20,7 @@
 
 
 static void plugin_process_catch_up(struct plugin_process *p);
+static void plugin_process_catch_up_wish(struct plugin_process *p);
 static void plugin_process_on_registry(void *ctx, enum registry_event event,
     struct plugin *plugin);
 
@@ -169,11 +170,15 @@ plugin_process_on_listening(struct plugin_seat *seat, int status)
         snprintf(text, sizeof(text), "cannot listen on its socket: %s",
                  strerror(status));
         log_error("plugin \"%s\" %s", p->plugin->name, text);
+        seat->cannot_listen = true;
 
         if (seat == p->current) {
             plugin_set_state(p->all->registry, p->plugin, PLUGIN_FAILED,
                              text);
             plugin_process_changed(p);
+
+        } else {
+            plugin_process_catch_up_wish(p);        /* in place, then */
         }
 
         return;
@@ -242,10 +247,6 @@ plugin_process_is_behind(const struct plugin_process *p)
 static void
 plugin_process_catch_up(struct plugin_process *p)
 {
-    struct plugin_move  *move;
-
-    move = &p->move;
-
     if (!p->seats[0].is_listening || !p->seats[1].is_listening) {
         return;
     }
@@ -258,8 +259,21 @@ plugin_process_catch_up(struct plugin_process *p)
     if (plugin_process_is_behind(p)) {
         plugin_process_wish_for(p, MINT_CAUSE_UPGRADING, false);
 
-    } else if (move->is_again && (move->state == PLUGIN_MOVE_NONE
-                                  || move->state == PLUGIN_MOVE_RESISTING))
+    } else {
+        plugin_process_catch_up_wish(p);
+    }
+}
+
+
+static void
+plugin_process_catch_up_wish(struct plugin_process *p)
+{
+    const struct plugin_move  *move;
+
+    move = &p->move;
+
+    if (move->is_again && (move->state == PLUGIN_MOVE_NONE
+                           || move->state == PLUGIN_MOVE_RESISTING))
     {
         plugin_process_wish_for(p, move->again_cause, move->is_again_now);
     }

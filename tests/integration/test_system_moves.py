@@ -560,6 +560,24 @@ def test_a_waiting_restart_outlives_the_supervisor(
     assert pid_of(other) == third
 
 
+def test_a_waiting_restart_is_a_move_when_the_supervisor_begins(
+    echo: MintSystem, owner: httpx.Client, other: httpx.Client
+) -> None:
+    """What it waited for has ended meanwhile: who has work in the process
+    that serves keeps it."""
+    first = pid_of(owner)
+    submit(owner, 60.0)
+    echo.ctl("restart", PLUGIN)
+    second = pid_of(other)
+    job = submit(other, 8.0)
+    assert "later" in echo.ctl("restart", PLUGIN).stdout
+    with between_supervisors(echo):
+        os.kill(first, signal.SIGKILL)
+    wait_for(lambda: pid_of(owner) not in (first, second), "the restart")
+    result(other, job)
+    assert pid_of(other) == second
+
+
 def test_at_once_outlives_the_supervisor(
     echo: MintSystem, owner: httpx.Client, folder: Path
 ) -> None:
