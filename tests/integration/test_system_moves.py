@@ -266,7 +266,7 @@ def test_next_version_has_another_prefix(folder: Path) -> None:
             assert answer["success"] is False
             assert "once it has ended" in json.dumps(answer)
             reply = client.get(f"{BASE}/jobs/{job}/result")
-            assert reply.status_code == 409, reply.text
+            assert reply.status_code in (200, 409), reply.text     # not 404
             os.kill(first, signal.SIGKILL)
             wait_for(lambda: system.instance(PLUGIN)["state"] == "down",
                      "its end")
