@@ -98,13 +98,18 @@ def record(system: MintSystem) -> dict[str, Any]:
     return next(p for p in registry["plugins"] if p["name"] == PLUGIN)
 
 
+def moves(system: MintSystem) -> list[dict[str, Any]]:
+    """What the history has of them."""
+    return [r for r in system.ctl_json("history", PLUGIN)["records"]
+            if r["subject"] == "move"]
+
+
 def states(system: MintSystem) -> list[str]:
     """Of the move, since it began."""
-    moves = [r["to"] for r in system.ctl_json("history", PLUGIN)["records"]
-             if r["subject"] == "move"]
-    begin = max((i for i, to in enumerate(moves[:-1]) if to == "none"),
+    reached = [r["to"] for r in moves(system)]
+    begin = max((i for i, to in enumerate(reached[:-1]) if to == "none"),
                 default=-1)
-    return moves[begin + 1:]
+    return reached[begin + 1:]
 
 
 def wait_stopped(system: MintSystem) -> None:
@@ -113,13 +118,23 @@ def wait_stopped(system: MintSystem) -> None:
     assert "by hand" in system.plugins()[PLUGIN]["error"]
 
 
+@contextlib.contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    """It does not say whose work it has; it may be ended meanwhile."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
 def test_it_is_wanted_once_more_meanwhile(
     echo: MintSystem, owner: httpx.Client, orders: Any
 ) -> None:
     """That is over with the stop."""
     first = pid_of(owner)
-    os.kill(first, signal.SIGSTOP)          # does not say whose work it has
-    try:
+    with frozen(first):
         orders("restart", PLUGIN)
         reach(echo, "switching")
         orders("restart", PLUGIN)
@@ -127,8 +142,6 @@ def test_it_is_wanted_once_more_meanwhile(
         assert move(echo)["again"]
         orders("stop", PLUGIN)
         wait_for(lambda: record(echo)["stopped"], "the order")
-    finally:
-        os.kill(first, signal.SIGCONT)
     wait_stopped(echo)
 
 
@@ -137,8 +150,7 @@ def test_it_is_stopped_once_more_while_it_ends(
 ) -> None:
     """What was wanted between the two orders is over with the second one."""
     first = pid_of(owner)
-    os.kill(first, signal.SIGSTOP)
-    try:
+    with frozen(first):
         orders("stop", PLUGIN)
         reach(echo, "held")
         orders("restart", PLUGIN, "--now", "--yes")
@@ -147,9 +159,6 @@ def test_it_is_stopped_once_more_while_it_ends(
         orders("stop", PLUGIN)
         wait_for(lambda: record(echo)["stopped"]
                  and not (move(echo) or {}).get("again"), "the order")
-    finally:
-        with contextlib.suppress(ProcessLookupError):   # its grace is over
-            os.kill(first, signal.SIGCONT)
     wait_stopped(echo)
 
 
@@ -245,16 +254,13 @@ def test_at_once_before_it_has_begun_to_end(
 ) -> None:
     """Requests are let finish just then."""
     first = pid_of(owner)
-    os.kill(first, signal.SIGSTOP)
-    try:
+    with frozen(first):
         orders("stop", PLUGIN)
         wait_for(lambda: (m := move(echo)) and m["state"] in (
             "switching", "held"), "its beginning")
         orders("stop", PLUGIN, "--now", "--yes")
         wait_for(lambda: "draining" not in states(echo)
                  and "closing" in states(echo), "the end, at once")
-    finally:
-        os.kill(first, signal.SIGCONT)
     wait_stopped(echo)
     assert record(echo)["stopped"]
 
@@ -288,17 +294,13 @@ def test_it_is_wanted_again_while_nobody_knows_whether_it_may_end(
     """The process that does not answer is followed by one that does."""
     supervisor = supervisor_pid(echo)
     first = pid_of(owner)
-    os.kill(first, signal.SIGSTOP)
-    try:
+    with frozen(first):
         orders("stop", PLUGIN)
         reach(echo, "held")
         orders(order[0], PLUGIN, *order[1:])
         wait_for(lambda: echo.pid(PLUGIN) not in (0, first)
                  or len(echo.plugins()[PLUGIN]["instances"]) == 2,
                  "the next process")
-    finally:
-        with contextlib.suppress(ProcessLookupError):   # "--now"
-            os.kill(first, signal.SIGCONT)
     settle(echo)
     wait_for(lambda: echo.plugins()[PLUGIN]["state"] == "ready", "it")
     assert supervisor_pid(echo) == supervisor
@@ -317,7 +319,7 @@ def test_restart_at_once_while_the_next_process_starts(
         wait_for(lambda: "starting" in [
             i["state"] for i in echo.plugins()[PLUGIN]["instances"]], "it")
         hurry = orders("restart", PLUGIN, "--now", "--yes")
-        wait_for(lambda: "wanted at once" in echo.ctl("history", PLUGIN).stdout,
+        wait_for(lambda: moves(echo)[-1].get("note") == "wanted at once",
                  "the order")
     finally:
         hold_of(echo).unlink()
@@ -330,14 +332,10 @@ def test_restart_at_once_while_nobody_knows_whose_work_it_has(
     echo: MintSystem, owner: httpx.Client, orders: Any
 ) -> None:
     first = pid_of(owner)
-    os.kill(first, signal.SIGSTOP)
-    try:
+    with frozen(first):
         orders("restart", PLUGIN)
         reach(echo, "held")
         assert orders("restart", PLUGIN, "--now", "--yes").wait(30) == 0
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(first, signal.SIGCONT)
     settle(echo)
     assert pid_of(owner) != first
 
@@ -346,13 +344,10 @@ def test_start_says_what_it_waits_for(
     echo: MintSystem, owner: httpx.Client, orders: Any
 ) -> None:
     first = pid_of(owner)
-    os.kill(first, signal.SIGSTOP)
-    try:
+    with frozen(first):
         orders("stop", PLUGIN)
         reach(echo, "held")
         assert "later: the old process" in echo.ctl("start", PLUGIN).stdout
-    finally:
-        os.kill(first, signal.SIGCONT)
     settle(echo)
     assert pid_of(owner) != first
 
