@@ -16,7 +16,8 @@
 #include "supervisor.h"
 
 
-#define STARTUP_USERS_HINT  1024
+#define STARTUP_USERS_HINT   1024
+#define STARTUP_COLLECT_SEC  600
 
 
 int
@@ -112,6 +113,10 @@ supervisor_on_tick(evutil_socket_t fd, short what, void *arg)
 
     publisher_tick(s->publisher);
     core_process_rotate(s->core);
+
+    if (++s->ticks % STARTUP_COLLECT_SEC == 0 && s->stop_phase == STOP_NOT) {
+        installer_collect(s->installer, plugin_processes_use, s->processes);
+    }
 }
 
 

@@ -59,6 +59,7 @@ struct supervisor {
     struct crash_watch       *crashes;
     struct output            *own_output;   /* copies of our own log */
     struct event             *tick;
+    uint64_t                  ticks;        /* seconds */
     struct event             *stop_poll;
     struct found             *found;
     int                       admin_fd;

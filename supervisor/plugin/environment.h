@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Environments on disk: <data>/environments/<name>-<n>.  Built aside under a
- * name that begins with ".tmp-", checked, written to disk, renamed: a
- * directory without that prefix is complete, and a marker in it says what it
- * holds.
+ * Environments on disk: <data>/environments/<name>-<key>, the key of what
+ * decides its contents (environment_key.h).  Built aside under a name that
+ * begins with ".tmp-", checked, written to disk, renamed: a directory without
+ * that prefix is complete, and a marker in it says what it holds.  Those of
+ * earlier versions are called <name>-<number>.
  */
 
 #ifndef SUPERVISOR_PLUGIN_ENVIRONMENT_H
@@ -20,6 +21,7 @@
 
 #define ENVIRONMENT_LOCK       "mint-lock.txt"
 #define ENVIRONMENT_MARKER     "mint-environment.json"
+#define ENVIRONMENT_UNUSED     "mint-unused"
 #define ENVIRONMENT_TEMPORARY  ".tmp-"
 
 
@@ -38,6 +40,7 @@ struct environment_plan {
     const json_t                     *plugins;  /* kept in the marker */
     const struct environment_import  *imports;
     size_t                            import_count;
+    bool                              anew;     /* even if it is there */
 };
 
 
@@ -45,12 +48,21 @@ struct environment_build;
 
 typedef void (*environment_progress_fn)(void *ctx, const char *text);
 
-/* err->code 0: directory is the complete environment */
+struct environment_made {
+    const char  *directory;
+    bool         is_new;            /* nobody can be using it yet */
+};
+
+/* made is NULL exactly if err->code is not 0 */
 typedef void (*environment_done_fn)(void *ctx, const struct error *err,
-    const char *directory);
+    const struct environment_made *made);
 
 
-/* on failure nothing is left; *out is NULL again when done is called */
+/*
+ * One with the same key that is there, whole and importable, is used as it is;
+ * a damaged one is replaced.  On failure everything is as it was; *out is NULL
+ * again when done is called.
+ */
 int environment_build(struct environment_build **out,
     const struct toolset *tools, const struct environment_plan *plan,
     environment_progress_fn progress, environment_done_fn done, void *ctx,
@@ -62,10 +74,11 @@ void environment_cancel(struct environment_build **build);
 int environment_read(const char *directory, json_t **marker,
     struct error *err);
 
-/* the newest complete <name>-<n> that holds exactly these plugins and the
-   core's versions, NULL if there is none; mem_alloc */
+/* the complete environment of this name that holds exactly these plugins and
+   the core's versions: prefer (may be NULL), else the newest; NULL if there is
+   none; mem_alloc */
 char *environment_find(const struct toolset *tools, const char *name,
-    const json_t *plugins, const char *core_lock);
+    const char *core_lock, const json_t *plugins, const char *prefer);
 
 /* every package of the core is in the lock, in the same version */
 bool environment_lock_has(const char *path, const char *core_lock);
@@ -73,13 +86,15 @@ bool environment_lock_has(const char *path, const char *core_lock);
 /* removes an environment that nothing uses, in the background */
 void environment_discard(const struct toolset *tools, const char *directory);
 
+/* for how long it has been known that nobody uses it: noted in it by the first
+   question, and by environment_set_used() that this is over */
+uint64_t environment_unused_sec(const char *directory);
+void environment_set_used(const char *directory);
+
 /* the paths of all complete environments */
 void environment_list_all(const char *parent, struct text_list *out);
 
 /* what an interrupted installation has left; in the background */
 void environment_remove_leftovers(const struct toolset *tools);
-
-/* <parent>/<name>-<n> with the highest number, 0 if there is none */
-unsigned environment_highest(const char *parent, const char *name);
 
 #endif /* SUPERVISOR_PLUGIN_ENVIRONMENT_H */

@@ -1,20 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The environments on disk: reading their markers, numbering, giving up.
+ * The environments on disk: reading their markers, finding, giving up.
  */
 
-#include "supervisor/plugin/environment.h"
+#include "supervisor/plugin/environment_private.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/strbuf.h"
+#include "supervisor/plugin/environment_key.h"
 #include "supervisor/plugin/lock.h"
 
 
@@ -22,8 +27,7 @@
 
 
 static bool environment_fits(const char *directory, const json_t *plugins,
-    const char *core_lock);
-static bool environment_has_all(const json_t *list, const json_t *wanted);
+    const char *core_lock, char **created);
 
 
 int
@@ -66,66 +70,18 @@ environment_read(const char *directory, json_t **marker, struct error *err)
 }
 
 
-/* complete ones and those being built or removed: numbers never come twice */
-
-unsigned
-environment_highest(const char *parent, const char *name)
-{
-    DIR            *list;
-    char           *end;
-    size_t          len;
-    unsigned        highest;
-    const char     *p;
-    unsigned long   number;
-    struct dirent  *entry;
-
-    highest = 0;
-    len = strlen(name);
-    list = opendir(parent);
-
-    if (list == NULL) {
-        return 0;
-    }
-
-    while ((entry = readdir(list)) != NULL) {
-        p = entry->d_name;
-
-        if (strncmp(p, ENVIRONMENT_TEMPORARY,
-                    strlen(ENVIRONMENT_TEMPORARY)) == 0)
-        {
-            p += strlen(ENVIRONMENT_TEMPORARY);
-        }
-
-        if (strncmp(p, name, len) != 0 || p[len] != '-'
-            || p[len + 1] < '0' || p[len + 1] > '9')
-        {
-            continue;
-        }
-
-        number = strtoul(p + len + 1, &end, 10);
-
-        if (*end == '\0' && number < UINT32_MAX && number > highest) {
-            highest = (unsigned) number;
-        }
-    }
-
-    closedir(list);
-
-    return highest;
-}
-
-
 /* renamed first: a directory that is half removed must not look complete */
 
 void
 environment_discard(const struct toolset *tools, const char *directory)
 {
-    char        *aside, *lock;
+    char        *aside, *lock, random[9];
     const char  *name;
 
+    fs_random_hex(random, 4);
     name = strrchr(directory, '/') + 1;
-    aside = mem_printf("%s/%s%s", tools->environments, ENVIRONMENT_TEMPORARY,
-                       name);
+    aside = mem_printf("%s/%s%s-%s", tools->environments,
+                       ENVIRONMENT_TEMPORARY, name, random);
     lock = mem_printf("%s/%s.txt", tools->locks, name);
 
     unlink(lock);
@@ -139,6 +95,53 @@ environment_discard(const struct toolset *tools, const char *directory)
 
     free(lock);
     free(aside);
+}
+
+
+/* what cannot be noted (the disk is full) has been so for ever */
+
+uint64_t
+environment_unused_sec(const char *directory)
+{
+    int          fd;
+    char         path[PATH_MAX];
+    time_t       now;
+    uint64_t     sec;
+    struct stat  st;
+
+    snprintf(path, sizeof(path), "%s/%s", directory, ENVIRONMENT_UNUSED);
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+              0644);
+
+    if (fd != -1) {
+        close(fd);
+        return 0;
+    }
+
+    if (errno != EEXIST || lstat(path, &st) == -1) {
+        return UINT64_MAX;
+    }
+
+    now = time(NULL);
+    sec = now > st.st_mtime ? (uint64_t) (now - st.st_mtime) : 0;
+
+    /* a clock that was set back: from now on */
+
+    if (now < st.st_mtime) {
+        utimensat(AT_FDCWD, path, NULL, AT_SYMLINK_NOFOLLOW);
+    }
+
+    return sec;
+}
+
+
+void
+environment_set_used(const char *directory)
+{
+    char  path[PATH_MAX];
+
+    snprintf(path, sizeof(path), "%s/%s", directory, ENVIRONMENT_UNUSED);
+    unlink(path);
 }
 
 
@@ -199,59 +202,76 @@ environment_remove_leftovers(const struct toolset *tools)
 
 char *
 environment_find(const struct toolset *tools, const char *name,
-    const json_t *plugins, const char *core_lock)
+    const char *core_lock, const json_t *plugins, const char *prefer)
 {
-    char              *directory, *prefix, *end;
-    size_t             i;
-    unsigned long      number, best;
+    char              *created, *best;
+    size_t             i, found;
     struct text_list   all;
 
+    if (prefer != NULL
+        && environment_fits(prefer, plugins, core_lock, NULL))
+    {
+        return mem_strdup(prefer);
+    }
+
     memset(&all, 0, sizeof(all));
-    best = 0;
-    prefix = mem_printf("%s/%s-", tools->environments, name);
+    best = NULL;
+    found = 0;
     environment_list_all(tools->environments, &all);
 
     for (i = 0; i < all.count; i++) {
-        if (strncmp(all.item[i], prefix, strlen(prefix)) != 0) {
+        if (!environment_key_is_of(all.item[i], name)
+            || !environment_fits(all.item[i], plugins, core_lock, &created))
+        {
             continue;
         }
 
-        number = strtoul(all.item[i] + strlen(prefix), &end, 10);
+        if (best == NULL || strcmp(created, best) > 0) {
+            free(best);
+            best = created;
+            found = i;
 
-        if (*end == '\0' && number > best
-            && environment_fits(all.item[i], plugins, core_lock))
-        {
-            best = number;
+        } else {
+            free(created);
         }
     }
 
-    directory = best > 0 ? mem_printf("%s%lu", prefix, best) : NULL;
+    created = best != NULL ? mem_strdup(all.item[found]) : NULL;
 
     text_list_clear(&all);
-    free(prefix);
+    free(best);
 
-    return directory;
+    return created;
 }
 
 
+/* created: of RFC 3339, or NULL */
+
 static bool
 environment_fits(const char *directory, const json_t *plugins,
-    const char *core_lock)
+    const char *core_lock, char **created)
 {
-    bool     fits;
-    char    *path;
-    json_t  *marker;
+    bool         fits;
+    char        *path;
+    json_t      *marker;
+    const char  *when;
 
     if (environment_read(directory, &marker, NULL) != 0) {
         return false;
     }
 
     fits = environment_has_all(json_object_get(marker, "plugins"), plugins);
-    json_decref(marker);
 
     path = mem_printf("%s/%s", directory, ENVIRONMENT_LOCK);
     fits = fits && environment_lock_has(path, core_lock);
     free(path);
+
+    if (fits && created != NULL) {
+        when = json_string_value(json_object_get(marker, "created"));
+        *created = mem_strdup(when != NULL ? when : "");
+    }
+
+    json_decref(marker);
 
     return fits;
 }
@@ -286,7 +306,7 @@ environment_lock_has(const char *path, const char *core_lock)
 
 /* the same set, in any order */
 
-static bool
+bool
 environment_has_all(const json_t *list, const json_t *wanted)
 {
     size_t  i, k;

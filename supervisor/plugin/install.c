@@ -15,7 +15,6 @@
 #include "lib/log.h"
 #include "lib/strbuf.h"
 #include "supervisor/plugin/environment.h"
-#include "supervisor/plugin/keep.h"
 
 
 extern char  **environ;
@@ -30,8 +29,6 @@ static void install_enqueue(struct installer *installer, const char *bundle,
     void *ctx);
 static void install_kick(struct installer *installer);
 static void install_next(evutil_socket_t fd, short events, void *ctx);
-static bool install_is_needed(struct installer *installer,
-    const char *directory);
 
 
 int
@@ -342,84 +339,4 @@ const char *
 installer_platform_environment(const struct installer *installer)
 {
     return installer->platform;
-}
-
-
-void
-installer_collect(struct installer *installer,
-    bool (*in_use)(void *ctx, const char *directory), void *ctx)
-{
-    size_t             i;
-    const char        *path;
-    struct text_list   all;
-
-    /* what is being built or decided now may look unused */
-
-    if (installer->is_running || installer->first != NULL
-        || installer->platform == NULL)
-    {
-        return;
-    }
-
-    memset(&all, 0, sizeof(all));
-    environment_list_all(installer->tools.environments, &all);
-
-    for (i = 0; i < all.count; i++) {
-        path = all.item[i];
-
-        if (strcmp(path, installer->platform) != 0
-            && !install_is_needed(installer, path) && !in_use(ctx, path))
-        {
-            log_info("environment \"%s\" is not used any more, removing it",
-                     path);
-            environment_discard(&installer->tools, path);
-        }
-    }
-
-    text_list_clear(&all);
-    environment_list_all(installer->tools.bundles, &all);
-
-    for (i = 0; i < all.count; i++) {
-        if (!install_is_needed(installer, all.item[i])) {
-            keep_discard(&installer->tools, all.item[i]);
-        }
-    }
-
-    text_list_clear(&all);
-}
-
-
-/* an environment of a plugin, or the directory of its kept wheel */
-
-static bool
-install_is_of(const struct plugin *plugin, const char *directory)
-{
-    size_t  len;
-
-    len = strlen(directory);
-
-    return strcmp(plugin->environment, directory) == 0
-           || (strncmp(plugin->wheel, directory, len) == 0
-               && plugin->wheel[len] == '/');
-}
-
-
-static bool
-install_is_needed(struct installer *installer, const char *directory)
-{
-    size_t                i;
-    const struct plugin  *plugin;
-
-    for (i = 0; i < registry_count(installer->registry); i++) {
-        plugin = registry_at(installer->registry, i);
-
-        if (install_is_of(plugin, directory)
-            || (plugin->former != NULL
-                && install_is_of(plugin->former, directory)))
-        {
-            return true;
-        }
-    }
-
-    return false;
 }

@@ -64,7 +64,8 @@ bool installer_is_busy(const struct installer *installer);
 const char *installer_platform_environment(const struct installer *installer);
 
 /* removes environments that no plugin and no running process uses (in_use is
-   asked for each directory), and wheels of versions no longer installed */
+   asked for each directory) and has not used for an hour, and wheels of
+   versions no longer installed.  Does nothing while something is under way */
 void installer_collect(struct installer *installer,
     bool (*in_use)(void *ctx, const char *directory), void *ctx);
 

@@ -45,6 +45,7 @@ struct install_job {
 
     struct decision             decision;
     char                       *environment;
+    bool                        is_new;         /* nobody else uses that */
 };
 
 
@@ -61,7 +62,7 @@ static struct environment_import *install_imports(struct install_job *job,
     size_t *count, struct wheel **wheels);
 static void install_building(void *ctx, const char *text);
 static void install_built(void *ctx, const struct error *err,
-    const char *directory);
+    const struct environment_made *made);
 static void install_probed(void *ctx, const struct error *err,
     json_t *report);
 static int install_register(struct install_job *job, json_t *report,
@@ -134,7 +135,7 @@ install_job_cancel(struct install_job **job)
     environment_cancel(&j->building);
     probe_cancel(&j->probing);
 
-    if (j->environment != NULL) {
+    if (j->is_new) {
         environment_discard(&j->installer->tools, j->environment);
     }
 
@@ -183,7 +184,7 @@ install_end(struct install_job *job, const struct error *err,
     installer->job = NULL;
 
     if (why.code != 0) {
-        if (job->environment != NULL) {
+        if (job->is_new) {
             environment_discard(&installer->tools, job->environment);
         }
 
@@ -441,6 +442,7 @@ install_build(struct install_job *job, struct error *err)
     plan.plugins = contents;
     plan.imports = imports;
     plan.import_count = count;
+    plan.anew = job->request->force;
 
     rc = environment_build(&job->building, &job->installer->tools, &plan,
                            install_building, install_built, job, err);
@@ -496,7 +498,8 @@ install_building(void *ctx, const char *text)
 
 
 static void
-install_built(void *ctx, const struct error *err, const char *directory)
+install_built(void *ctx, const struct error *err,
+    const struct environment_made *made)
 {
     struct error         why;
     struct install_job  *job = ctx;
@@ -505,9 +508,10 @@ install_built(void *ctx, const struct error *err, const char *directory)
     why = *err;
 
     if (why.code == 0) {
-        job->environment = mem_strdup(directory);
+        job->environment = mem_strdup(made->directory);
+        job->is_new = made->is_new;
 
-        input.environment = directory;
+        input.environment = made->directory;
         input.name = job->wheel.plugin_name;
         input.distribution = job->wheel.distribution;
         input.version = job->wheel.version;

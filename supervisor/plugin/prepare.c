@@ -51,14 +51,14 @@ static void prepare_core_only(struct prepare *prepare);
 static int prepare_build(struct prepare *prepare, struct error *err);
 static void prepare_building(void *ctx, const char *text);
 static void prepare_built(void *ctx, const struct error *err,
-    const char *directory);
+    const struct environment_made *made);
 static int prepare_adopt(struct prepare *prepare, const char *directory,
     struct error *err);
 static void prepare_plugins(struct prepare *prepare);
 static int prepare_rebuild(struct prepare *prepare, struct plugin *plugin,
     struct error *why);
 static void prepare_rebuilt(void *ctx, const struct error *err,
-    const char *directory);
+    const struct environment_made *made);
 static void prepare_give_up(struct prepare *prepare, struct plugin *plugin,
     const char *text);
 static void prepare_end(struct prepare *prepare, const struct error *err);
@@ -282,7 +282,9 @@ prepare_platform(struct prepare *prepare, struct error *err)
     contents = install_contents(prepare->shared, prepare->shared_count, NULL,
                                 NULL, NULL);
     directory = environment_find(&prepare->installer->tools, "platform",
-                                 contents, prepare->installer->core_lock);
+                                 prepare->installer->core_lock, contents,
+                                 prepare->shared_count > 0
+                                 ? prepare->shared[0]->environment : NULL);
     json_decref(contents);
 
     if (directory != NULL) {
@@ -382,7 +384,8 @@ prepare_core_only(struct prepare *prepare)
 
     contents = json_array();
     directory = environment_find(&prepare->installer->tools, "platform",
-                                 contents, prepare->installer->core_lock);
+                                 prepare->installer->core_lock, contents,
+                                 NULL);
     json_decref(contents);
 
     rc = directory != NULL ? prepare_adopt(prepare, directory, &err)
@@ -432,7 +435,8 @@ prepare_building(void *ctx, const char *text)
 
 
 static void
-prepare_built(void *ctx, const struct error *err, const char *directory)
+prepare_built(void *ctx, const struct error *err,
+    const struct environment_made *made)
 {
     struct error     why;
     struct prepare  *prepare = ctx;
@@ -442,7 +446,7 @@ prepare_built(void *ctx, const struct error *err, const char *directory)
     if (why.code != 0) {
         error_prefix(&why, "the platform environment");
 
-    } else if (prepare_adopt(prepare, directory, &why) == 0) {
+    } else if (prepare_adopt(prepare, made->directory, &why) == 0) {
         return;
     }
 
@@ -454,23 +458,13 @@ static int
 prepare_adopt(struct prepare *prepare, const char *directory,
     struct error *err)
 {
-    int     rc;
-    bool    moves;
-    size_t  i;
+    int  rc;
 
-    moves = false;
-
-    for (i = 0; i < prepare->shared_count && !prepare->core_only; i++) {
-        moves = moves || strcmp(prepare->shared[i]->environment,
-                                directory) != 0;
-    }
-
-    if (moves) {
-        rc = registry_move(prepare->installer->registry, prepare->shared,
-                           prepare->shared_count, directory, err);
-        if (rc != 0) {
-            return rc;
-        }
+    rc = prepare->core_only
+         ? 0 : registry_move(prepare->installer->registry, prepare->shared,
+                             prepare->shared_count, directory, err);
+    if (rc != 0) {
+        return rc;
     }
 
     install_set_platform(prepare->installer, directory);
@@ -564,7 +558,8 @@ prepare_rebuild(struct prepare *prepare, struct plugin *plugin,
 
 
 static void
-prepare_rebuilt(void *ctx, const struct error *err, const char *directory)
+prepare_rebuilt(void *ctx, const struct error *err,
+    const struct environment_made *made)
 {
     int              rc;
     struct error     why;
@@ -575,7 +570,7 @@ prepare_rebuilt(void *ctx, const struct error *err, const char *directory)
 
     if (rc == 0) {
         rc = registry_move(prepare->installer->registry, &prepare->rebuilt, 1,
-                           directory, &why);
+                           made->directory, &why);
     }
 
     if (rc != 0) {

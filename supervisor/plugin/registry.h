@@ -129,7 +129,7 @@ int registry_put_shared(struct registry *registry, struct plugin *fresh,
     struct plugin **out, struct error *err);
 
 /* quietly moves installed plugins to an environment built again from the same
-   lock; one save */
+   lock; one save, none if they are there already */
 int registry_move(struct registry *registry, struct plugin *const *plugins,
     size_t count, const char *environment, struct error *err);
 

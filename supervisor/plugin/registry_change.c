@@ -246,14 +246,21 @@ int
 registry_move(struct registry *registry, struct plugin *const *plugins,
     size_t count, const char *environment, struct error *err)
 {
+    bool                    moves;
+    size_t                  i;
     struct registry_change  change;
 
     memset(&change, 0, sizeof(change));
     change.moved = plugins;
     change.moved_count = count;
     change.environment = environment;
+    moves = false;
 
-    return registry_apply(registry, &change, err);
+    for (i = 0; i < count; i++) {
+        moves = moves || strcmp(plugins[i]->environment, environment) != 0;
+    }
+
+    return moves ? registry_apply(registry, &change, err) : 0;
 }
 
 

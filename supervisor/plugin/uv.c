@@ -280,6 +280,18 @@ uv_venv_command(const struct uv *uv, const char *directory)
 }
 
 
+struct command *
+uv_version_command(const struct uv *uv)
+{
+    struct command  *command;
+
+    command = uv_command(uv, "uv --version");
+    command_add(command, "--version");
+
+    return command;
+}
+
+
 /* into an empty environment: its interpreter, which uv asks for its paths, runs
    no code of a wheel yet, and must not do so afterwards */
 

@@ -32,6 +32,7 @@ void uv_free(struct uv **uv);
 
 struct command *uv_compile_command(const struct uv *uv,
     const struct uv_compile *compile);
+struct command *uv_version_command(const struct uv *uv);
 struct command *uv_venv_command(const struct uv *uv, const char *directory);
 struct command *uv_sync_command(const struct uv *uv, const char *directory,
     const char *lock, const struct text_list *find_links);

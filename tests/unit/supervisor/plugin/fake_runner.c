@@ -258,9 +258,16 @@ fake_run(evutil_socket_t fd, short events, void *ctx)
         result.wait_status = rule->wait_status;
         result.output = rule->output != NULL ? rule->output : "";
         result.timed_out = rule->timed_out;
+        rule->match = rule == fake->once ? NULL : rule->match;
 
     } else if (strncmp(job->line, "uv pip compile:", 15) == 0) {
         fake_compile(fake, job);
+
+    } else if (strncmp(job->line, "interpreter:", 12) == 0) {
+        result.output = "cpython 3.12.3 linux-x86_64 cpython-312\n";
+
+    } else if (strncmp(job->line, "uv --version:", 13) == 0) {
+        result.output = fake->uv;
 
     } else if (strncmp(job->line, "uv venv:", 8) == 0) {
         fake_venv(job->argv.item[job->argv.count - 1]);
@@ -288,6 +295,7 @@ fake_init(struct fake *fake, struct runner *runner, struct event_base *base)
     memset(fake, 0, sizeof(struct fake));
     fake->base = base;
     fake->prefix = "/x";
+    fake->uv = "uv 0.9.7\n";
 
     fake->core = "mint-sdk==1.2.10 \\\n    --hash=sha256:00\n    # via -r x\n"
                  "fastapi==0.165.0 \\\n    --hash=sha256:01\n"

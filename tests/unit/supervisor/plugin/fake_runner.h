@@ -40,6 +40,7 @@ struct fake {
     size_t              break_at;   /* stop the loop at this call */
     struct text_list    variables;  /* of the last command */
     struct fake_rule    rules[FAKE_RULES];
+    struct fake_rule   *once;       /* the one that is used up by a command */
 
     /* what uv pip compile writes, by the base name of its output */
     const char         *core;
@@ -47,6 +48,7 @@ struct fake {
     const char         *isolated;
     const char         *platform;
 
+    const char         *uv;         /* says of its version */
     const char         *inventory;  /* of each environment */
     const char         *prefix;     /* of the probed plugin */
     const char         *report;     /* instead of the whole report */

@@ -23,6 +23,10 @@
 #define CORE  "mint-sdk==1.2.10 \\\n    --hash=sha256:00\n    # via -r x\n" \
               "fastapi==0.165.0 \\\n    --hash=sha256:01\n" \
               "    # via mint-sdk\n"
+#define SHARED(version)  CORE "tabulate==0.9.0 \\\n    --hash=sha256:02\n" \
+    "    # via mint-plugin-x\nmint-plugin-x @ file:///b/mint_plugin_x-" \
+    version "-py3-none-any.whl \\\n    --hash=sha256:" version "\n" \
+    "    # via -r shared.in\n"
 #define NO_SOLUTION  "error: No solution found when resolving dependencies\n" \
                      "  cause: Because a needs b, that is impossible.\n" \
                      "         And so on.\n\nhint: try this\n"
@@ -31,6 +35,7 @@
 extern struct world             world;
 extern struct fake              fake;
 extern char                    *bundle;     /* x 0.1.0 */
+extern char                    *platform;   /* the environment at first */
 
 /* what make() writes into a wheel, and into a bundle's requires_mint */
 extern const char *const        requires[];

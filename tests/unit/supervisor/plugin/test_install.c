@@ -9,17 +9,19 @@
 
 START_TEST(test_prepare_order)
 {
-    size_t  i;
+    char    *line;
+    size_t   i;
 
     static const char *const  order[] = {
-        "uv pip compile: ", "uv venv: ", "uv pip sync: ", "compile: ",
-        "inventory: ", "chmod: /bin/chmod -R a+rX,go-w", "import check: ",
-        "sync: /bin/sync --file-system"
+        "uv pip compile: ", "interpreter: ", "uv --version: ", "uv venv: ",
+        "uv pip sync: ", "compile: ", "inventory: ",
+        "chmod: /bin/chmod -R a+rX,go-w", "import check: ",
+        "sync: /bin/sync --file-system", "program check: "
     };
 
-    ck_assert_uint_ge(fake.calls.count, 8);
+    ck_assert_uint_ge(fake.calls.count, sizeof(order) / sizeof(order[0]));
 
-    for (i = 0; i < 8; i++) {
+    for (i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
         ck_assert_msg(strncmp(fake.calls.item[i], order[i], strlen(order[i]))
                       == 0, "%s", fake.calls.item[i]);
     }
@@ -29,6 +31,12 @@ START_TEST(test_prepare_order)
     ck_assert_uint_eq(fake_called(&fake, "--relocatable"), 1);
     ck_assert_uint_eq(fake_called(&fake, "--no-build"), 2);
     ck_assert_uint_eq(fake_called(&fake, " mint_sdk uvicorn"), 1);
+
+    /* a program, under the name that the environment has for good */
+
+    line = mem_printf("program check: %s/bin/uvicorn --version", platform);
+    ck_assert_uint_eq(fake_called(&fake, line), 1);
+    free(line);
 
     /* complete: nothing to do, also for a new supervisor */
 
@@ -55,8 +63,8 @@ START_TEST(test_another_core)
     ck_assert_int_eq(world_prepare(&world), 0);
     ck_assert_uint_eq(fake_called(&fake, "uv pip compile"), 1);
     ck_assert_uint_eq(world_count(&world, "environments", "platform-"), 2);
-    ck_assert_ptr_nonnull(strstr(installer_platform_environment(
-                                     world.installer), "platform-2"));
+    ck_assert_str_ne(installer_platform_environment(world.installer),
+                     platform);
 }
 END_TEST
 
@@ -75,7 +83,8 @@ START_TEST(test_shared)
                      "needs fits the platform environment (adds tabulate "
                      "0.9.0)");
     ck_assert_uint_eq(world.plugin->uid, 60706);
-    ck_assert_ptr_nonnull(strstr(world.plugin->environment, "/platform-2"));
+    ck_assert_ptr_nonnull(strstr(world.plugin->environment, "/platform-"));
+    ck_assert_str_ne(world.plugin->environment, platform);
     ck_assert_str_eq(installer_platform_environment(world.installer),
                      world.plugin->environment);
     ck_assert(!world.plugin->has_frontend);

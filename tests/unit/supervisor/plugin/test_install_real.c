@@ -279,10 +279,9 @@ START_TEST(test_life)
     path = mem_printf("%s/%s", registry_find(world.registry, "c")->environment,
                       ENVIRONMENT_MARKER);
     ck_assert_int_eq(unlink(path), 0);
-    free(path);
     ck_assert_int_eq(world_prepare(&world), 0);
-    ck_assert_ptr_nonnull(strstr(registry_find(world.registry, "c")
-                                 ->environment, "/c-2"));
+    ck_assert_int_eq(access(path, R_OK), 0);
+    free(path);
     world_settle(&world);
     ck_assert_uint_eq(world_count(&world, "environments", ".tmp-"), 0);
     ck_assert_uint_eq(world_count(&world, "bundles", ".tmp-"), 0);

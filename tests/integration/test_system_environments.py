@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: MIT
+"""Environments of a running system: how they are called, which one is used
+again, what a kill in the middle of a build leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from system_harness import (
+    BUILD,
+    DEADLINE_SEC,
+    MintSystem,
+    make_bundle,
+    make_place,
+    renamed_plugin,
+    running_system,
+    wait_for,
+)
+from system_kills import kill_supervisor
+
+KEY = re.compile(r"[0-9a-f]{16}")
+CLASHING = "test-clashing"
+
+
+@pytest.fixture(scope="module")
+def uv() -> Iterator[Path]:
+    """A uv that does not come back from an installation while there is a file
+    "wait" beside it; it makes "waits" then."""
+    place = make_place()
+    place.chmod(0o777)
+    program = place / "uv"
+    program.write_text(
+        "#!/bin/sh\n"
+        f'if [ "$2" = sync ] && [ -e "{place}/wait" ]; then\n'
+        f'    "{os.environ["MINT_TEST_UV"]}" "$@"\n'
+        f'    : > "{place}/waits"\n'
+        "    exec sleep 600\n"
+        "fi\n"
+        f'exec "{os.environ["MINT_TEST_UV"]}" "$@"\n')
+    program.chmod(0o755)
+    yield program
+    shutil.rmtree(place)
+
+
+@pytest.fixture(scope="module")
+def own(uv: Path, tmp_path_factory: pytest.TempPathFactory
+        ) -> Iterator[MintSystem]:
+    """With an isolated plugin, whose click is older than the core's."""
+    with running_system({"MINT_ENVIRONMENTS__UV": str(uv)}) as system:
+        system.install(clashing(tmp_path_factory.mktemp("clashing")))
+        yield system
+
+
+def clashing(folder: Path, version: str = "1.0.0") -> Path:
+    project = renamed_plugin("echo", "clashing", folder / version)
+    return make_bundle(project, folder / version, version=version,
+                       requires=["click<8"])
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    """Again the version that is installed at first."""
+    return clashing(tmp_path)
+
+
+def reachable(system: MintSystem, bundle: Path) -> str:
+    """Where the supervisor can read it."""
+    return str(shutil.copy(bundle, system.place))
+
+
+def environments(system: MintSystem) -> set[str]:
+    return {path.name for path in (system.data / "environments").iterdir()
+            if not path.name.startswith(".")}
+
+
+def environment_of(system: MintSystem, name: str = CLASHING) -> Path:
+    return Path(system.plugins()[name]["environment"])
+
+
+def begun(system: MintSystem) -> list[Path]:
+    """What is being built or removed."""
+    return list((system.data / "environments").glob(".tmp-*"))
+
+
+def marker(environment: Path) -> dict[str, object]:
+    return json.loads((environment / "mint-environment.json").read_text())
+
+
+def test_names(own: MintSystem) -> None:
+    """Lock, interpreter and uv; the marker says which they were."""
+    found = environments(own)
+    assert len(found) == 2, found
+    for name, key in (path.rsplit("-", 1) for path in found):
+        assert name in ("platform", CLASHING)
+        assert KEY.fullmatch(key)
+    described = marker(environment_of(own))
+    assert re.fullmatch(r"cpython 3\.\d+\.\S+ linux-\S+ cpython-3\S+",
+                        str(described["interpreter"]))
+    assert re.match(r"uv \d+\.\d+", str(described["uv"]))
+    locks = {path.stem for path in (own.data / "locks").glob("*.txt")}
+    assert locks == found
+
+
+def test_same_again(own: MintSystem, bundle: Path, tmp_path: Path) -> None:
+    """A change that is taken back finds the environment it has left."""
+    first = environment_of(own)
+    inode, built = first.stat().st_ino, marker(first)["created"]
+    own.install(clashing(tmp_path, "1.1.0"))
+    second = environment_of(own)
+    assert second != first
+    assert {first.name, second.name} <= environments(own)
+
+    own.ctl("restart", CLASHING)
+    own.install(bundle)
+    assert environment_of(own) == first
+    assert first.stat().st_ino == inode
+    assert marker(first)["created"] == built
+    assert not (first / "mint-unused").exists()
+    assert own.plugins()[CLASHING]["state"] == "ready"
+
+
+def test_damaged_is_replaced(own: MintSystem, bundle: Path, tmp_path: Path
+                             ) -> None:
+    """One that is there and cannot be imported is built anew under its
+    name."""
+    first = environment_of(own)
+    inode = first.stat().st_ino
+    own.install(clashing(tmp_path, "1.2.0"))
+    [module] = first.glob("lib/python*/site-packages/uvicorn/__init__.py")
+    module.unlink()
+    own.install(bundle)
+    assert environment_of(own) == first
+    assert first.stat().st_ino != inode
+    assert module.exists()
+    assert own.plugins()[CLASHING]["state"] == "ready"
+    wait_for(lambda: not begun(own), "the removal of the damaged one")
+
+
+def test_forced_is_built_anew(own: MintSystem, bundle: Path) -> None:
+    first = environment_of(own)
+    inode = first.stat().st_ino
+    own.ctl("install", reachable(own, bundle), "--force")
+    assert environment_of(own) == first
+    assert first.stat().st_ino != inode
+    assert own.plugins()[CLASHING]["state"] == "ready"
+
+
+def test_removed_after_a_while(own: MintSystem, tmp_path: Path) -> None:
+    first = environment_of(own)
+    for version in ("1.3.0", "1.4.0"):
+        own.install(clashing(tmp_path, version))
+    note = first / "mint-unused"
+    assert note.exists(), "it may be wanted back"
+
+    hour = time.time() - 3601
+    os.utime(note, (hour, hour))
+    own.install(clashing(tmp_path, "1.5.0"))
+    wait_for(lambda: not first.exists(), "its removal")
+    assert not (own.data / "locks" / f"{first.name}.txt").exists()
+
+
+def test_killed_while_building(own: MintSystem, uv: Path, tmp_path: Path
+                               ) -> None:
+    """The old version goes on; what was begun is gone after the next start,
+    and the installation can be repeated."""
+    environment, pid = environment_of(own), own.pid(CLASHING)
+    known = environments(own)
+    bundle = clashing(tmp_path, "2.0.0")
+    path = reachable(own, bundle)
+    uv.with_name("wait").touch()
+    installing = subprocess.Popen(
+        [str(BUILD / "mintctl"), "install", path],
+        env={**os.environ, "MINT_VAR": str(own.var)},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(uv.with_name("waits").exists, "a build that is half done")
+        assert begun(own)
+        kill_supervisor(own)
+        assert installing.wait(timeout=DEADLINE_SEC) != 0
+    finally:
+        uv.with_name("wait").unlink()
+        installing.kill()
+        installing.wait()
+    wait_for(lambda: not begun(own), "the removal of what was begun")
+    assert environment_of(own) == environment
+    assert own.pid(CLASHING) == pid
+    assert environments(own) == known
+
+    own.install(bundle)
+    assert own.plugins()[CLASHING]["version"] == "2.0.0"
+    assert environment_of(own) != environment
+
+
+def test_numbered(own: MintSystem, tmp_path: Path) -> None:
+    """As an earlier version has left it: used until the next change."""
+    assert own.stop() == 0
+    registry = own.data / "registry.json"
+    text = registry.read_text()
+    [environment] = {
+        plugin["environment"] for plugin in json.loads(text)["plugins"]}
+    numbered = Path(environment).with_name(f"{CLASHING}-3")
+    Path(environment).rename(numbered)
+    registry.write_text(text.replace(environment, str(numbered)))
+    own.start()
+    plugin = own.plugins()[CLASHING]
+    assert plugin["state"] == "ready"
+    assert plugin["environment"] == str(numbered)
+
+    own.install(clashing(tmp_path, "3.0.0"))
+    assert own.plugins()[CLASHING]["state"] == "ready"
+    assert KEY.fullmatch(environment_of(own).name.removeprefix(f"{CLASHING}-"))
