@@ -102,6 +102,7 @@ struct config {
         int64_t   starts_at_once;       /* plugins.startsAtOnce, 4 */
         bool      shared_process;       /* plugins.sharedProcess, false */
         bool      warm_start;           /* plugins.warmStart, true */
+        char     *venv_directory;       /* plugins.venvDir */
         struct config_list  force_isolated;
         struct config_list  force_shared;
         struct config_list  extra_index_urls;

@@ -51,6 +51,11 @@ config_finish(struct config *config, char **environment, const char *where,
             mem_printf("%s/cache/uv", config->server.data_path);
     }
 
+    if (config->plugins.venv_directory == NULL) {
+        config->plugins.venv_directory =
+            mem_printf("%s/venvs", config->server.data_path);
+    }
+
     path = config_environment(environment, "PATH");
     search = mem_printf("%s%s%s", path == NULL ? "/usr/local/bin:/usr/bin:"
                                                  "/bin" : path,

@@ -147,6 +147,9 @@ const struct config_row  config_rows[] = {
       AT(plugins.warm_start), 0,
       "plugins of the shared environment are forked from an interpreter that "
       "has loaded everything but them" },
+    { "plugins.venvDir", CONFIG_PATH, "venvs in server.dataPath", 0, 1024,
+      NULL, AT(plugins.venv_directory), CONFIG_COMPUTED,
+      "links to the environments in use, by plugin" },
     { "plugins.forceIsolated", CONFIG_LIST, "[]", 0, 0, NULL,
       AT(plugins.force_isolated), 0,
       "plugins that get an environment of their own" },

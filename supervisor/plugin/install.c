@@ -29,6 +29,8 @@ static void install_enqueue(struct installer *installer, const char *bundle,
     void *ctx);
 static void install_kick(struct installer *installer);
 static void install_next(evutil_socket_t fd, short events, void *ctx);
+static void install_on_registry(void *ctx, enum registry_event event,
+    struct plugin *plugin);
 
 
 int
@@ -55,10 +57,17 @@ installer_open(struct installer **out, struct event_base *base,
     installer->tools.cleanup = cleanup_new(runner);
     installer->core_lock = mem_printf("%s/locks/core.lock", data);
     installer->kick = evtimer_new(base, install_next, installer);
+    installer->relink = evtimer_new(base, install_link, installer);
 
     rc = install_directories(installer, err);
 
-    if (rc == 0 && installer->kick == NULL) {
+    if (rc == 0) {
+        rc = venv_links_open(&installer->links,
+                             config->plugins.venv_directory,
+                             installer->tools.environments, err);
+    }
+
+    if (rc == 0 && (installer->kick == NULL || installer->relink == NULL)) {
         rc = error_set(err, MINT_ERR_MEMORY, "evtimer_new() failed");
     }
 
@@ -67,9 +76,26 @@ installer_open(struct installer **out, struct event_base *base,
         return rc;
     }
 
+    registry_subscribe(registry, install_on_registry, installer);
     *out = installer;
 
     return 0;
+}
+
+
+/* once for all that happens at this moment: a former version is forgotten
+   after the new one was told to be ready */
+
+static void
+install_on_registry(void *ctx, enum registry_event event,
+    struct plugin *plugin)
+{
+    struct installer  *installer = ctx;
+
+    (void) event;
+    (void) plugin;
+
+    evtimer_add(installer->relink, &install_soon);
 }
 
 
@@ -141,6 +167,11 @@ installer_free(struct installer **installer)
         event_free(s->kick);
     }
 
+    if (s->relink != NULL) {
+        event_free(s->relink);
+    }
+
+    venv_links_free(&s->links);
     cleanup_free(&s->tools.cleanup);
     uv_free(&s->tools.uv);
     free(s->tools.environments);
@@ -325,6 +356,7 @@ install_set_platform(struct installer *installer, const char *environment)
     installer->platform = copy;
 
     install_inventory(installer);
+    evtimer_add(installer->relink, &install_soon);
 }
 
 

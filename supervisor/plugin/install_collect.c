@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What nobody uses any more: environments are removed after a while, kept
- * wheels at once.
+ * What is in use, for people who look: links.  What nobody uses any more:
+ * environments are removed after a while, kept wheels at once.
  */
 
 #include "supervisor/plugin/install_private.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/log.h"
+#include "lib/strbuf.h"
 #include "supervisor/plugin/environment.h"
 #include "supervisor/plugin/keep.h"
 
@@ -28,6 +30,42 @@ static bool install_is_needed(struct installer *installer,
     const char *directory);
 
 
+/* until a new version has proved itself the former one is in use; before the
+   platform's environment is there nothing is known */
+
+void
+install_link(evutil_socket_t fd, short events, void *ctx)
+{
+    size_t                i, count;
+    struct installer     *installer = ctx;
+    struct venv_link     *wanted;
+    const struct plugin  *plugin;
+
+    (void) fd;
+    (void) events;
+
+    if (installer->platform == NULL) {
+        return;
+    }
+
+    count = registry_count(installer->registry);
+    wanted = mem_alloc((count + 1) * sizeof(struct venv_link));
+    wanted[count].name = "platform";
+    wanted[count].environment = installer->platform;
+
+    for (i = 0; i < count; i++) {
+        plugin = registry_at(installer->registry, i);
+        wanted[i].name = plugin->name;
+        wanted[i].environment = plugin->former != NULL
+                                ? plugin->former->environment
+                                : plugin->environment;
+    }
+
+    venv_links_set(installer->links, wanted, count + 1);
+    free(wanted);
+}
+
+
 void
 installer_collect(struct installer *installer,
     bool (*in_use)(void *ctx, const char *directory), void *ctx)
@@ -43,6 +81,8 @@ installer_collect(struct installer *installer,
     {
         return;
     }
+
+    evtimer_add(installer->relink, &install_soon);
 
     memset(&all, 0, sizeof(all));
     environment_list_all(installer->tools.environments, &all);

@@ -12,6 +12,7 @@
 #include "supervisor/plugin/install.h"
 #include "supervisor/plugin/inventory.h"
 #include "supervisor/plugin/toolset.h"
+#include "supervisor/plugin/venv_links.h"
 #include "supervisor/plugin/wheel.h"
 
 
@@ -42,6 +43,9 @@ struct installer {
     struct inventory         inventory;     /* of it */
     char                    *core_lock;     /* path */
 
+    struct venv_links       *links;
+    struct event            *relink;
+
     struct install_request  *first;         /* the one under way */
     bool                     is_running;
     struct event            *kick;
@@ -60,6 +64,10 @@ void install_finished(struct installer *installer, const struct error *err,
 
 void install_set_platform(struct installer *installer,
     const char *environment);
+
+/* install_collect.c: an event_callback_fn; the links are made what they are to
+   be */
+void install_link(evutil_socket_t fd, short events, void *ctx);
 
 /* the shared plugins but the one named (NULL: all); free the array */
 struct plugin **install_shared(struct installer *installer, const char *but,

@@ -43,6 +43,7 @@ fuzz_check(const struct config *config)
     fuzz_require(config->server.data_path[0] == '/');
     fuzz_require(config->server.run_directory[0] == '/');
     fuzz_require(config->environments.cache_directory[0] == '/');
+    fuzz_require(config->plugins.venv_directory[0] == '/');
     fuzz_require(config->environments.platform_version[0] != '\0');
     fuzz_require(strpbrk(config->server.address, " ;\n{}\"'") == NULL);
     fuzz_require(strpbrk(config->server.external_url, " \n\"{}") == NULL);

@@ -28,6 +28,7 @@ from system_kills import kill_supervisor
 
 KEY = re.compile(r"[0-9a-f]{16}")
 CLASHING = "test-clashing"
+HOOK = '    @endpoint.get("/headers")\n'
 
 
 @pytest.fixture(scope="module")
@@ -59,10 +60,15 @@ def own(uv: Path, tmp_path_factory: pytest.TempPathFactory
         yield system
 
 
-def clashing(folder: Path, version: str = "1.0.0") -> Path:
+def clashing(folder: Path, version: str = "1.0.0",
+             begin: str = "pass") -> Path:
+    """begin: what it does when it is started."""
     project = renamed_plugin("echo", "clashing", folder / version)
-    return make_bundle(project, folder / version, version=version,
-                       requires=["click<8"])
+    return make_bundle(
+        project, folder / version, version=version, requires=["click<8"],
+        replace={HOOK: "    async def initialize(self, context=None) -> None:\n"
+                       "        await super().initialize(context)\n"
+                       f"        {begin}\n\n" + HOOK})
 
 
 @pytest.fixture
@@ -83,6 +89,10 @@ def environments(system: MintSystem) -> set[str]:
 
 def environment_of(system: MintSystem, name: str = CLASHING) -> Path:
     return Path(system.plugins()[name]["environment"])
+
+
+def link_of(system: MintSystem, name: str = CLASHING) -> Path:
+    return (system.data / "venvs" / name).readlink()
 
 
 def begun(system: MintSystem) -> list[Path]:
@@ -107,6 +117,50 @@ def test_names(own: MintSystem) -> None:
     assert re.match(r"uv \d+\.\d+", str(described["uv"]))
     locks = {path.stem for path in (own.data / "locks").glob("*.txt")}
     assert locks == found
+
+
+def test_links(own: MintSystem) -> None:
+    """Beside the plugin's name, the platform's; mended when the system is
+    started."""
+    links = own.data / "venvs"
+    assert {path.name for path in links.iterdir()} == {"platform", CLASHING}
+    assert link_of(own) == environment_of(own)
+    assert link_of(own, "platform") == Path(
+        own.status()["environment"]["path"])
+    python = links / CLASHING / "bin" / "python"
+    done = subprocess.run(
+        [python, "-I", "-c", "import click; print(click.__file__)"],
+        capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(str(links / CLASHING))
+
+    (links / CLASHING).unlink()
+    (links / "platform").unlink()
+    (links / "platform").symlink_to("/nowhere")
+    (links / "test-gone").symlink_to(own.data / "environments" / "test-gone-1")
+    (links / "of-somebody").symlink_to("/usr")
+    kill_supervisor(own)
+    wait_for(lambda: not (links / "test-gone").is_symlink()
+             and (links / CLASHING).is_symlink(), "the links to be mended")
+    assert link_of(own) == environment_of(own)
+    assert link_of(own, "platform") == Path(
+        own.status()["environment"]["path"])
+    (links / "of-somebody").unlink()
+
+
+def test_link_of_a_version_that_does_not_start(
+    own: MintSystem, tmp_path: Path
+) -> None:
+    """It goes to the environment that is in use."""
+    before = link_of(own)
+    own.upload(clashing(tmp_path, "1.0.1", 'raise RuntimeError("not today")'))
+    assert own.plugins()[CLASHING]["version"] == "1.0.1"
+    assert environment_of(own) != before
+    assert link_of(own) == before
+
+    own.install(clashing(tmp_path, "1.0.2"))
+    assert own.plugins()[CLASHING]["state"] == "ready"
+    wait_for(lambda: link_of(own) == environment_of(own),
+             "the link to the new version")
 
 
 def test_same_again(own: MintSystem, bundle: Path, tmp_path: Path) -> None:

@@ -93,6 +93,8 @@ START_TEST(test_defaults)
     ck_assert_int_eq(c->auth.lockout_minutes, 15);
     snprintf(path, sizeof(path), "%s/data/cache/uv", scratch_path());
     ck_assert_str_eq(c->environments.cache_directory, path);
+    snprintf(path, sizeof(path), "%s/data/venvs", scratch_path());
+    ck_assert_str_eq(c->plugins.venv_directory, path);
     ck_assert_str_eq(c->environments.platform_version, "1.2.10");
     ck_assert_int_eq(c->plugins.uid_first, 60706);
     ck_assert_int_eq(c->plugins.uid_last, 61183);

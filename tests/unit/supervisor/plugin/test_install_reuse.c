@@ -378,6 +378,80 @@ START_TEST(test_collect_broken)
 END_TEST
 
 
+static void
+check_link(const char *name, const char *environment)
+{
+    char     *path, target[4096];
+    ssize_t   len;
+
+    world_settle(&world);
+    path = mem_printf("%s/%s", world.config.plugins.venv_directory, name);
+    len = readlink(path, target, sizeof(target) - 1);
+    ck_assert_int_eq(len >= 0, environment != NULL);
+
+    if (environment != NULL) {
+        target[len] = '\0';
+        ck_assert_str_eq(target, environment);
+    }
+
+    free(path);
+}
+
+
+/* shared ones at once; an isolated one when it has proved itself */
+
+START_TEST(test_links)
+{
+    char           *newer, *former, *path;
+    struct plugin  *plugin;
+
+    check_link("platform", platform);
+    check_link("x", NULL);
+    ck_assert_int_eq(world_install(&world, bundle, false), 0);
+    check_link("x", world.plugin->environment);
+    check_link("platform", world.plugin->environment);
+
+    fake.rules[1].match = "shared.lock";
+    fake.rules[1].wait_status = FAKE_EXIT(1);
+    fake.rules[1].output = NO_SOLUTION;
+    ck_assert_int_eq(world_install(&world, bundle, true), 0);
+    plugin = world.plugin;
+    former = mem_strdup(plugin->environment);
+    ck_assert(environment_key_is_of(former, "x"));
+    check_link("x", former);
+
+    plugin->has_served = true;
+    newer = make("x", "0.2.0");
+    fake.isolated = CORE "tabulate==0.8.9\n";
+    ck_assert_int_eq(world_install(&world, newer, false), 0);
+    ck_assert_str_ne(plugin->environment, former);
+    ck_assert_str_eq(plugin->former->environment, former);
+    check_link("x", former);
+
+    ck_assert_int_eq(plugin_set_state(world.registry, plugin,
+                                      PLUGIN_INITIALIZING, NULL), 0);
+    check_link("x", former);
+    ck_assert_int_eq(plugin_set_state(world.registry, plugin, PLUGIN_READY,
+                                      NULL), 0);
+    ck_assert_int_eq(registry_forget_former(world.registry, plugin, NULL), 0);
+    check_link("x", plugin->environment);
+
+    /* repaired at a start */
+
+    path = mem_printf("%s/x", world.config.plugins.venv_directory);
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(symlink(former, path), 0);
+    world_restart(&world);
+    ck_assert_int_eq(world_prepare(&world), 0);
+    check_link("x", registry_at(world.registry, 0)->environment);
+
+    free(path);
+    free(newer);
+    free(former);
+}
+END_TEST
+
+
 int
 main(void)
 {
@@ -394,6 +468,7 @@ main(void)
     tcase_add_test(tcase, test_numbered);
     tcase_add_test(tcase, test_collect);
     tcase_add_test(tcase, test_collect_broken);
+    tcase_add_test(tcase, test_links);
 
     return install_run("reuse", tcase);
 }

@@ -69,6 +69,8 @@ world_open(struct world *world, uint32_t first, uint32_t last)
         ? mem_strdup(getenv("UV_CACHE_DIR"))
         : mem_printf("%s/cache", world->directory);
     world->config.environments.platform_version = mem_strdup("1.2.10");
+    world->config.plugins.venv_directory =
+        mem_printf("%s/venvs", world->config.server.data_path);
     world->config.plugins.capacity = 256;
     world->config.plugins.uid_first = first;
     world->config.plugins.uid_last = last;
@@ -105,6 +107,7 @@ world_close(struct world *world)
     free(world->config.environments.python);
     free(world->config.environments.cache_directory);
     free(world->config.environments.platform_version);
+    free(world->config.plugins.venv_directory);
     free(world->replaced);
     strbuf_free(&world->progress);
     fixture_remove(world->directory);
