@@ -380,6 +380,16 @@ plugin_move_begin(struct plugin_process *p)
 }
 
 
+bool
+plugin_move_is_parked(const struct plugin_move *move)
+{
+    return move->is_again
+           && (move->state == PLUGIN_MOVE_NONE
+               || move->state == PLUGIN_MOVE_RESISTING
+               || (move->state == PLUGIN_MOVE_HELD && move->fresh == NULL));
+}
+
+
 /* the next supervisor may have to do it */
 
 static void

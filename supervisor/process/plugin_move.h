@@ -75,6 +75,9 @@ void plugin_move_clear(struct plugin_process *p);
 void plugin_move_event(struct plugin_process *p,
     enum plugin_move_event event);
 
+/* what is wanted has to wait for the socket that it is to be started on */
+bool plugin_move_is_parked(const struct plugin_move *move);
+
 /* a service of p has changed: what that means is looked at soon, not now */
 void plugin_move_touch(struct plugin_process *p);
 

@@ -272,9 +272,7 @@ plugin_process_catch_up_wish(struct plugin_process *p)
 
     move = &p->move;
 
-    if (move->is_again && (move->state == PLUGIN_MOVE_NONE
-                           || move->state == PLUGIN_MOVE_RESISTING))
-    {
+    if (plugin_move_is_parked(move)) {
         plugin_process_wish_for(p, move->again_cause, move->is_again_now);
     }
 }

@@ -42,6 +42,12 @@ plugin_switch_hold(struct plugin_process *p, const char *why)
 
     plugin_move_set_state(p, PLUGIN_MOVE_HELD);
     plugin_move_set_timer(p, SWITCH_HELD_MS);
+
+    /* it was to end and is wanted after all: not only when that is known */
+
+    if (plugin_move_is_parked(&p->move)) {
+        plugin_move_event(p, PLUGIN_MOVE_WISH);
+    }
 }
 
 

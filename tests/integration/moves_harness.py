@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
+import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +16,7 @@ from typing import Any
 
 import httpx
 from system_harness import (
-    PLUGINS, MintSystem, make_bundle, make_place, wait_for)
+    BUILD, PLUGINS, MintSystem, make_bundle, make_place, wait_for)
 
 PLUGIN = "test-echo"
 BASE = "/api/test-echo"
@@ -105,3 +108,37 @@ def result(
         return reply.json() if reply.status_code == 200 else None
 
     return wait_for(fetch, "the job's result", 60)
+
+
+@contextlib.contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    """It does not say whose work it has; it may be ended meanwhile."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def orders_of(system: MintSystem) -> Iterator[Any]:
+    """Gives orders that are not waited for."""
+    given: list[subprocess.Popen[bytes]] = []
+
+    def give(*words: str) -> subprocess.Popen[bytes]:
+        given.append(subprocess.Popen(
+            [str(BUILD / "mintctl"), *words],
+            env={**os.environ, "MINT_VAR": str(system.var)},
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        ))
+        return given[-1]
+
+    try:
+        yield give
+        for order in given:
+            order.wait(timeout=60)
+    finally:
+        for order in given:
+            order.kill()
+            order.communicate()

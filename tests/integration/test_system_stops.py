@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
 import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,15 +19,17 @@ from moves_harness import (
     PASSWORD,
     PLUGIN,
     echo_version,
+    frozen,
     lab_with,
     move,
+    orders_of,
     pid_of,
     reach,
     settle,
     submit,
     version_of,
 )
-from system_harness import BUILD, MintSystem, running_system, wait_for
+from system_harness import MintSystem, running_system, wait_for
 from system_kills import (
     between_supervisors,
     kill_supervisor,
@@ -77,20 +77,8 @@ def other(lab: MintSystem) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def orders(lab: MintSystem) -> Iterator[Any]:
-    """Gives orders that are not waited for."""
-    given: list[subprocess.Popen[bytes]] = []
-
-    def give(*words: str) -> subprocess.Popen[bytes]:
-        given.append(subprocess.Popen(
-            [str(BUILD / "mintctl"), *words],
-            env={**os.environ, "MINT_VAR": str(lab.var)},
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        ))
-        return given[-1]
-
-    yield give
-    for order in given:
-        order.wait(timeout=60)
+    with orders_of(lab) as give:
+        yield give
 
 
 def record(system: MintSystem) -> dict[str, Any]:
@@ -116,17 +104,6 @@ def wait_stopped(system: MintSystem) -> None:
     wait_for(lambda: system.plugins()[PLUGIN]["state"] == "stopped"
              and system.pid(PLUGIN) == 0 and move(system) is None, "its end")
     assert "by hand" in system.plugins()[PLUGIN]["error"]
-
-
-@contextlib.contextmanager
-def frozen(pid: int) -> Iterator[None]:
-    """It does not say whose work it has; it may be ended meanwhile."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
 
 
 def test_it_is_wanted_once_more_meanwhile(
@@ -304,6 +281,22 @@ def test_it_is_wanted_again_while_nobody_knows_whether_it_may_end(
     settle(echo)
     wait_for(lambda: echo.plugins()[PLUGIN]["state"] == "ready", "it")
     assert supervisor_pid(echo) == supervisor
+    assert pid_of(owner) != first
+
+
+def test_it_is_wanted_again_before_it_is_held(
+    echo: MintSystem, owner: httpx.Client, orders: Any
+) -> None:
+    """Whether nobody knows turns out only afterwards."""
+    first = pid_of(owner)
+    with frozen(first):
+        orders("stop", PLUGIN)
+        reach(echo, "switching")
+        orders("start", PLUGIN)
+        wait_for(lambda: len(echo.plugins()[PLUGIN]["instances"]) == 2,
+                 "the next process")
+        assert "held" in states(echo)
+    settle(echo)
     assert pid_of(owner) != first
 
 

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""What is wanted of a plugin while a new supervisor still prepares: it does not
+have the sockets of both seats yet."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from moves_harness import (
+    PASSWORD,
+    PLUGIN,
+    echo_version,
+    frozen,
+    lab_with,
+    orders_of,
+    pid_of,
+    reach,
+    settle,
+)
+from system_harness import MintSystem, wait_for
+from system_kills import between_supervisors
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[MintSystem]:
+    with lab_with("owner") as system:
+        system.install(echo_version(system.place, "1.0.0"))
+        yield system
+
+
+@pytest.fixture
+def echo(lab: MintSystem) -> MintSystem:
+    lab.ctl("start", PLUGIN)
+    settle(lab)
+    return lab
+
+
+@pytest.fixture
+def owner(lab: MintSystem) -> Iterator[httpx.Client]:
+    with lab.client(lab.login("owner", PASSWORD)) as client:
+        yield client
+
+
+@pytest.fixture
+def orders(lab: MintSystem) -> Iterator[Any]:
+    with orders_of(lab) as give:
+        yield give
+
+
+@contextlib.contextmanager
+def preparing(system: MintSystem) -> Iterator[None]:
+    """The next supervisor resolves the platform's packages until the end of
+    the block, with a uv that waits."""
+    program = system.var.resolve() / "program" / "bin"
+    uv, real, hold = program / "uv", program / "uv-real", program / "hold"
+    hold.touch()
+    try:
+        with between_supervisors(system):
+            uv.rename(real)
+            uv.write_text(f"#!/bin/sh\nwhile [ -e {hold} ]; do sleep 0.05; "
+                          f'done\nexec {real} "$@"\n')
+            uv.chmod(0o755)
+            (system.data / "locks" / "core.lock").unlink()
+        assert "resolving" in system.status()["step"]
+        yield
+    finally:
+        hold.unlink()
+        wait_for(lambda: system.status()["environment"]["state"] == "ready",
+                 "the environment")
+        real.rename(uv)
+
+
+def count(system: MintSystem) -> int:
+    return len(system.plugins()[PLUGIN]["instances"])
+
+
+def test_it_is_wanted_again_while_nobody_knows_whether_it_may_end(
+    echo: MintSystem, owner: httpx.Client, orders: Any
+) -> None:
+    first = pid_of(owner)
+    with frozen(first):
+        with preparing(echo):
+            orders("stop", PLUGIN)
+            reach(echo, "held")
+            echo.ctl("start", PLUGIN)
+            assert count(echo) == 1
+        wait_for(lambda: count(echo) == 2, "the next process")
+    settle(echo)
+    assert pid_of(owner) != first
