@@ -107,6 +107,23 @@ waiter_outcome(const struct waiter *waiter, const struct plugin *plugin)
 }
 
 
+/* what is done for it now, as far as that is more than what was asked for */
+
+static void
+waiter_tell(struct waiter *waiter, const struct plugin *plugin)
+{
+    char  *text;
+
+    if (plugin_process_is_parked(plugin)) {
+        text = mem_printf("%s is restarted once the supervisor has prepared "
+                          "all it needs; \"--now\" does not wait for that",
+                          plugin->name);
+        admin_progress(waiter->call, text);
+        free(text);
+    }
+}
+
+
 /* {plugin, waits: what for, or null} */
 
 static json_t *
@@ -240,6 +257,7 @@ operation_restart(void *ctx, struct admin_call *call, json_t *arguments)
     waiter->wish = wish;
 
     admin_progress(call, "restarting");
+    waiter_tell(waiter, plugin);
     operations_waiters_on_change(ctx, plugin);
 }
 
@@ -332,6 +350,7 @@ operations_restart_next(struct waiter *waiter)
         free(text);
 
         if (plugin_process_wish(plugin, wish) == PLUGIN_WISH_PENDING) {
+            waiter_tell(waiter, plugin);
             return;
         }
     }

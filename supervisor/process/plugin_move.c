@@ -328,6 +328,10 @@ plugin_move_in_place(struct plugin_process *p)
         plugin_move_set_state(p, PLUGIN_MOVE_NONE);
     }
 
+    if (p->move.is_now) {
+        p->current->excused = plugin_seat_count(p->current);
+    }
+
     plugin_former_leave(p->current);
     service_restart(p->current->service, p->move.cause);
 }
@@ -348,9 +352,12 @@ plugin_move_begin(struct plugin_process *p)
 
     is_ready = service_state(p->current->service) == SERVICE_READY;
 
-    /* a supervisor's first moments: it is begun once there is that socket */
+    /* a supervisor's first moments: it is begun once there is that socket,
+       unless nobody's work is to be kept */
 
-    if (is_ready && !fresh->is_listening && !fresh->cannot_listen) {
+    if (is_ready && !fresh->is_listening && !fresh->cannot_listen
+        && !move->is_now)
+    {
         plugin_move_again(p);
         return;
     }

@@ -131,6 +131,9 @@ enum plugin_wish plugin_process_wish(const struct plugin *plugin,
 /* a process that is to be the current one has not come to an end yet */
 bool plugin_process_is_starting(const struct plugin *plugin);
 
+/* a wish has to wait for what a new supervisor still prepares */
+bool plugin_process_is_parked(const struct plugin *plugin);
+
 /* why a wish waits, in words; to be freed */
 char *plugin_process_waits_for(const struct plugin *plugin);
 

@@ -167,6 +167,17 @@ plugin_process_is_starting(const struct plugin *plugin)
 }
 
 
+bool
+plugin_process_is_parked(const struct plugin *plugin)
+{
+    const struct plugin_process  *p;
+
+    p = plugin->process;
+
+    return p != NULL && plugin_move_is_parked(&p->move);
+}
+
+
 char *
 plugin_process_waits_for(const struct plugin *plugin)
 {

@@ -5,12 +5,14 @@ have the sockets of both seats yet."""
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 from moves_harness import (
+    BASE,
     PASSWORD,
     PLUGIN,
     echo_version,
@@ -20,6 +22,7 @@ from moves_harness import (
     pid_of,
     reach,
     settle,
+    submit,
 )
 from system_harness import MintSystem, wait_for
 from system_kills import between_supervisors
@@ -90,4 +93,34 @@ def test_it_is_wanted_again_while_nobody_knows_whether_it_may_end(
             assert count(echo) == 1
         wait_for(lambda: count(echo) == 2, "the next process")
     settle(echo)
+    assert pid_of(owner) != first
+
+
+def test_restart_at_once(echo: MintSystem, owner: httpx.Client) -> None:
+    """It does not wait for a second socket: in place, with what it costs."""
+    first = pid_of(owner)
+    job = submit(owner, 60.0)
+    with preparing(echo):
+        echo.ctl("restart", PLUGIN, "--now", "--yes", "--timeout", "30")
+        assert pid_of(owner) != first
+        assert owner.get(f"{BASE}/jobs/{job}/result").status_code == 404
+
+
+def test_restart_says_what_it_waits_for(
+    echo: MintSystem, owner: httpx.Client, orders: Any
+) -> None:
+    first = pid_of(owner)
+    with preparing(echo):
+        restart = orders("restart", PLUGIN)
+        os.set_blocking(restart.stderr.fileno(), False)
+        said = b""
+
+        def says() -> bool:
+            nonlocal said
+            said += restart.stderr.read() or b""
+            return b"once the supervisor has prepared" in said
+
+        wait_for(says, "why")
+        assert pid_of(owner) == first
+    assert restart.wait(60) == 0
     assert pid_of(owner) != first
