@@ -317,9 +317,26 @@ plugin_move_on_look(evutil_socket_t fd, short what, void *arg)
 
 /* ---- a start beside the old one ------------------------------------- */
 
+/* a process that was given up on the seat where nothing is to run now: it has
+   ended, and that is what is told of it */
+
+static void
+plugin_move_clear_other(struct plugin_process *p)
+{
+    struct plugin_seat  *other;
+
+    other = plugin_process_other_seat(p, p->current);
+
+    if (service_state(other->service) == SERVICE_FAILED) {
+        service_stop(other->service, false);
+    }
+}
+
+
 static void
 plugin_move_in_place(struct plugin_process *p)
 {
+    plugin_move_clear_other(p);
     plugin_move_set_error(p, NULL, NULL);
     p->move.old = NULL;
     p->move.fresh = NULL;
@@ -504,6 +521,7 @@ plugin_move_leave(struct plugin_process *p)
 
     move = &p->move;
     move->is_again = false;         /* an end is what is wanted now */
+    plugin_move_clear_other(p);
 
     if (service_state(p->current->service) != SERVICE_READY) {
         move->cause = MINT_CAUSE_STOPPED;

@@ -393,3 +393,20 @@ def test_what_is_to_end_is_not_replaced(tmp_path: Path) -> None:
             assert pid_of(owner) == first
             os.kill(first, signal.SIGKILL)
             wait_stopped(system)
+
+
+def test_a_process_that_was_given_up_is_none_that_ends(
+    echo: MintSystem, owner: httpx.Client
+) -> None:
+    """On the other seat; the end of the one that served is told."""
+    echo.install(echo_version(echo.place, "3.0.0", BROKEN))
+    assert echo.plugins()[PLUGIN]["state"] == "resisting"
+    hold_of(echo).touch()
+    try:
+        os.kill(pid_of(owner), signal.SIGKILL)
+        wait_for(lambda: echo.instance(PLUGIN)["state"] == "starting", "it")
+        said = echo.ctl("stop", PLUGIN, "--timeout", "30").stdout
+        assert "is stopped" in said
+        assert len(echo.plugins()[PLUGIN]["instances"]) == 1
+    finally:
+        hold_of(echo).unlink()
