@@ -291,6 +291,10 @@ plugin_move_on_look(evutil_socket_t fd, short what, void *arg)
 
     plugin_former_look(p);
 
+    if (p->is_stop_due && !plugin_process_is_following(p)) {
+        plugin_process_catch_up_stop(p);
+    }
+
     if (move->state == PLUGIN_MOVE_NONE
         || move->state == PLUGIN_MOVE_RESISTING)
     {

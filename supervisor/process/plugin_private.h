@@ -82,6 +82,7 @@ struct plugin_process {
     struct plugin_question   *questions;
     struct plugin_group      *group;        /* NULL: of one plugin alone */
     bool                      is_entering;  /* a group, once it has ended */
+    bool                      is_stop_due;  /* by hand, once it may be ended */
     uint64_t                  wish;         /* the last one */
     uint64_t                  failed_wish;  /* up to here refused */
     uint64_t                  moves_done;
@@ -172,6 +173,12 @@ void plugin_process_on_listening(struct plugin_seat *seat, int status);
 void plugin_process_on_state(struct plugin_seat *seat);
 void plugin_process_on_activity(struct plugin_seat *seat,
     const json_t *report);
+
+/* one process has followed another, which is not done yet */
+bool plugin_process_is_following(const struct plugin_process *p);
+
+/* the order to stop it that an earlier supervisor had kept */
+void plugin_process_catch_up_stop(struct plugin_process *p);
 
 struct plugin_seat *plugin_process_other_seat(struct plugin_process *p,
     const struct plugin_seat *seat);

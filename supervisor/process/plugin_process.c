@@ -205,19 +205,21 @@ plugin_process_on_listening(struct plugin_seat *seat, int status)
 
 
 /* the supervisor before had kept the order and not begun with it, or had not
-   come to the end */
+   come to the end.  It stands also when it cannot be begun with now */
 
-static void
+void
 plugin_process_catch_up_stop(struct plugin_process *p)
 {
-    struct error  err;
+    struct error       err;
+    struct log_fields  fields = { .plugin = p->plugin->name };
 
-    if (p->rest.state != PLUGIN_REST_BY_HAND
-        && plugin_process_halt(p->plugin, false, &err) != 0)
-    {
-        log_warn("plugin \"%s\" is not stopped: %s", p->plugin->name,
-                 err.text);
-        registry_set_stopped(p->all->registry, p->plugin, false, NULL);
+    p->is_stop_due = p->plugin->is_stopped
+                     && p->rest.state != PLUGIN_REST_BY_HAND
+                     && plugin_process_halt(p->plugin, false, &err) != 0;
+
+    if (p->is_stop_due) {
+        log_write(LOG_LEVEL_INFO, &fields, "it is stopped later: %s",
+                  err.text);
     }
 }
 

@@ -202,9 +202,7 @@ plugin_process_waits_for(const struct plugin *plugin)
 }
 
 
-/* one process has followed another, which is not done yet */
-
-static bool
+bool
 plugin_process_is_following(const struct plugin_process *p)
 {
     return p->move.fresh != NULL

@@ -163,16 +163,44 @@ def test_it_is_wanted_again_before_anybody_knows_whose_work_it_has(
     assert not record(echo)["stopped"]
 
 
-def test_the_supervisor_is_killed_before_it_begins(
-    echo: MintSystem, owner: httpx.Client
-) -> None:
-    assert pid_of(owner)
-    with between_supervisors(echo):
-        path = echo.data / "registry.json"
+def stop_between_supervisors(system: MintSystem) -> None:
+    """One is killed just after it has saved the order."""
+    with between_supervisors(system):
+        path = system.data / "registry.json"
         registry = json.loads(path.read_text())
         for plugin in registry["plugins"]:
             plugin["stopped"] = True
         path.write_text(json.dumps(registry))
+
+
+def test_the_supervisor_is_killed_before_it_begins(
+    echo: MintSystem, owner: httpx.Client
+) -> None:
+    assert pid_of(owner)
+    stop_between_supervisors(echo)
+    wait_stopped(echo)
+
+
+def test_the_supervisor_is_killed_before_it_may_begin(
+    echo: MintSystem, owner: httpx.Client, other: httpx.Client
+) -> None:
+    """An older process ends first; the order stands."""
+    first = pid_of(owner)
+    submit(owner, 60.0)
+    echo.ctl("restart", PLUGIN)
+    reach(echo, "draining")
+    second = pid_of(other)
+    for supervisor in (1, 2):
+        if supervisor == 1:
+            stop_between_supervisors(echo)
+        else:
+            kill_supervisor(echo)
+        wait_for(lambda n=supervisor: echo.ctl(
+            "logs", "supervisor", "--lines", "1000").stdout.count(
+                "it is stopped later") == n, "the order")
+        assert record(echo)["stopped"]
+        assert (pid_of(owner), pid_of(other)) == (first, second)
+    os.kill(first, signal.SIGKILL)
     wait_stopped(echo)
 
 
