@@ -65,12 +65,14 @@
  *   restart {plugin, now}    -> {plugin, waits: text|null}  once the next
  *       process serves (progress); waits: it is to be done once the users'
  *       work in an older process is.  now: that work ends instead.  The next
- *       process cannot be started: UNAVAILABLE, the old one goes on
+ *       process cannot be started: UNAVAILABLE, the old one goes on.
+ *       CONFLICT: taken back by a "halt" that came after it
  *   start {plugin}           -> {plugin, waits: null}  once it is ready; what
  *       has made it fail or wait before is forgotten
  *   halt {plugin, now}       -> {plugin, waits: text|null}  once it has ended,
  *       or waits for the work of users; it stays stopped until "start" or
- *       "restart"; now: does not wait for them
+ *       "restart"; now: does not wait for them.  CONFLICT: an older process
+ *       is still ending; or taken back by one of those
  *   activity {plugin}        -> {plugin, processes: [{seat, role, pid,
  *       answered, text, activity: {known, jobs, results, sessions, uploads,
  *       websockets, requests, owners: [user id]}}]}

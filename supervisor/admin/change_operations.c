@@ -83,6 +83,15 @@ operations_waiters_free(struct operations *operations)
 }
 
 
+/* by an order that came after this one */
+
+static bool
+waiter_is_taken_back(const struct waiter *waiter, const struct plugin *plugin)
+{
+    return plugin->is_stopped != waiter->is_halt;
+}
+
+
 /* the outcome of one plugin among several, or of the only one */
 
 static void
@@ -90,11 +99,20 @@ waiter_refuse(struct waiter *waiter, const struct plugin *plugin)
 {
     struct error  err;
 
-    error_set(&err, MINT_ERR_UNAVAILABLE, "plugin \"%s\" did not become "
-              "%s: %s%s", plugin->name, waiter->is_halt ? "stopped" : "ready",
-              plugin->error != NULL ? plugin->error : "no reason known",
-              plugin->state == PLUGIN_RESISTING ? "; the old process goes on"
-                                                : "");
+    if (waiter_is_taken_back(waiter, plugin)) {
+        error_set(&err, MINT_ERR_CONFLICT, "plugin \"%s\" did not become %s: "
+                  "that was taken back, it has been %s by hand since",
+                  plugin->name, waiter->is_halt ? "stopped" : "ready",
+                  waiter->is_halt ? "started" : "stopped");
+
+    } else {
+        error_set(&err, MINT_ERR_UNAVAILABLE, "plugin \"%s\" did not become "
+                  "ready: %s%s", plugin->name,
+                  plugin->error != NULL ? plugin->error : "no reason known",
+                  plugin->state == PLUGIN_RESISTING
+                  ? "; the old process goes on" : "");
+    }
+
     admin_fail(waiter->call, &err);
 }
 

@@ -106,6 +106,17 @@ plugin_process_waits(const struct plugin_process *p)
 }
 
 
+/* nothing is started for it until that is taken back */
+
+static bool
+plugin_process_is_halted(const struct plugin_process *p,
+    const struct plugin *plugin)
+{
+    return p->group != NULL ? plugin->is_stopped
+                            : p->rest.state == PLUGIN_REST_BY_HAND;
+}
+
+
 enum plugin_wish
 plugin_process_wish(const struct plugin *plugin, uint64_t wish)
 {
@@ -121,6 +132,10 @@ plugin_process_wish(const struct plugin *plugin, uint64_t wish)
                                               : PLUGIN_WISH_PENDING;
     }
 
+    if (plugin_process_is_halted(p, plugin)) {
+        return PLUGIN_WISH_REFUSED;
+    }
+
     state = service_state(p->current->service);
 
     if (p->current->wish >= wish && state == SERVICE_READY
@@ -134,7 +149,7 @@ plugin_process_wish(const struct plugin *plugin, uint64_t wish)
 
     if ((p->current->wish >= wish && (state == SERVICE_BACKOFF
                                       || state == SERVICE_FAILED))
-        || p->failed_wish >= wish || p->rest.state == PLUGIN_REST_BY_HAND
+        || p->failed_wish >= wish
         || (plugin->state == PLUGIN_FAILED && state == SERVICE_DOWN))
     {
         return PLUGIN_WISH_REFUSED;
@@ -317,9 +332,7 @@ plugin_process_halted(const struct plugin *plugin)
 
     p = plugin->process;
 
-    if (p == NULL || (p->group != NULL ? !plugin->is_stopped
-                      : p->rest.state != PLUGIN_REST_BY_HAND))
-    {
+    if (p == NULL || !plugin_process_is_halted(p, plugin)) {
         return PLUGIN_WISH_REFUSED;         /* started meanwhile */
     }
 
@@ -347,7 +360,8 @@ plugin_process_is_up(const struct plugin_process *p)
 
     state = service_state(p->current->service);
 
-    return p->current->role == PLUGIN_ROLE_CURRENT
+    return p->rest.state != PLUGIN_REST_BY_HAND
+           && p->current->role == PLUGIN_ROLE_CURRENT
            && p->move.state != PLUGIN_MOVE_SWITCHING
            && (p->move.state != PLUGIN_MOVE_HELD || p->move.fresh != NULL)
            && (state == SERVICE_READY || state == SERVICE_QUEUED

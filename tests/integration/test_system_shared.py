@@ -19,6 +19,9 @@ from moves_harness import (
     BASE,
     BROKEN,
     echo_version,
+    frozen,
+    orders_of,
+    reach,
     result,
     settle,
     submit,
@@ -316,6 +319,21 @@ def test_the_key_changes_with_a_restart_of_the_supervisor(
                 for name in (ECHO, MIRROR):
                     reply = client.get(f"/api/{name}/_mint/runtime")
                     assert reply.status_code == 200, (name, reply.text)
+
+
+def test_what_was_wanted_ends_with_a_stop(folder: Path) -> None:
+    """Of the last one that is to run: nobody waits for it any more."""
+    with running_system(ON) as system, orders_of(system) as orders:
+        system.install(make_bundle(PLUGINS / "echo", folder))
+        with frozen(system.pid(ECHO)):
+            orders("stop", ECHO)
+            reach(system, "held")
+            restart = orders("restart", ECHO, "--now", "--yes")
+            reach(system, "closing")
+            orders("stop", ECHO)
+            assert restart.wait(20) == 1
+            assert b"stopped by hand since" in restart.stderr.read()
+        wait_for(lambda: not hosts(system), "its end")
 
 
 def test_the_key_ends_the_way_back(folder: Path) -> None:
