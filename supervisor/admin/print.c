@@ -348,6 +348,14 @@ print_move(json_t *plugin)
     error = print_text(move, "error");
     putchar('\n');
 
+    /* the process from before may have been lost, too */
+
+    if (strcmp(print_text(plugin, "state"), "failed") == 0) {
+        printf("%s: %s\n", print_text(plugin, "name"),
+               print_text(plugin, "error"));
+        return;
+    }
+
     if (strcmp(print_text(move, "state"), "resisting") == 0) {
         print_resisting(print_text(plugin, "name"), move);
         return;

@@ -9,6 +9,7 @@
 #include "lib/log.h"
 #include "plugin_former.h"
 #include "plugin_history.h"
+#include "supervisor/plugin/environment.h"
 
 
 bool
@@ -50,6 +51,35 @@ plugin_former_made(struct plugin_seat *seat)
     if (!plugin_former_is_in(seat)) {
         seat->wish = seat->owner->wish;
     }
+}
+
+
+int
+plugin_former_check(struct plugin_seat *seat, struct error *err)
+{
+    json_t               *marker;
+    struct error          why;
+    const struct plugin  *plugin;
+
+    plugin = seat->owner->plugin;
+
+    if (!plugin_former_is_in(seat)) {
+        return 0;
+    }
+
+    if (environment_read(plugin->former->environment, &marker, &why) == 0) {
+        json_decref(marker);
+        return 0;
+    }
+
+    /* no further try would bring it back */
+    service_set_once(seat->service, true);
+
+    return error_set(err, MINT_ERR_UNAVAILABLE, "version %s, which serves "
+                     "until another one has become ready, has lost its "
+                     "environment: %.400s; \"mintctl start %s\" tries version "
+                     "%s, or install another one", plugin->former->version,
+                     why.text, plugin->name, plugin->version);
 }
 
 

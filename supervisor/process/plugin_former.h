@@ -17,6 +17,10 @@ const struct plugin *plugin_former_record(const struct plugin_seat *seat);
 /* it is the former version */
 bool plugin_former_is_in(const struct plugin_seat *seat);
 
+/* it is, and cannot be started any more: MINT_ERR_UNAVAILABLE, and the seat's
+   service is not to try it again */
+int plugin_former_check(struct plugin_seat *seat, struct error *err);
+
 /* and serves beside an older process, because the newest was given up */
 bool plugin_former_is_back(const struct plugin_process *p);
 

@@ -213,6 +213,10 @@ plugin_spawn_fill(void *ctx, struct service *service,
         return plugin_group_fill(seat, request, err);
     }
 
+    if (plugin_former_check(seat, err) != 0) {
+        return err->code;
+    }
+
     plugin_spawn_set_running(seat, plugin, "serve");
     seat->argv[3] = mem_strdup(plugin->name);
     plugin_spawn_probe_at(seat, plugin);

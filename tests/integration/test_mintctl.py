@@ -369,6 +369,15 @@ def test_a_version_that_is_refused(mintctl, supervisor, changes, expected):
     assert mintctl("explain", "peak").stdout.endswith(TRACEBACK)
 
 
+def test_a_version_that_is_lost(mintctl, supervisor):
+    """Neither one serves."""
+    plugin = PLUGIN | {"state": "failed", "error": "1.1.0 is gone",
+                       "move": RESISTING}
+    supervisor.answers["plugins"] = always({"plugins": [plugin]})
+    lines = mintctl("plugins").stdout.splitlines()
+    assert lines[3:] == ["peak: 1.1.0 is gone"]
+
+
 # ---- failures --------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -309,6 +310,37 @@ def test_version_that_works_is_started_after_all_has_ended(
     assert plugin["state"] == "resisting"
     assert "not with this data" in plugin["error"]
     assert version_of(owner) == "1.0.0"
+
+
+def test_version_that_works_is_lost(
+    echo: MintSystem, owner: httpx.Client, folder: Path
+) -> None:
+    """Its environment is: it is not tried for ever, and that is said."""
+    echo.install(echo_version(folder, "2.7.0", BROKEN))
+    assert echo.plugins()[PLUGIN]["state"] == "resisting"
+    registry = json.loads((echo.data / "registry.json").read_text())
+    record = next(p for p in registry["plugins"] if p["name"] == PLUGIN)
+    shutil.rmtree(record["former"]["environment"])
+    os.kill(pid_of(owner), signal.SIGKILL)
+
+    def is_lost() -> bool:
+        plugin = echo.plugins()[PLUGIN]
+        return (plugin["state"] == "failed"
+                and "version 1.0.0" in plugin["error"]
+                and "has lost its environment" in plugin["error"]
+                and f"mintctl start {PLUGIN}" in plugin["error"])
+
+    wait_for(is_lost, "the reason")
+    assert echo.log(PLUGIN).count("could not be started") == 1
+    assert "has lost its environment" in echo.ctl("plugins").stdout
+    assert owner.get(f"{BASE}/headers").status_code == 503
+    kill_supervisor(echo)
+    wait_for(is_lost, "the reason")
+    done = echo.ctl("start", PLUGIN, status=1)      # the newest one, again
+    assert "not with this data" in done.stderr
+    wait_for(is_lost, "the reason")
+    echo.install(echo_version(folder, "2.7.1"))
+    assert version_of(owner) == "2.7.1"
 
 
 def test_version_that_works_is_started_while_the_old_process_drains(
