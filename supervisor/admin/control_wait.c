@@ -32,9 +32,7 @@ control_stop(const struct control *control)
     struct admin_client  *client;
 
     if (control->argument != NULL) {
-        return control_simple(control, "halt",
-                          json_pack("{s:s,s:b}", "plugin", control->argument,
-                                    "now", control->now), false, print_halt);
+        return control_drain(control);
     }
 
     deadline_ms = control_deadline(control);

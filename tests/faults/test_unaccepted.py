@@ -33,7 +33,7 @@ def _die(field: Field, pid: int) -> None:
 
 
 def _end_by_hand(field: Field, pid: int) -> None:
-    field.system.ctl("stop", field.names[0], "--now")
+    field.system.ctl("stop", field.names[0], "--now", "--yes")
 
 
 @pytest.mark.scenario

@@ -459,6 +459,35 @@ def test_restart(mintctl, supervisor):
     assert supervisor.requests[-1]["op"] == "restart_all"
 
 
+@pytest.mark.parametrize("command,operation", [
+    ("restart", "restart"), ("stop", "halt"), ("drain", "halt"),
+])
+def test_what_ends_at_once(mintctl, supervisor, command, operation):
+    """Is said first, and done with a word."""
+    process = {"role": "current", "seat": "0a", "pid": 4711, "text": "1 job"}
+    supervisor.answers["activity"] = always(
+        {"plugin": "peak", "processes": [process]})
+    supervisor.answers[operation] = always({"plugin": "peak", "waits": None})
+    result = mintctl(command, "peak", "--now", stdin=subprocess.DEVNULL)
+    assert result.returncode == 1
+    assert "(pid 4711) would end with 1 job" in result.stderr
+    assert "--yes" in result.stderr
+    assert [r["op"] for r in supervisor.requests] == ["activity"]
+
+    result = mintctl(command, "peak", "--now", "--yes")
+    assert result.returncode == 0
+    assert supervisor.requests[-1]["op"] == operation
+    assert supervisor.requests[-1]["now"] is True
+
+    # nothing to lose: nobody is asked, and without --now nobody ever is
+    process["text"] = "nothing"
+    assert mintctl(command, "peak", "--now",
+                   stdin=subprocess.DEVNULL).returncode == 0
+    count = len(supervisor.requests)
+    assert mintctl(command, "peak").returncode == 0
+    assert len(supervisor.requests) == count + 1
+
+
 def test_install(mintctl, supervisor, tmp_path):
     result = mintctl("install", str(tmp_path / "absent.mint"))
     assert result.returncode == 1

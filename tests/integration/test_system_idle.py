@@ -277,7 +277,7 @@ def test_stop_ends_a_plugin_that_is_failing(system: MintSystem) -> None:
     name = "test-misbehaving"
     pid = system.pid(name)
     os.kill(pid, signal.SIGSTOP)
-    system.ctl("stop", name, "--now")
+    system.ctl("stop", name, "--now", "--yes")
     assert not Path(f"/proc/{pid}").exists()
     assert system.plugins()[name]["state"] == "stopped"
     system.ctl("start", name)
