@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The states of a planned move, and how it begins: the next process is started
- * beside the old one.  How it is given the requests is in plugin_switch.c,
- * what becomes of the old one in plugin_drain.c.
+ * The states of a planned move, and what becomes of it when one of its two
+ * processes fails.  What is wanted of it is in plugin_move_wish.c, how the next
+ * process is given the requests in plugin_switch.c, what becomes of the old one
+ * in plugin_drain.c.
  */
 
 #include <stdio.h>
@@ -16,21 +17,12 @@
 #include "plugin_former.h"
 #include "plugin_group.h"
 #include "plugin_history.h"
+#include "plugin_move_wish.h"
 #include "plugin_switch.h"
 
 
 typedef void (*plugin_move_fn)(struct plugin_process *p);
 
-static void plugin_move_begin(struct plugin_process *p);
-static void plugin_move_again(struct plugin_process *p);
-static void plugin_move_follow(struct plugin_process *p);
-static void plugin_move_retry(struct plugin_process *p);
-static void plugin_move_leave(struct plugin_process *p);
-static void plugin_move_hurry(struct plugin_process *p);
-static void plugin_move_hurry_held(struct plugin_process *p);
-static void plugin_move_hurry_drain(struct plugin_process *p);
-static void plugin_move_leave_now(struct plugin_process *p);
-static void plugin_move_leave_drain(struct plugin_process *p);
 static void plugin_move_promote(struct plugin_process *p);
 static void plugin_move_resist(struct plugin_process *p);
 static void plugin_move_on_timer(evutil_socket_t fd, short what, void *arg);
@@ -49,24 +41,24 @@ static const plugin_move_fn  plugin_move_table[PLUGIN_MOVE_STATE_COUNT]
                                               [PLUGIN_MOVE_EVENT_COUNT] =
 {
     [PLUGIN_MOVE_NONE] = {
-        [PLUGIN_MOVE_WISH] = plugin_move_begin,
-        [PLUGIN_MOVE_HURRY] = plugin_move_begin,
-        [PLUGIN_MOVE_LEAVE] = plugin_move_leave,
+        [PLUGIN_MOVE_WISH] = plugin_move_wish_begin,
+        [PLUGIN_MOVE_HURRY] = plugin_move_wish_begin,
+        [PLUGIN_MOVE_LEAVE] = plugin_move_wish_leave,
     },
 
     [PLUGIN_MOVE_STARTING] = {
-        [PLUGIN_MOVE_WISH] = plugin_move_retry,
-        [PLUGIN_MOVE_HURRY] = plugin_move_hurry,
-        [PLUGIN_MOVE_LEAVE] = plugin_move_leave,
+        [PLUGIN_MOVE_WISH] = plugin_move_wish_retry,
+        [PLUGIN_MOVE_HURRY] = plugin_move_wish_hurry,
+        [PLUGIN_MOVE_LEAVE] = plugin_move_wish_leave,
         [PLUGIN_MOVE_FRESH_READY] = plugin_switch_begin,
         [PLUGIN_MOVE_FRESH_FAILED] = plugin_move_resist,
         [PLUGIN_MOVE_OLD_LOST] = plugin_move_promote,
     },
 
     [PLUGIN_MOVE_SWITCHING] = {
-        [PLUGIN_MOVE_WISH] = plugin_move_again,
-        [PLUGIN_MOVE_HURRY] = plugin_move_hurry,
-        [PLUGIN_MOVE_LEAVE] = plugin_move_leave_now,
+        [PLUGIN_MOVE_WISH] = plugin_move_wish_again,
+        [PLUGIN_MOVE_HURRY] = plugin_move_wish_hurry,
+        [PLUGIN_MOVE_LEAVE] = plugin_move_wish_leave_now,
         [PLUGIN_MOVE_FRESH_FAILED] = plugin_move_resist,
         [PLUGIN_MOVE_OLD_LOST] = plugin_move_promote,
         [PLUGIN_MOVE_ANSWER] = plugin_switch_answer,
@@ -74,9 +66,9 @@ static const plugin_move_fn  plugin_move_table[PLUGIN_MOVE_STATE_COUNT]
     },
 
     [PLUGIN_MOVE_HELD] = {
-        [PLUGIN_MOVE_WISH] = plugin_move_retry,
-        [PLUGIN_MOVE_HURRY] = plugin_move_hurry_held,
-        [PLUGIN_MOVE_LEAVE] = plugin_move_leave,
+        [PLUGIN_MOVE_WISH] = plugin_move_wish_retry,
+        [PLUGIN_MOVE_HURRY] = plugin_move_wish_hurry_held,
+        [PLUGIN_MOVE_LEAVE] = plugin_move_wish_leave,
         [PLUGIN_MOVE_FRESH_FAILED] = plugin_move_resist,
         [PLUGIN_MOVE_OLD_LOST] = plugin_move_promote,
         [PLUGIN_MOVE_ANSWER] = plugin_switch_held_answer,
@@ -84,34 +76,34 @@ static const plugin_move_fn  plugin_move_table[PLUGIN_MOVE_STATE_COUNT]
     },
 
     [PLUGIN_MOVE_DRAINING] = {
-        [PLUGIN_MOVE_WISH] = plugin_move_follow,
-        [PLUGIN_MOVE_HURRY] = plugin_move_hurry_drain,
-        [PLUGIN_MOVE_LEAVE] = plugin_move_leave_drain,
+        [PLUGIN_MOVE_WISH] = plugin_move_wish_follow,
+        [PLUGIN_MOVE_HURRY] = plugin_move_wish_hurry_drain,
+        [PLUGIN_MOVE_LEAVE] = plugin_move_wish_leave_drain,
         [PLUGIN_MOVE_OLD_LOST] = plugin_drain_lost,
         [PLUGIN_MOVE_ANSWER] = plugin_drain_answer,
         [PLUGIN_MOVE_TIMER] = plugin_drain_timer,
     },
 
     [PLUGIN_MOVE_EMPTYING] = {
-        [PLUGIN_MOVE_WISH] = plugin_move_follow,
-        [PLUGIN_MOVE_HURRY] = plugin_move_hurry_drain,
-        [PLUGIN_MOVE_LEAVE] = plugin_move_leave_drain,
+        [PLUGIN_MOVE_WISH] = plugin_move_wish_follow,
+        [PLUGIN_MOVE_HURRY] = plugin_move_wish_hurry_drain,
+        [PLUGIN_MOVE_LEAVE] = plugin_move_wish_leave_drain,
         [PLUGIN_MOVE_OLD_LOST] = plugin_drain_lost,
         [PLUGIN_MOVE_ANSWER] = plugin_drain_empty_answer,
         [PLUGIN_MOVE_TIMER] = plugin_drain_empty_timer,
     },
 
     [PLUGIN_MOVE_CLOSING] = {
-        [PLUGIN_MOVE_WISH] = plugin_move_follow,
-        [PLUGIN_MOVE_HURRY] = plugin_move_follow,
-        [PLUGIN_MOVE_LEAVE] = plugin_move_leave_now,
+        [PLUGIN_MOVE_WISH] = plugin_move_wish_follow,
+        [PLUGIN_MOVE_HURRY] = plugin_move_wish_follow,
+        [PLUGIN_MOVE_LEAVE] = plugin_move_wish_leave_now,
         [PLUGIN_MOVE_OLD_LOST] = plugin_drain_over,
     },
 
     [PLUGIN_MOVE_RESISTING] = {
-        [PLUGIN_MOVE_WISH] = plugin_move_begin,
-        [PLUGIN_MOVE_HURRY] = plugin_move_begin,
-        [PLUGIN_MOVE_LEAVE] = plugin_move_leave,
+        [PLUGIN_MOVE_WISH] = plugin_move_wish_begin,
+        [PLUGIN_MOVE_HURRY] = plugin_move_wish_begin,
+        [PLUGIN_MOVE_LEAVE] = plugin_move_wish_leave,
     }
 };
 
@@ -120,6 +112,16 @@ const char *
 plugin_move_state_name(enum plugin_move_state state)
 {
     return plugin_move_states[state];
+}
+
+
+bool
+plugin_move_is_parked(const struct plugin_move *move)
+{
+    return move->is_again
+           && (move->state == PLUGIN_MOVE_NONE
+               || move->state == PLUGIN_MOVE_RESISTING
+               || (move->state == PLUGIN_MOVE_HELD && move->fresh == NULL));
 }
 
 
@@ -319,260 +321,6 @@ plugin_move_on_look(evutil_socket_t fd, short what, void *arg)
 }
 
 
-/* ---- a start beside the old one ------------------------------------- */
-
-/* a process that was given up on the seat where nothing is to run now: it has
-   ended, and that is what is told of it */
-
-static void
-plugin_move_clear_other(struct plugin_process *p)
-{
-    struct plugin_seat  *other;
-
-    other = plugin_process_other_seat(p, p->current);
-
-    if (service_state(other->service) == SERVICE_FAILED) {
-        service_stop(other->service, false);
-    }
-}
-
-
-static void
-plugin_move_in_place(struct plugin_process *p)
-{
-    plugin_move_clear_other(p);
-    plugin_move_set_error(p, NULL, NULL);
-    p->move.old = NULL;
-    p->move.fresh = NULL;
-
-    if (p->move.state != PLUGIN_MOVE_NONE) {
-        plugin_move_set_state(p, PLUGIN_MOVE_NONE);
-    }
-
-    if (p->move.is_now) {
-        p->current->excused = plugin_seat_count(p->current);
-    }
-
-    plugin_former_leave(p->current);
-    service_restart(p->current->service, p->move.cause);
-}
-
-
-static void
-plugin_move_begin(struct plugin_process *p)
-{
-    bool                 is_ready, was_again;
-    struct plugin_seat  *fresh;
-    struct plugin_move  *move;
-
-    move = &p->move;
-    fresh = plugin_process_other_seat(p, p->current);
-    was_again = move->is_again;
-    move->cause = move->again_cause;
-    move->is_now = move->is_again_now;
-
-    is_ready = service_state(p->current->service) == SERVICE_READY;
-
-    /* a supervisor's first moments: it is begun once there is that socket,
-       unless nobody's work is to be kept */
-
-    if (is_ready && !fresh->is_listening && !fresh->cannot_listen
-        && !move->is_now)
-    {
-        plugin_move_again(p);
-        return;
-    }
-
-    if (!is_ready || !fresh->is_listening) {
-        plugin_move_in_place(p);
-        move->is_again = false;
-
-        if (was_again) {
-            plugin_history_move(p, p->move.state);      /* not any more */
-        }
-
-        return;
-    }
-
-    plugin_move_set_error(p, NULL, NULL);
-    move->is_again = false;
-    move->old = p->current;
-    move->fresh = fresh;
-    service_set_once(move->old->service, true);
-    service_set_once(fresh->service, true);
-    plugin_former_leave(fresh);
-
-    plugin_move_set_state(p, PLUGIN_MOVE_STARTING);
-    fresh->role = PLUGIN_ROLE_TRIAL;
-    service_restart(fresh->service, move->cause);
-}
-
-
-bool
-plugin_move_is_parked(const struct plugin_move *move)
-{
-    return move->is_again
-           && (move->state == PLUGIN_MOVE_NONE
-               || move->state == PLUGIN_MOVE_RESISTING
-               || (move->state == PLUGIN_MOVE_HELD && move->fresh == NULL));
-}
-
-
-/* the next supervisor may have to do it */
-
-static void
-plugin_move_again(struct plugin_process *p)
-{
-    p->move.is_again = true;
-
-    if (p->move.again_cause == MINT_CAUSE_UPGRADING) {
-        plugin_move_set_error(p, NULL, NULL);   /* of the version before */
-    }
-
-    plugin_history_move(p, p->move.state);
-}
-
-
-/* the process on trial knows less than is wanted now */
-
-static void
-plugin_move_retry(struct plugin_process *p)
-{
-    if (p->move.fresh == NULL) {
-        plugin_move_begin(p);       /* it was to end, and is to be followed */
-        return;
-    }
-
-    p->move.cause = p->move.again_cause;
-    p->move.is_again = false;
-    plugin_move_set_error(p, NULL, NULL);
-    plugin_former_leave(p->move.fresh);
-    plugin_move_set_state(p, PLUGIN_MOVE_STARTING);
-    service_restart(p->move.fresh->service, p->move.cause);
-}
-
-
-/* while the old one ends: after a "leave" the next one can start at once */
-
-static void
-plugin_move_follow(struct plugin_process *p)
-{
-    struct plugin_move  *move;
-
-    move = &p->move;
-
-    if (move->fresh != NULL) {
-        plugin_move_again(p);
-        return;
-    }
-
-    move->cause = move->again_cause;
-    move->fresh = plugin_process_other_seat(p, move->old);
-    p->current = move->fresh;
-    plugin_former_leave(p->current);
-    service_restart(p->current->service, move->cause);
-    plugin_seat_set_role(p->current, PLUGIN_ROLE_CURRENT);
-}
-
-
-/* what was to end without another one is followed by one after all; else the
-   next one is what is wanted now, unless it is itself to be followed */
-
-static void
-plugin_move_set_now(struct plugin_process *p)
-{
-    struct plugin_move  *move;
-
-    move = &p->move;
-    move->is_now = true;
-    move->is_again = move->is_again || move->fresh == NULL;
-
-    if (!move->is_again) {
-        move->fresh->wish = p->wish;
-    }
-}
-
-
-static void
-plugin_move_hurry(struct plugin_process *p)
-{
-    plugin_move_set_now(p);
-    plugin_history_move(p, p->move.state);
-}
-
-
-static void
-plugin_move_hurry_held(struct plugin_process *p)
-{
-    plugin_move_set_now(p);
-    plugin_switch_begin(p);
-}
-
-
-static void
-plugin_move_hurry_drain(struct plugin_process *p)
-{
-    plugin_move_follow(p);
-    p->move.is_now = true;
-    plugin_drain_close(p, "asked for at once");
-}
-
-
-static void
-plugin_move_leave(struct plugin_process *p)
-{
-    struct plugin_move  *move;
-
-    move = &p->move;
-    move->is_again = false;         /* an end is what is wanted now */
-    plugin_move_clear_other(p);
-
-    if (service_state(p->current->service) != SERVICE_READY) {
-        move->cause = MINT_CAUSE_STOPPED;
-        plugin_move_set_error(p, NULL, NULL);
-        plugin_move_set_state(p, PLUGIN_MOVE_NONE);
-        service_stop(p->current->service, false);
-        return;
-    }
-
-    if (move->fresh != NULL) {
-        service_stop(move->fresh->service, false);
-        plugin_seat_set_role(move->fresh, PLUGIN_ROLE_IDLE);
-    }
-
-    move->old = p->current;
-    move->fresh = NULL;
-    move->is_now = move->is_again_now;
-    move->cause = MINT_CAUSE_RESTART;       /* requests wait for the switch */
-    service_set_once(move->old->service, true);
-    plugin_move_set_error(p, NULL, NULL);
-    plugin_switch_begin(p);
-}
-
-
-/* an end is under way already: nothing is to follow any more, and it can only
-   be wanted sooner */
-
-static void
-plugin_move_leave_now(struct plugin_process *p)
-{
-    p->move.is_again = false;
-    p->move.is_now = p->move.is_now || p->move.is_again_now;
-    plugin_history_move(p, p->move.state);
-}
-
-
-static void
-plugin_move_leave_drain(struct plugin_process *p)
-{
-    plugin_move_leave_now(p);
-
-    if (p->move.is_now) {
-        plugin_drain_close(p, "asked for at once");
-    }
-}
-
-
 /* ---- a start that failed, an old one that has died ------------------ */
 
 static void
@@ -603,7 +351,7 @@ plugin_move_resist(struct plugin_process *p)
     plugin_move_set_state(p, PLUGIN_MOVE_RESISTING);
 
     if (move->is_again) {
-        plugin_move_begin(p);
+        plugin_move_wish_begin(p);
     }
 }
 

@@ -3,10 +3,11 @@
  * A plugin's processes, shared by the files that make them up:
  * plugin_process.c (all plugins, the registry's news), plugin_seat.c (one
  * seat), plugin_spawn.c (what a process in it needs), plugin_former.c (which
- * version), plugin_move.c and plugin_drain.c (from one seat to the other),
- * plugin_adopt.c (what an earlier supervisor left), plugin_rest.c (idle ones),
- * plugin_wish.c (what others want), plugin_backlog.c (requests that no process
- * takes up), plugin_group*.c (one process for several plugins).
+ * version), plugin_move*.c, plugin_switch.c and plugin_drain.c (from one seat
+ * to the other), plugin_adopt.c (what an earlier supervisor left),
+ * plugin_rest.c (idle ones), plugin_wish.c (what others want),
+ * plugin_backlog.c (requests that no process takes up), plugin_group*.c (one
+ * process for several plugins).
  */
 
 #ifndef SUPERVISOR_PROCESS_PLUGIN_PRIVATE_H
