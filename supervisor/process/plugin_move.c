@@ -13,6 +13,7 @@
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/strbuf.h"
+#include "plugin_catch_up.h"
 #include "plugin_drain.h"
 #include "plugin_former.h"
 #include "plugin_group.h"
@@ -294,7 +295,7 @@ plugin_move_on_look(evutil_socket_t fd, short what, void *arg)
     plugin_former_look(p);
 
     if (p->is_stop_due && !plugin_process_is_following(p)) {
-        plugin_process_catch_up_stop(p);
+        plugin_catch_up_stop(p);
     }
 
     if (move->state == PLUGIN_MOVE_NONE

@@ -5,9 +5,9 @@
  * seat), plugin_spawn.c (what a process in it needs), plugin_former.c (which
  * version), plugin_move*.c, plugin_switch.c and plugin_drain.c (from one seat
  * to the other), plugin_adopt.c (what an earlier supervisor left),
- * plugin_rest.c (idle ones), plugin_wish.c (what others want),
- * plugin_backlog.c (requests that no process takes up), plugin_group*.c (one
- * process for several plugins).
+ * plugin_catch_up.c (and had wanted), plugin_rest.c (idle ones), plugin_wish.c
+ * (what others want), plugin_backlog.c (requests that no process takes up),
+ * plugin_group*.c (one process for several plugins).
  */
 
 #ifndef SUPERVISOR_PROCESS_PLUGIN_PRIVATE_H
@@ -177,9 +177,6 @@ void plugin_process_on_activity(struct plugin_seat *seat,
 
 /* one process has followed another, which is not done yet */
 bool plugin_process_is_following(const struct plugin_process *p);
-
-/* the order to stop it that an earlier supervisor had kept */
-void plugin_process_catch_up_stop(struct plugin_process *p);
 
 struct plugin_seat *plugin_process_other_seat(struct plugin_process *p,
     const struct plugin_seat *seat);

@@ -12,15 +12,13 @@
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/strbuf.h"
-#include "plugin_environment.h"
+#include "plugin_catch_up.h"
 #include "plugin_former.h"
 #include "plugin_group.h"
 #include "plugin_history.h"
 #include "plugin_private.h"
 
 
-static void plugin_process_catch_up(struct plugin_process *p);
-static void plugin_process_catch_up_wish(struct plugin_process *p);
 static void plugin_process_on_registry(void *ctx, enum registry_event event,
     struct plugin *plugin);
 
@@ -178,7 +176,7 @@ plugin_process_on_listening(struct plugin_seat *seat, int status)
             plugin_process_changed(p);
 
         } else {
-            plugin_process_catch_up_wish(p);        /* in place, then */
+            plugin_catch_up_wish(p);        /* in place, then */
         }
 
         return;
@@ -189,7 +187,7 @@ plugin_process_on_listening(struct plugin_seat *seat, int status)
     }
 
     if (service_state(p->current->service) != SERVICE_DOWN) {
-        plugin_process_catch_up(p);
+        plugin_catch_up(p);
 
     } else if (seat == p->current
                && (p->group != NULL ? plugin_group_is_wanted(p, NULL)
@@ -200,82 +198,6 @@ plugin_process_on_listening(struct plugin_seat *seat, int status)
         }
 
         service_start(seat->service, MINT_CAUSE_FIRST_START);
-    }
-}
-
-
-/* the supervisor before had kept the order and not begun with it, or had not
-   come to the end.  It stands also when it cannot be begun with now */
-
-void
-plugin_process_catch_up_stop(struct plugin_process *p)
-{
-    struct error       err;
-    struct log_fields  fields = { .plugin = p->plugin->name };
-
-    p->is_stop_due = p->plugin->is_stopped
-                     && p->rest.state != PLUGIN_REST_BY_HAND
-                     && plugin_process_halt(p->plugin, false, &err) != 0;
-
-    if (p->is_stop_due) {
-        log_write(LOG_LEVEL_INFO, &fields, "it is stopped later: %s",
-                  err.text);
-    }
-}
-
-
-/* what serves, or is to serve next, is of another version than the newest; one
-   that was given up is not tried again */
-
-static bool
-plugin_process_is_behind(const struct plugin_process *p)
-{
-    const struct plugin_seat  *seat;
-    const struct plugin_move  *move;
-
-    move = &p->move;
-    seat = move->state == PLUGIN_MOVE_STARTING ? move->fresh : p->current;
-
-    return seat->running_since != p->plugin->installed_unix_ms
-           && !plugin_former_is_back(p)
-           && (move->state == PLUGIN_MOVE_NONE || seat == move->fresh
-               || p->group != NULL);
-}
-
-
-/* adopted, but replaced in the registry just before, or wanted once more; a
-   move needs both sockets */
-
-static void
-plugin_process_catch_up(struct plugin_process *p)
-{
-    if (!p->seats[0].is_listening || !p->seats[1].is_listening) {
-        return;
-    }
-
-    if (p->group == NULL && p->plugin->is_stopped) {
-        plugin_process_catch_up_stop(p);
-        return;
-    }
-
-    if (plugin_process_is_behind(p)) {
-        plugin_process_wish_for(p, MINT_CAUSE_UPGRADING, false);
-
-    } else {
-        plugin_process_catch_up_wish(p);
-    }
-}
-
-
-static void
-plugin_process_catch_up_wish(struct plugin_process *p)
-{
-    const struct plugin_move  *move;
-
-    move = &p->move;
-
-    if (plugin_move_is_parked(move)) {
-        plugin_process_wish_for(p, move->again_cause, move->is_again_now);
     }
 }
 
