@@ -19,7 +19,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]
 
 from fault_system import Scenario  # noqa: E402
 
-LONG_SEC = 1800
+LONG_SEC = 600
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,15 +54,22 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Short ones alone if so wanted; those that want to be alone at last."""
+    """Short ones alone if so wanted; those that want to be alone at last, and
+    of the others those first that may take longest."""
     if config.getoption("--short"):
         unwanted = [i for i in items if not i.get_closest_marker("short")]
         config.hook.pytest_deselected(items=unwanted)
         items[:] = [i for i in items if i not in unwanted]
-    items.sort(key=lambda i: i.get_closest_marker("alone") is not None)
     for item in items:
         if not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(LONG_SEC))
+    items.sort(key=_order)
+
+
+def _order(item: pytest.Item) -> tuple[bool, float]:
+    marker = item.get_closest_marker("timeout")
+    assert marker is not None
+    return item.get_closest_marker("alone") is not None, -marker.args[0]
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
