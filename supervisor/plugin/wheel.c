@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "supervisor/plugin/description.h"
 #include "supervisor/plugin/names.h"
 #include "supervisor/plugin/zip.h"
 
@@ -186,6 +187,8 @@ wheel_clear(struct wheel *wheel)
     free(wheel->plugin_name);
     free(wheel->plugin_module);
     free(wheel->plugin_object);
+    free(wheel->runtime_requirements);
+    text_list_clear(&wheel->programs);
 
     memset(wheel, 0, sizeof(struct wheel));
 }
@@ -326,7 +329,8 @@ wheel_check_identity(const struct wheel *wheel,
 }
 
 
-/* headers of an e-mail: "Name: value", continued by a leading blank */
+/* headers of an e-mail: "Name: value", continued by a leading blank; what
+   follows is the long description */
 
 int
 wheel_parse_metadata(struct wheel *wheel, const struct strbuf *text,
@@ -365,6 +369,9 @@ wheel_parse_metadata(struct wheel *wheel, const struct strbuf *text,
     if (rc != 0) {
         return rc;
     }
+
+    wheel->runtime_requirements = description_section(p, (size_t) (end - p),
+                                                      "Runtime requirements");
 
     if (wheel->distribution == NULL || wheel->version == NULL) {
         return error_set(err, MINT_ERR_INVALID,

@@ -11,6 +11,7 @@
 
 #include "lib/error.h"
 #include "lib/strbuf.h"
+#include "supervisor/plugin/text_list.h"
 
 
 struct wheel {
@@ -24,6 +25,10 @@ struct wheel {
     char    *plugin_name;           /* the entry point's name */
     char    *plugin_module;         /* "package.module" */
     char    *plugin_object;         /* "Class" */
+
+    struct text_list  programs;     /* entry points in group mint.requires */
+    char    *runtime_requirements;  /* that section of the long description,
+                                       NULL if none */
 };
 
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * entry_points.txt of a wheel: which one entry makes it a plugin.
+ * entry_points.txt of a wheel: which one entry makes it a plugin, and which
+ * programs it runs.
  */
 
 #include "supervisor/plugin/wheel.h"
@@ -12,8 +13,23 @@
 #include "supervisor/plugin/names.h"
 
 
+#define WHEEL_PROGRAMS_MAX   64
+#define WHEEL_PROGRAM_MAX    64
+
+
+/* one line at a time; zero-initialise, set the texts */
+struct wheel_group {
+    const char  *name;
+    char        *rest;
+    bool         is_inside;
+};
+
+
+static char *wheel_group_next(struct wheel_group *group);
 static int wheel_find_entry(struct wheel *wheel, const struct strbuf *text,
-    const char *group, struct error *err);
+    const char *name, struct error *err);
+static int wheel_find_programs(struct wheel *wheel, const struct strbuf *text,
+    struct error *err);
 static int wheel_set_entry(struct wheel *wheel, const char *group,
     const char *line, struct error *err);
 static int wheel_set_object(struct wheel *wheel, char *value,
@@ -58,28 +74,19 @@ wheel_parse_entry_points(struct wheel *wheel, const struct strbuf *text,
                          "group mint.plugins, so it is not a plugin");
     }
 
-    return rc;
+    return rc == 0 ? wheel_find_programs(wheel, text, err) : rc;
 }
 
 
-static int
-wheel_find_entry(struct wheel *wheel, const struct strbuf *text,
-    const char *group, struct error *err)
+/* the next line within the group that says something, or NULL */
+
+static char *
+wheel_group_next(struct wheel_group *group)
 {
-    int             rc;
-    bool            inside;
-    char           *copy, *line, *rest, *entry;
-    size_t          count, len;
-    struct strbuf   names;
+    char    *line;
+    size_t   len;
 
-    memset(&names, 0, sizeof(names));
-    copy = mem_strdup(strbuf_text(text));
-    rest = copy;
-    entry = NULL;
-    inside = false;
-    count = 0;
-
-    while ((line = strsep(&rest, "\n")) != NULL) {
+    while ((line = strsep(&group->rest, "\n")) != NULL) {
         line = wheel_trim(line);
         len = strlen(line);
 
@@ -88,14 +95,40 @@ wheel_find_entry(struct wheel *wheel, const struct strbuf *text,
         }
 
         if (line[0] == '[') {
-            inside = len == strlen(group) + 2 && line[len - 1] == ']'
-                     && strncmp(line + 1, group, len - 2) == 0;
+            group->is_inside = len == strlen(group->name) + 2
+                               && line[len - 1] == ']'
+                               && strncmp(line + 1, group->name, len - 2) == 0;
 
-        } else if (inside) {
-            entry = line;
-            strbuf_printf(&names, "%s%.*s", count++ > 0 ? ", " : "",
-                          (int) strcspn(line, " \t="), line);
+        } else if (group->is_inside) {
+            return line;
         }
+    }
+
+    return NULL;
+}
+
+
+static int
+wheel_find_entry(struct wheel *wheel, const struct strbuf *text,
+    const char *name, struct error *err)
+{
+    int                  rc;
+    char                *copy, *line, *entry;
+    size_t               count;
+    struct strbuf        names;
+    struct wheel_group   group = { 0 };
+
+    memset(&names, 0, sizeof(names));
+    copy = mem_strdup(strbuf_text(text));
+    group.name = name;
+    group.rest = copy;
+    entry = NULL;
+    count = 0;
+
+    while ((line = wheel_group_next(&group)) != NULL) {
+        entry = line;
+        strbuf_printf(&names, "%s%.*s", count++ > 0 ? ", " : "",
+                      (int) strcspn(line, " \t="), line);
     }
 
     if (count == 0) {
@@ -104,14 +137,66 @@ wheel_find_entry(struct wheel *wheel, const struct strbuf *text,
     } else if (count > 1) {
         rc = error_set(err, MINT_ERR_INVALID,
                        "it has %zu entry points in group %s (%.200s); a "
-                       "plugin has exactly one", count, group,
+                       "plugin has exactly one", count, name,
                        strbuf_text(&names));
 
     } else {
-        rc = wheel_set_entry(wheel, group, entry, err);
+        rc = wheel_set_entry(wheel, name, entry, err);
     }
 
     strbuf_free(&names);
+    free(copy);
+
+    return rc;
+}
+
+
+/* "Rscript = ...": the name alone counts; it is looked for in PATH, so it is
+   no path itself */
+
+static bool
+wheel_is_program(const char *name)
+{
+    return strlen(name) <= WHEEL_PROGRAM_MAX && name[0] != '.'
+           && name[0] != '-' && name[0] != '\0'
+           && strspn(name, "abcdefghijklmnopqrstuvwxyz"
+                           "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                           "0123456789._+-") == strlen(name);
+}
+
+
+static int
+wheel_find_programs(struct wheel *wheel, const struct strbuf *text,
+    struct error *err)
+{
+    int                  rc;
+    char                *copy, *line, *name;
+    struct wheel_group   group = { 0 };
+
+    rc = 0;
+    copy = mem_strdup(strbuf_text(text));
+    group.name = "mint.requires";
+    group.rest = copy;
+
+    while (rc == 0 && (line = wheel_group_next(&group)) != NULL) {
+        name = strsep(&line, "=");
+        name = wheel_trim(name);
+
+        if (line == NULL || !wheel_is_program(name)) {
+            rc = error_set(err, MINT_ERR_INVALID, "its entry point \"%.80s\" "
+                           "in group mint.requires is not the name of a "
+                           "program", name);
+
+        } else if (wheel->programs.count == WHEEL_PROGRAMS_MAX) {
+            rc = error_set(err, MINT_ERR_INVALID, "it has more than %d entry "
+                           "points in group mint.requires",
+                           WHEEL_PROGRAMS_MAX);
+
+        } else if (!text_list_has(&wheel->programs, name)) {
+            text_list_add(&wheel->programs, name);
+        }
+    }
+
     free(copy);
 
     return rc;

@@ -4,6 +4,7 @@
  */
 
 #include <check.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -208,6 +209,106 @@ START_TEST(test_entry_points)
 END_TEST
 
 
+static const struct {
+    const char  *text;              /* below that of group mint.plugins */
+    const char  *programs;          /* joined by blanks, or what is said */
+    bool         is_refused;
+} programs[] = {
+    { "",                                       "",             false },
+    { "[mint.requires]\n",                      "",             false },
+    { "[mint.requires]\nRscript = r-base-core\n# c\nmagick=x:y\r\n",
+                                                "Rscript magick", false },
+    { "[mint.requires]\ng++ = x\n[other]\nsh = x\n[mint.requires]\n"
+      "7z = x\ng++ = y\n",                      "g++ 7z",       false },
+    { "[mint.requires]\nRscript\n",             "\"Rscript\"",  true },
+    { "[mint.requires]\n/bin/sh = x\n",         "\"/bin/sh\"",  true },
+    { "[mint.requires]\n.. = x\n",              "\"..\"",       true },
+    { "[mint.requires]\n-x = x\n",              "\"-x\"",       true },
+    { "[mint.requires]\n = x\n",                "\"\"",         true },
+    { "[mint.requires]\na b = x\n",             "\"a b\"",      true },
+    { "[mint.requires]\na\033[1m = x\n",        "not the name", true },
+};
+
+
+START_TEST(test_programs)
+{
+    int            rc;
+    size_t         i;
+    struct wheel   wheel;
+    struct strbuf  text, found;
+
+    memset(&wheel, 0, sizeof(wheel));
+    memset(&text, 0, sizeof(text));
+    memset(&found, 0, sizeof(found));
+    strbuf_printf(&text, "[mint.plugins]\nx = m.n:C\n%s", programs[_i].text);
+
+    rc = wheel_parse_entry_points(&wheel, &text, &err);
+
+    for (i = 0; i < wheel.programs.count; i++) {
+        strbuf_printf(&found, "%s%s", i > 0 ? " " : "",
+                      wheel.programs.item[i]);
+    }
+
+    if (programs[_i].is_refused) {
+        ck_assert_int_eq(rc, MINT_ERR_INVALID);
+        ck_assert_msg(strstr(err.text, programs[_i].programs) != NULL, "%s",
+                      err.text);
+
+    } else {
+        ck_assert_msg(rc == 0, "%s", err.text);
+        ck_assert_str_eq(strbuf_text(&found), programs[_i].programs);
+    }
+
+    wheel_clear(&wheel);
+    strbuf_free(&text);
+    strbuf_free(&found);
+}
+END_TEST
+
+
+START_TEST(test_programs_limit)
+{
+    int            i, rc;
+    struct wheel   wheel;
+    struct strbuf  text;
+
+    memset(&wheel, 0, sizeof(wheel));
+    memset(&text, 0, sizeof(text));
+    strbuf_puts(&text, "[mint.plugins]\nx = m.n:C\n[mint.requires]\n");
+
+    for (i = 0; i < 65; i++) {
+        strbuf_printf(&text, "program-%d = x\n", i);
+    }
+
+    rc = wheel_parse_entry_points(&wheel, &text, &err);
+    ck_assert_int_eq(rc, MINT_ERR_INVALID);
+    ck_assert_ptr_nonnull(strstr(err.text, "more than 64"));
+
+    wheel_clear(&wheel);
+    strbuf_free(&text);
+}
+END_TEST
+
+
+START_TEST(test_long_description)
+{
+    struct wheel   wheel;
+    struct strbuf  text;
+
+    memset(&wheel, 0, sizeof(wheel));
+    memset(&text, 0, sizeof(text));
+    strbuf_puts(&text, "Name: a\nVersion: 1\n\n# a\n\n"
+                "## Runtime requirements\nR 4\n\n## License\nMIT\n");
+
+    ck_assert_int_eq(wheel_parse_metadata(&wheel, &text, &err), 0);
+    ck_assert_str_eq(wheel.runtime_requirements, "R 4");
+
+    wheel_clear(&wheel);
+    strbuf_free(&text);
+}
+END_TEST
+
+
 START_TEST(test_good_wheel)
 {
     char         *path;
@@ -314,6 +415,10 @@ wheel_suite(void)
     tcase_add_test(tcase, test_metadata_requires);
     tcase_add_loop_test(tcase, test_entry_points, 0,
                         sizeof(entry_points) / sizeof(entry_points[0]));
+    tcase_add_loop_test(tcase, test_programs, 0,
+                        sizeof(programs) / sizeof(programs[0]));
+    tcase_add_test(tcase, test_programs_limit);
+    tcase_add_test(tcase, test_long_description);
     tcase_add_test(tcase, test_good_wheel);
     tcase_add_loop_test(tcase, test_bad_wheels, 0,
                         sizeof(bad_wheels) / sizeof(bad_wheels[0]));
