@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One bundle on its way in, for install_job.c (as far as the decision) and
+ * install_build.c (from there).
+ */
+
+#ifndef SUPERVISOR_PLUGIN_INSTALL_JOB_H
+#define SUPERVISOR_PLUGIN_INSTALL_JOB_H
+
+#include "supervisor/plugin/environment.h"
+#include "supervisor/plugin/install_private.h"
+#include "supervisor/plugin/keep.h"
+#include "supervisor/plugin/probe.h"
+
+
+struct install_job {
+    struct installer           *installer;
+    const struct install_request *request;
+
+    struct event               *step;           /* unpacking */
+    struct bundle              *bundle;
+    char                       *work;
+    struct wheel                wheel;
+    struct keep                 kept;
+    uint32_t                    uid;
+    char                       *replaced;       /* old version, or NULL */
+    bool                        is_unchanged;   /* it is there already */
+
+    struct plugin             **others;         /* shared plugins but this */
+    size_t                      other_count;
+
+    struct command_run         *requires;
+    struct decision_run        *deciding;
+    struct environment_build   *building;
+    struct probe_run           *probing;
+
+    struct decision             decision;
+    char                       *environment;
+    bool                        is_new;         /* nobody else uses that */
+};
+
+
+/* err->code 0: done; the job is freed */
+void install_end(struct install_job *job, const struct error *err,
+    struct plugin *plugin);
+
+/* builds and registers what has been decided; install_end() is called unless
+   it returns an error */
+int install_build(struct install_job *job, struct error *err);
+
+#endif /* SUPERVISOR_PLUGIN_INSTALL_JOB_H */
