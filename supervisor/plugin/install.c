@@ -24,11 +24,11 @@ const struct timeval  install_soon = { 0, 0 };
 
 static int install_directories(struct installer *installer,
     struct error *err);
-static void install_enqueue(struct installer *installer, const char *bundle,
-    bool force, install_progress_fn progress, install_done_fn done,
-    void *ctx);
+static struct install_request *install_enqueue(struct installer *installer,
+    const char *bundle, bool force, install_progress_fn progress, void *ctx);
 static void install_kick(struct installer *installer);
 static void install_next(evutil_socket_t fd, short events, void *ctx);
+static int install_begin(struct installer *installer, struct error *err);
 static void install_on_registry(void *ctx, enum registry_event event,
     struct plugin *plugin);
 
@@ -142,6 +142,15 @@ install_directories(struct installer *installer, struct error *err)
 }
 
 
+static void
+install_request_free(struct install_request *request)
+{
+    json_decref(request->plan);
+    free(request->bundle);
+    free(request);
+}
+
+
 void
 installer_free(struct installer **installer)
 {
@@ -159,8 +168,7 @@ installer_free(struct installer **installer)
 
     while ((request = s->first) != NULL) {
         s->first = request->next;
-        free(request->bundle);
-        free(request);
+        install_request_free(request);
     }
 
     if (s->kick != NULL) {
@@ -191,7 +199,7 @@ void
 installer_prepare(struct installer *installer, install_progress_fn progress,
     install_done_fn done, void *ctx)
 {
-    install_enqueue(installer, NULL, false, progress, done, ctx);
+    install_enqueue(installer, NULL, false, progress, ctx)->done = done;
 }
 
 
@@ -199,13 +207,21 @@ void
 installer_install(struct installer *installer, const char *bundle,
     bool force, install_progress_fn progress, install_done_fn done, void *ctx)
 {
-    install_enqueue(installer, bundle, force, progress, done, ctx);
+    install_enqueue(installer, bundle, force, progress, ctx)->done = done;
 }
 
 
-static void
+void
+installer_plan(struct installer *installer, const char *bundle, bool force,
+    install_progress_fn progress, install_planned_fn done, void *ctx)
+{
+    install_enqueue(installer, bundle, force, progress, ctx)->planned = done;
+}
+
+
+static struct install_request *
 install_enqueue(struct installer *installer, const char *bundle, bool force,
-    install_progress_fn progress, install_done_fn done, void *ctx)
+    install_progress_fn progress, void *ctx)
 {
     struct install_request  *request, **last;
 
@@ -213,7 +229,6 @@ install_enqueue(struct installer *installer, const char *bundle, bool force,
     request->bundle = bundle != NULL ? mem_strdup(bundle) : NULL;
     request->force = force;
     request->progress = progress;
-    request->done = done;
     request->ctx = ctx;
 
     for (last = &installer->first; *last != NULL; last = &(*last)->next) {
@@ -222,6 +237,25 @@ install_enqueue(struct installer *installer, const char *bundle, bool force,
 
     *last = request;
     install_kick(installer);
+
+    return request;
+}
+
+
+/* from the loop: it may come from inside of what is to be ended */
+
+void
+installer_plan_abandon(struct installer *installer, void *ctx)
+{
+    struct install_request  *request;
+
+    for (request = installer->first; request != NULL; request = request->next)
+    {
+        if (request->planned != NULL && request->ctx == ctx) {
+            request->is_abandoned = true;
+            evtimer_add(installer->kick, &install_soon);
+        }
+    }
 }
 
 
@@ -239,7 +273,6 @@ install_kick(struct installer *installer)
 static void
 install_next(evutil_socket_t fd, short events, void *ctx)
 {
-    int                      rc;
     struct error             err;
     struct installer        *installer = ctx;
     struct install_request  *request;
@@ -249,31 +282,50 @@ install_next(evutil_socket_t fd, short events, void *ctx)
 
     request = installer->first;
 
-    if (request == NULL || installer->is_running) {
+    if (request == NULL || (installer->is_running && !request->is_abandoned)) {
         return;
     }
 
     memset(&err, 0, sizeof(err));
-    installer->is_running = true;
 
-    if (request->bundle == NULL) {
-        rc = prepare_start(installer, &err);
-
-    } else if (request->bundle[0] != '/') {
-        rc = error_set(&err, MINT_ERR_INVALID,
-                       "bundle: expected an absolute path");
-
-    } else if (installer->platform == NULL) {
-        rc = error_set(&err, MINT_ERR_UNAVAILABLE,
-                       "the platform environment is not there yet");
+    if (request->is_abandoned) {
+        install_job_cancel(&installer->job);
+        error_set(&err, MINT_ERR_TIMEOUT, "nobody waits for the plan any "
+                  "more");
 
     } else {
-        rc = install_job_start(installer, &err);
+        installer->is_running = true;
+        install_begin(installer, &err);
     }
 
-    if (rc != 0) {
+    if (err.code != 0) {
         install_finished(installer, &err, NULL, NULL, false);
     }
+}
+
+
+static int
+install_begin(struct installer *installer, struct error *err)
+{
+    const char  *bundle;
+
+    bundle = installer->first->bundle;
+
+    if (bundle == NULL) {
+        return prepare_start(installer, err);
+    }
+
+    if (bundle[0] != '/') {
+        return error_set(err, MINT_ERR_INVALID,
+                         "bundle: expected an absolute path");
+    }
+
+    if (installer->platform == NULL) {
+        return error_set(err, MINT_ERR_UNAVAILABLE,
+                         "the platform environment is not there yet");
+    }
+
+    return install_job_start(installer, err);
 }
 
 
@@ -287,11 +339,14 @@ install_finished(struct installer *installer, const struct error *err,
     installer->first = request->next;
     installer->is_running = false;
 
-    request->done(request->ctx, err, plugin, replaced, unchanged);
+    if (request->planned != NULL) {
+        request->planned(request->ctx, err, request->plan);
 
-    free(request->bundle);
-    free(request);
+    } else {
+        request->done(request->ctx, err, plugin, replaced, unchanged);
+    }
 
+    install_request_free(request);
     install_kick(installer);
 }
 

@@ -25,6 +25,10 @@ typedef void (*install_progress_fn)(void *ctx, const char *text);
 typedef void (*install_done_fn)(void *ctx, const struct error *err,
     struct plugin *plugin, const char *replaced, bool unchanged);
 
+/* err->code 0: plan is the PLAN of mint_admin.h, borrowed */
+typedef void (*install_planned_fn)(void *ctx, const struct error *err,
+    json_t *plan);
+
 
 /* config, registry and runner must outlive the installer */
 int installer_open(struct installer **out, struct event_base *base,
@@ -58,9 +62,21 @@ void installer_prepare(struct installer *installer,
 void installer_install(struct installer *installer, const char *bundle,
     bool force, install_progress_fn progress, install_done_fn done, void *ctx);
 
-/* directory of the current platform environment, NULL before it is built */
+/*
+ * What installer_install() would do with the bundle: in the same line, with
+ * the same checks and errors.  Nothing is installed, and no code of the plugin
+ * is run.
+ */
+void installer_plan(struct installer *installer, const char *bundle,
+    bool force, install_progress_fn progress, install_planned_fn done,
+    void *ctx);
+
+/* nobody wants the plan of this ctx any more: it ends soon, with an error */
+void installer_plan_abandon(struct installer *installer, void *ctx);
+
 bool installer_is_busy(const struct installer *installer);
 
+/* directory of the current platform environment, NULL before it is built */
 const char *installer_platform_environment(const struct installer *installer);
 
 /* removes environments that no plugin and no running process uses (in_use is

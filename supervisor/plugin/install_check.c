@@ -121,8 +121,8 @@ install_check_same(struct installer *installer, const struct bundle *bundle,
     }
 
     if (environment_read(old->environment, &marker, &why) != 0) {
-        log_warn("installing %s %s again: %s", old->name, old->version,
-                 why.text);
+        log_warn("%s %s is installed, but not whole: %s", old->name,
+                 old->version, why.text);
         return 0;
     }
 

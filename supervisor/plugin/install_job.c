@@ -91,6 +91,7 @@ install_job_cancel(struct install_job **job)
     decision_cancel(&j->deciding);
     environment_cancel(&j->building);
     probe_cancel(&j->probing);
+    plan_cancel(&j->planning);
 
     if (j->is_new) {
         environment_discard(&j->installer->tools, j->environment);
@@ -178,6 +179,10 @@ install_unpack(evutil_socket_t fd, short events, void *ctx)
 
     if (rc == 0) {
         rc = install_check(job, &err);
+    }
+
+    if (rc == 0 && job->is_unchanged && job->request->planned != NULL) {
+        rc = install_plan_unchanged(job, &err);
     }
 
     if (rc == 0 && job->is_unchanged) {
@@ -321,8 +326,13 @@ install_decide(struct install_job *job, struct error *err)
     int                     rc;
     struct decision_input   input;
 
-    rc = keep_wheels(&job->kept, &job->installer->tools, job->bundle,
-                     &job->wheel, job->work, job->installer->core_lock, err);
+    /* nothing stays of a dry run but the job's own directory, until its end */
+
+    rc = job->request->planned != NULL
+         ? keep_sort(&job->kept, job->bundle, job->work,
+                     job->installer->core_lock, err)
+         : keep_wheels(&job->kept, &job->installer->tools, job->bundle,
+                       &job->wheel, job->work, job->installer->core_lock, err);
 
     if (rc != 0) {
         return rc;
@@ -353,6 +363,7 @@ static void
 install_decided(void *ctx, const struct error *err,
     struct decision *decision)
 {
+    int                  rc;
     struct error         why;
     struct install_job  *job = ctx;
 
@@ -361,10 +372,17 @@ install_decided(void *ctx, const struct error *err,
     if (why.code == 0) {
         job->decision = *decision;
         memset(decision, 0, sizeof(struct decision));
-        install_progress(job->installer, "%s will be %s",
-                         job->wheel.plugin_name, job->decision.reason);
 
-        if (install_build(job, &why) == 0) {
+        if (job->request->planned != NULL) {
+            rc = install_plan(job, &why);
+
+        } else {
+            install_progress(job->installer, "%s will be %s",
+                             job->wheel.plugin_name, job->decision.reason);
+            rc = install_build(job, &why);
+        }
+
+        if (rc == 0) {
             return;
         }
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One bundle on its way in, for install_job.c (as far as the decision) and
- * install_build.c (from there).
+ * One bundle on its way in, for install_job.c (as far as the decision),
+ * install_build.c and install_plan.c (from there).
  */
 
 #ifndef SUPERVISOR_PLUGIN_INSTALL_JOB_H
@@ -10,12 +10,13 @@
 #include "supervisor/plugin/environment.h"
 #include "supervisor/plugin/install_private.h"
 #include "supervisor/plugin/keep.h"
+#include "supervisor/plugin/plan.h"
 #include "supervisor/plugin/probe.h"
 
 
 struct install_job {
     struct installer           *installer;
-    const struct install_request *request;
+    struct install_request     *request;
 
     struct event               *step;           /* unpacking */
     struct bundle              *bundle;
@@ -33,6 +34,7 @@ struct install_job {
     struct decision_run        *deciding;
     struct environment_build   *building;
     struct probe_run           *probing;
+    struct plan_run            *planning;
 
     struct decision             decision;
     char                       *environment;
@@ -47,5 +49,9 @@ void install_end(struct install_job *job, const struct error *err,
 /* builds and registers what has been decided; install_end() is called unless
    it returns an error */
 int install_build(struct install_job *job, struct error *err);
+
+/* finds out what that would do instead, or that nothing would be done */
+int install_plan(struct install_job *job, struct error *err);
+int install_plan_unchanged(struct install_job *job, struct error *err);
 
 #endif /* SUPERVISOR_PLUGIN_INSTALL_JOB_H */

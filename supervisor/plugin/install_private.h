@@ -22,6 +22,9 @@ struct install_request {
     bool                     force;
     install_progress_fn      progress;
     install_done_fn          done;
+    install_planned_fn       planned;       /* instead of done: a dry run */
+    json_t                  *plan;          /* what it has come to */
+    bool                     is_abandoned;
     void                    *ctx;
 };
 

@@ -31,6 +31,29 @@ keep_wheels(struct keep *out, const struct toolset *tools,
     const char *core_lock, struct error *err)
 {
     int           rc;
+    struct keep   sorted;
+
+    memset(&sorted, 0, sizeof(sorted));
+    rc = keep_sort(&sorted, bundle, work, core_lock, err);
+
+    if (rc == 0) {
+        out->directory = keep_directory(tools, bundle, wheel);
+        out->wheel = mem_printf("%s/%s", out->directory, bundle_wheel(bundle));
+        rc = keep_move(out, tools, sorted.directory, bundle_sha256(bundle),
+                       err);
+    }
+
+    keep_clear(&sorted);
+
+    return rc;
+}
+
+
+int
+keep_sort(struct keep *out, const struct bundle *bundle, const char *work,
+    const char *core_lock, struct error *err)
+{
+    int           rc;
     char         *from, *to, *unpacked;
     struct lock   core;
 
@@ -40,12 +63,11 @@ keep_wheels(struct keep *out, const struct toolset *tools,
         return rc;
     }
 
-    out->directory = keep_directory(tools, bundle, wheel);
-    out->wheel = mem_printf("%s/%s", out->directory, bundle_wheel(bundle));
-
     /* work goes on to be used for other files */
 
     from = mem_printf("%s/kept", work);
+    out->directory = mem_strdup(from);
+    out->wheel = mem_printf("%s/%s", from, bundle_wheel(bundle));
     unpacked = mem_printf("%s/%s", work, bundle_wheel(bundle));
     to = mem_printf("%s/%s", from, bundle_wheel(bundle));
 
@@ -70,10 +92,6 @@ keep_wheels(struct keep *out, const struct toolset *tools,
         if (rc == 0) {
             rc = keep_sort_extra(bundle, from, &core, err);
         }
-    }
-
-    if (rc == 0) {
-        rc = keep_move(out, tools, from, bundle_sha256(bundle), err);
     }
 
     free(from);

@@ -32,6 +32,10 @@ int keep_wheels(struct keep *out, const struct toolset *tools,
     const struct bundle *bundle, const struct wheel *wheel, const char *work,
     const char *core_lock, struct error *err);
 
+/* the same below work itself, for as long as that lasts: nothing is kept */
+int keep_sort(struct keep *out, const struct bundle *bundle, const char *work,
+    const char *core_lock, struct error *err);
+
 /* is the wheel kept at path the main wheel of this bundle? */
 bool keep_is_same(const struct toolset *tools, const struct bundle *bundle,
     const struct wheel *wheel, const char *path);

@@ -359,6 +359,64 @@ uv_judge_command(const struct uv *uv, const char *directory,
 }
 
 
+/*
+ * Asks for what has been resolved already, so that little is asked again.  The
+ * form gives the sizes that an index states.
+ */
+
+struct command *
+uv_sizes_command(const struct uv *uv, const char *lock, const char *output,
+    const struct text_list *find_links)
+{
+    struct command  *command;
+
+    command = uv_command(uv, "uv pip compile --format pylock.toml");
+    command->timeout_sec = UV_COMPILE_TIMEOUT_SEC;
+
+    command_add(command, "pip");
+    command_add(command, "compile");
+    command_add(command, "--quiet");
+    command_add(command, "--no-header");
+    command_add(command, "--no-deps");
+    command_add(command, "--no-build");
+    command_add(command, "--format");
+    command_add(command, "pylock.toml");
+    command_add(command, "--python");
+    command_add(command, uv->config->environments.python);
+    command_add(command, "--output-file");
+    command_add(command, output);
+    uv_add_links(command, find_links);
+    command_add(command, lock);
+
+    return command;
+}
+
+
+/* only with --verbose uv says which files it does not have */
+
+struct command *
+uv_fetch_command(const struct uv *uv, const char *directory, const char *lock,
+    const struct text_list *find_links)
+{
+    struct command  *command;
+
+    command = uv_command(uv, "uv pip sync --dry-run");
+    command->timeout_sec = UV_COMPILE_TIMEOUT_SEC;
+
+    command_add(command, "pip");
+    command_add(command, "sync");
+    command_add(command, "--dry-run");
+    command_add(command, "--verbose");
+    command_add(command, "--no-build");
+    command_add(command, "--require-hashes");
+    uv_add_prefix(uv, command, directory);
+    uv_add_links(command, find_links);
+    command_add(command, lock);
+
+    return command;
+}
+
+
 char *
 uv_file_url(const char *path)
 {

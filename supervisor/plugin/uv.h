@@ -42,6 +42,15 @@ struct command *uv_sync_command(const struct uv *uv, const char *directory,
 struct command *uv_judge_command(const struct uv *uv, const char *directory,
     const char *requirement);
 
+/* writes a pylock.toml (output has to be called so) of what the lock pins */
+struct command *uv_sizes_command(const struct uv *uv, const char *lock,
+    const char *output, const struct text_list *find_links);
+
+/* a dry run of uv_sync_command() into directory, empty and of no use
+   afterwards; its output is for fetch_line() */
+struct command *uv_fetch_command(const struct uv *uv, const char *directory,
+    const char *lock, const struct text_list *find_links);
+
 /* "file:///..." with everything unusual percent-encoded; mem_alloc */
 char *uv_file_url(const char *path);
 

@@ -107,6 +107,7 @@ uv_explanation(const char *output, bool first, struct strbuf *out)
         len = uv_clean_line(&line);
 
         if (len == 0 || strncmp(line, "warning:", 8) == 0
+            || strncmp(line, "DEBUG ", 6) == 0
             || strncmp(line, "Using Python", 12) == 0
             || strncmp(line, "Resolved ", 9) == 0)
         {

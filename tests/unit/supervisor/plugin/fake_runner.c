@@ -22,6 +22,7 @@ struct runner_job {
     struct event        *event;
     struct text_list     argv;
     char                *line;
+    runner_line_fn       on_line;
     runner_done_fn       done;
     void                *ctx;
 };
@@ -107,8 +108,6 @@ fake_start(void *ctx, const struct runner_request *request,
     struct fake_rule   *rule;
     struct runner_job  *job;
 
-    (void) on_line;
-
     ck_assert_int_eq(request->argv[0][0], '/');
     ck_assert_int_eq(request->cwd[0], '/');
     ck_assert_uint_gt(request->timeout_sec, 0);
@@ -117,6 +116,7 @@ fake_start(void *ctx, const struct runner_request *request,
     job = mem_alloc(sizeof(struct runner_job));
     job->fake = fake;
     job->line = fake_line(request);
+    job->on_line = on_line;
     job->done = done;
     job->ctx = done_ctx;
 
@@ -143,6 +143,10 @@ fake_start(void *ctx, const struct runner_request *request,
 
     job->event = evtimer_new(fake->base, fake_run, job);
     evtimer_add(job->event, &now);
+
+    if (fake->call_at != NULL && strstr(job->line, fake->call_at) != NULL) {
+        fake->called();
+    }
 
     if (fake->calls.count == fake->break_at) {
         event_base_loopbreak(fake->base);
@@ -209,6 +213,7 @@ fake_compile(struct fake *fake, struct runner_job *job)
            : strcmp(name, "shared.lock") == 0 ? fake->shared
            : strcmp(name, "pinned.lock") == 0 ? fake->shared
            : strcmp(name, "isolated.lock") == 0 ? fake->isolated
+           : strcmp(name, "pylock.toml") == 0 ? fake->pylock
            : fake->platform;
     ck_assert_ptr_nonnull(text);
     fixture_write(output, text);
@@ -232,6 +237,22 @@ fake_report(struct fake *fake, struct runner_job *job)
                       "\"frontend_dir\": null, \"module_file\": \"%.*s/lib/"
                       "python3/site-packages/plugin.py\"}\n", fake->prefix,
                       (int) (strlen(python) - strlen("/bin/python")), python);
+}
+
+
+static void
+fake_say(struct runner_job *job, const char *output)
+{
+    char  *copy, *rest, *line;
+
+    copy = mem_strdup(output);
+    rest = copy;
+
+    while (job->on_line != NULL && (line = strsep(&rest, "\n")) != NULL) {
+        job->on_line(job->ctx, line);
+    }
+
+    free(copy);
 }
 
 
@@ -260,7 +281,7 @@ fake_run(evutil_socket_t fd, short events, void *ctx)
         result.timed_out = rule->timed_out;
         rule->match = rule == fake->once ? NULL : rule->match;
 
-    } else if (strncmp(job->line, "uv pip compile:", 15) == 0) {
+    } else if (strncmp(job->line, "uv pip compile", 14) == 0) {
         fake_compile(fake, job);
 
     } else if (strncmp(job->line, "interpreter:", 12) == 0) {
@@ -283,6 +304,7 @@ fake_run(evutil_socket_t fd, short events, void *ctx)
         result.report = report;
     }
 
+    fake_say(job, result.output);
     job->done(job->ctx, &result);
     free(report);
     fake_cancel(NULL, job);

@@ -38,6 +38,8 @@ struct fake {
     struct event_base  *base;
     struct text_list    calls;      /* "label: argument argument ..." */
     size_t              break_at;   /* stop the loop at this call */
+    const char         *call_at;    /* call "called" at one that has this */
+    void              (*called)(void);
     struct text_list    variables;  /* of the last command */
     struct fake_rule    rules[FAKE_RULES];
     struct fake_rule   *once;       /* the one that is used up by a command */
@@ -47,6 +49,7 @@ struct fake {
     const char         *shared;
     const char         *isolated;
     const char         *platform;
+    const char         *pylock;
 
     const char         *uv;         /* says of its version */
     const char         *inventory;  /* of each environment */

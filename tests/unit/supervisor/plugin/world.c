@@ -109,6 +109,7 @@ world_close(struct world *world)
     free(world->config.environments.platform_version);
     free(world->config.plugins.venv_directory);
     free(world->replaced);
+    json_decref(world->plan);
     strbuf_free(&world->progress);
     fixture_remove(world->directory);
 }
@@ -135,6 +136,19 @@ world_done(void *ctx, const struct error *err, struct plugin *plugin,
     world->plugin = plugin;
     world->replaced = replaced != NULL ? mem_strdup(replaced) : NULL;
     world->unchanged = unchanged;
+    event_base_loopbreak(world->base);
+}
+
+
+static void
+world_planned(void *ctx, const struct error *err, json_t *plan)
+{
+    struct world  *world = ctx;
+
+    ck_assert(!world->is_done);
+    world->is_done = true;
+    world->err = *err;
+    world->plan = json_incref(plan);
     event_base_loopbreak(world->base);
 }
 
@@ -176,6 +190,8 @@ world_reset(struct world *world)
     free(world->replaced);
     world->replaced = NULL;
     world->plugin = NULL;
+    json_decref(world->plan);
+    world->plan = NULL;
     world->added = 0;
     world->changed = 0;
     strbuf_clear(&world->progress);
@@ -200,6 +216,24 @@ world_install(struct world *world, const char *bundle, bool force)
                       world_done, world);
 
     return world_run(world);
+}
+
+
+int
+world_plan(struct world *world, const char *bundle, bool force)
+{
+    world_reset(world);
+    installer_plan(world->installer, bundle, force, world_progress,
+                   world_planned, world);
+
+    return world_run(world);
+}
+
+
+void
+world_abandon(struct world *world)
+{
+    installer_plan_abandon(world->installer, world);
 }
 
 

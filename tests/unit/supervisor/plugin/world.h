@@ -28,6 +28,7 @@ struct world {
     struct plugin      *plugin;
     char               *replaced;
     bool                unchanged;
+    json_t             *plan;
     struct strbuf       progress;       /* lines */
 
     /* told by the registry since the last call */
@@ -46,6 +47,10 @@ void world_restart(struct world *world);
 /* 0 or the error's code; the loop runs until done */
 int world_prepare(struct world *world);
 int world_install(struct world *world, const char *bundle, bool force);
+int world_plan(struct world *world, const char *bundle, bool force);
+
+/* that plan is not wanted any more, while it is under way or waits */
+void world_abandon(struct world *world);
 
 /* runs the loop until nothing is under way any more (background removals) */
 void world_settle(struct world *world);
