@@ -84,6 +84,20 @@
  *   restart_all {}           -> {boot_id} plugins one after the other
  *   install {bundle, force}  -> {name, distribution, version, mode, reason,
  *       replaced: version|null}; bundle = absolute path of a .mint or .whl
+ *   plan {bundle, force}     -> PLAN: what "install" would do; with its errors,
+ *       in the same line, and it ends when its connection does
+ *       PLAN = {name, distribution, version, installed: null | {version, mode,
+ *       routes_prefix, capabilities: [text]}, unchanged: it is installed
+ *       already, mode, reason, details and verdict as for "explain",
+ *       environment: directory of the one it would go to | null: a new one,
+ *       packages: {add: [{name, version}], change: [{name, from, to}], remove:
+ *       [{name, version}], same: N}, download: {bytes: N|null, known_bytes,
+ *       packages: [{name, version, bytes: N|null}]|null, doubt: text|null: why
+ *       something is not known}, disk: {bytes: roughly|null, free_bytes},
+ *       requires_mint: text|null, requires_python: text|null, programs:
+ *       [{name, path: text|null: not found}], runtime_requirements: Markdown
+ *       |null, routes_prefix: null, capabilities: null, not_known: why these
+ *       two are null}
  *   upgrade {}               -> {supervisor_pid} of the one that answers; the
  *       keeper then starts the program that is in its place now.  CONFLICT:
  *       that one cannot be used, nothing has changed

@@ -99,6 +99,8 @@ static const struct command  commands[] = {
       "let a plugin finish what it has begun, then stop it" },
     { "install", "BUNDLE", MAY_FORCE, 0, 3600, control_install,
       "install a .mint bundle or a wheel" },
+    { "plan", "BUNDLE", MAY_FORCE, 0, 3600, control_plan,
+      "what installing a .mint bundle or a wheel would do; nothing is done" },
     { "doctor", NULL, 0, 0, 10, control_doctor,
       "what is wrong with this system and machine, and how to mend it" },
     { "support", "[FILE]", 0, 0, 10, control_support,

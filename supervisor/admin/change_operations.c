@@ -217,9 +217,7 @@ operations_waiters_on_change(void *ctx, struct plugin *plugin)
 }
 
 
-/* the system is stopping: nothing is to be started any more */
-
-static bool
+bool
 operations_refuses(const struct operations *operations,
     struct admin_call *call)
 {
@@ -505,7 +503,6 @@ void
 operation_install(void *ctx, struct admin_call *call, json_t *arguments)
 {
     const char           *bundle;
-    struct error          err;
     struct operations    *o;
     struct install_call  *install;
 
@@ -515,16 +512,9 @@ operation_install(void *ctx, struct admin_call *call, json_t *arguments)
         return;
     }
 
-    bundle = operations_text(call, arguments, "bundle");
+    bundle = operations_bundle(call, arguments);
 
     if (bundle == NULL) {
-        return;
-    }
-
-    if (bundle[0] != '/') {
-        error_set(&err, MINT_ERR_INVALID, "\"bundle\" is not an absolute "
-                  "path: \"%s\"", bundle);
-        admin_fail(call, &err);
         return;
     }
 

@@ -25,6 +25,8 @@ struct admin_call {
     struct admin_connection  *connection;   /* NULL once it has gone */
     json_int_t                id;
     struct admin_call        *next;         /* of the connection */
+    void                    (*gone)(void *ctx);     /* or NULL */
+    void                     *gone_ctx;
 };
 
 
@@ -132,6 +134,14 @@ bool
 admin_call_alive(const struct admin_call *call)
 {
     return call->connection != NULL;
+}
+
+
+void
+admin_call_watch(struct admin_call *call, void (*gone)(void *ctx), void *ctx)
+{
+    call->gone = gone;
+    call->gone_ctx = ctx;
 }
 
 
@@ -451,6 +461,10 @@ admin_drop(struct admin_connection *c)
         c->calls = call->next;
         call->connection = NULL;
         call->next = NULL;
+
+        if (call->gone != NULL) {
+            call->gone(call->gone_ctx);
+        }
     }
 
     c->call_count = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Commands of mintctl that are one question or one order: status, plugins,
- * explain, install.
+ * explain, install, plan.
  */
 
 #include <limits.h>
@@ -50,8 +50,11 @@ control_start(const struct control *control)
 }
 
 
-int
-control_install(const struct control *control)
+/* "install" or "plan" of a file */
+
+static int
+control_bundle(const struct control *control, const char *operation,
+    bool only_asks, void (*print)(json_t *result))
 {
     char           path[PATH_MAX];
     json_t        *arguments;
@@ -70,5 +73,19 @@ control_install(const struct control *control)
         return control_failed(control, &err, true);
     }
 
-    return control_simple(control, "install", arguments, false, print_install);
+    return control_simple(control, operation, arguments, only_asks, print);
+}
+
+
+int
+control_install(const struct control *control)
+{
+    return control_bundle(control, "install", false, print_install);
+}
+
+
+int
+control_plan(const struct control *control)
+{
+    return control_bundle(control, "plan", true, print_plan);
 }

@@ -50,6 +50,7 @@ int control_top(const struct control *control);
 int control_explain(const struct control *control);
 int control_start(const struct control *control);
 int control_install(const struct control *control);
+int control_plan(const struct control *control);
 
 /* control_move.c */
 int control_restart(const struct control *control);

@@ -48,6 +48,8 @@ static const struct admin_operation  operations_list[] = {
       "restart all plugins one after the other" },
     { "install", ADMIN_ANYONE, operation_install,
       "install a bundle, answer when it runs" },
+    { "plan", ADMIN_ANYONE, operation_plan,
+      "what installing a bundle would do; nothing is installed" },
     { "upgrade", ADMIN_ANYONE, operation_upgrade,
       "let the keeper start the supervisor program that is there now" },
     { "stop", ADMIN_ANYONE, operation_stop, "stop the whole system" },
@@ -157,6 +159,25 @@ operations_text(struct admin_call *call, json_t *arguments, const char *name)
     }
 
     return text;
+}
+
+
+const char *
+operations_bundle(struct admin_call *call, json_t *arguments)
+{
+    const char    *bundle;
+    struct error   err;
+
+    bundle = operations_text(call, arguments, "bundle");
+
+    if (bundle != NULL && bundle[0] != '/') {
+        error_set(&err, MINT_ERR_INVALID, "\"bundle\" is not an absolute "
+                  "path: \"%s\"", bundle);
+        admin_fail(call, &err);
+        return NULL;
+    }
+
+    return bundle;
 }
 
 

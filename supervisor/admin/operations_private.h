@@ -2,8 +2,9 @@
 /*
  * Shared by the files that hold the handlers: operations.c (status, plugins),
  * observe_operations.c (logs, facts), change_operations.c (restart, install,
- * stop), move_operations.c (what would be lost, history) and
- * identity_operations.c (what only the platform may ask).
+ * stop), plan_operations.c (what an installation would do),
+ * move_operations.c (what would be lost, history) and identity_operations.c
+ * (what only the platform may ask).
  */
 
 #ifndef SUPERVISOR_ADMIN_OPERATIONS_PRIVATE_H
@@ -39,6 +40,14 @@ struct plugin *operations_plugin(struct operations *operations,
 json_t *operations_plugin_json(struct operations *operations,
     struct plugin *plugin);
 
+/* true after having failed the call: the system is stopping, and nothing is to
+   be started any more */
+bool operations_refuses(const struct operations *operations,
+    struct admin_call *call);
+
+/* the absolute path in "bundle", or NULL after having failed the call */
+const char *operations_bundle(struct admin_call *call, json_t *arguments);
+
 /* change_operations.c */
 void operation_restart(void *ctx, struct admin_call *call, json_t *arguments);
 void operation_start(void *ctx, struct admin_call *call, json_t *arguments);
@@ -51,6 +60,9 @@ void operation_upgrade(void *ctx, struct admin_call *call,
 void operation_stop(void *ctx, struct admin_call *call, json_t *arguments);
 void operations_waiters_on_change(void *ctx, struct plugin *plugin);
 void operations_waiters_free(struct operations *operations);
+
+/* plan_operations.c */
+void operation_plan(void *ctx, struct admin_call *call, json_t *arguments);
 
 /* move_operations.c */
 void operation_activity(void *ctx, struct admin_call *call,

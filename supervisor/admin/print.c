@@ -146,13 +146,11 @@ print_plugins(json_t *result)
 
 
 void
-print_explain(json_t *result)
+print_decision(json_t *result)
 {
-    size_t       i;
-    json_t      *details, *text;
-    const char  *traceback;
+    size_t   i;
+    json_t  *details, *text;
 
-    printf("%s is ", print_text(result, "plugin"));
     print_reason(result);
 
     details = json_object_get(result, "details");
@@ -164,6 +162,16 @@ print_explain(json_t *result)
 
     print_verdict(json_object_get(result, "verdict"),
                   print_text(result, "reason"));
+}
+
+
+void
+print_explain(json_t *result)
+{
+    const char  *traceback;
+
+    printf("%s is ", print_text(result, "plugin"));
+    print_decision(result);
 
     traceback = print_text(json_object_get(result, "move"), "traceback");
 

@@ -22,7 +22,12 @@ void print_upgrade(json_t *result);
 void print_history(json_t *result);
 void print_restart_all(json_t *result);
 void print_install(json_t *result);
+void print_plan(json_t *result);
 void print_nothing(json_t *result);
+
+/* why shared or isolated: a sentence, then indented a line for each
+   requirement and what was said to it; of "explain" and "plan" */
+void print_decision(json_t *result);
 
 /* text of a member, or "" */
 const char *print_text(json_t *object, const char *name);

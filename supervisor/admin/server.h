@@ -55,4 +55,9 @@ void admin_progress(struct admin_call *call, const char *text);
 /* false when the client has gone; the call must still be answered once */
 bool admin_call_alive(const struct admin_call *call);
 
+/* gone is called when the client goes before it has its answer; not from
+   there, but soon, the call has to be answered all the same */
+void admin_call_watch(struct admin_call *call, void (*gone)(void *ctx),
+    void *ctx);
+
 #endif /* SUPERVISOR_ADMIN_SERVER_H */

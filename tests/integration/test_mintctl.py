@@ -190,7 +190,7 @@ def test_help(mintctl):
     result = mintctl("--help")
     assert result.returncode == 0 and result.stderr == ""
     commands = (
-        "status plugins explain logs trace crashes restart install doctor "
+        "status plugins explain logs trace crashes restart install plan doctor "
         "support stop wait"
     )
     for command in commands.split():

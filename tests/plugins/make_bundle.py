@@ -33,11 +33,12 @@ def make_bundle(
     entry_points: Mapping[str, Mapping[str, str]] | None = None,
     requires_mint: str = ">=1.2.0b1",
     replace: Mapping[str, str] | None = None,
+    description: str = "",
 ) -> Path:
     """The bundle's path; requires are added to the project's own.
 
     ``entry_points`` takes the place of the project's ({group: {name:
-    target}}); ``replace`` puts other text into source files (each key must
+    target}}); ``description`` is the long one; ``replace`` puts other text into source files (each key must
     occur), to make versions that differ.
     """
     project = read_project(source)
@@ -48,6 +49,7 @@ def make_bundle(
         requires=requires,
         entry_points=entry_points,
         replace=replace,
+        description=description,
     )
     frontend = sorted(source.glob("src/*/frontend/index.html"))
     plugin = {
@@ -80,6 +82,7 @@ def make_wheel(
     requires: Iterable[str] = (),
     entry_points: Mapping[str, Mapping[str, str]] | None = None,
     replace: Mapping[str, str] | None = None,
+    description: str = "",
 ) -> tuple[str, bytes]:
     """File name and bytes of the plugin's wheel."""
     project = read_project(source)
@@ -88,7 +91,9 @@ def make_wheel(
     files = _sources(source / "src", dict(replace or {}))
     groups = project["entry-points"] if entry_points is None else entry_points
     info = f"{stem}.dist-info"
-    files[f"{info}/METADATA"] = _metadata(project, version, requires)
+    files[f"{info}/METADATA"] = _metadata(
+        project, version, requires, description
+    )
     files[f"{info}/WHEEL"] = (
         "Wheel-Version: 1.0\nGenerator: make_bundle\n"
         "Root-Is-Purelib: true\nTag: py3-none-any\n"
@@ -133,7 +138,9 @@ def _sources(top: Path, replace: dict[str, str]) -> dict[str, bytes]:
     return files
 
 
-def _metadata(project: dict, version: str, requires: Iterable[str]) -> bytes:
+def _metadata(
+    project: dict, version: str, requires: Iterable[str], description: str
+) -> bytes:
     lines = [
         "Metadata-Version: 2.1",
         f"Name: {project['name']}",
@@ -143,6 +150,8 @@ def _metadata(project: dict, version: str, requires: Iterable[str]) -> bytes:
     ]
     for requirement in [*project.get("dependencies", []), *requires]:
         lines.append(f"Requires-Dist: {requirement}")
+    if description:
+        lines += ["", description]
     return ("\n".join(lines) + "\n").encode()
 
 
