@@ -36,6 +36,7 @@ json_t *user_json(const struct store_user *user);
 /* plugins.c, upload.c */
 void plugins_list(struct call *call);
 void plugins_upload(struct call *call);
+void plugins_plan(struct call *call);
 void admin_restart(struct call *call);
 
 /* experiments.c: public */

@@ -27,6 +27,8 @@ static const struct route  routes_public[] = {
       "loaded and installed plugins" },
     { "POST", "/api/plugins/upload", ROUTE_UPLOAD, "plugins.install", 0,
       plugins_upload, "installs a bundle or a wheel (part \"file\")" },
+    { "POST", "/api/plugins/plan", ROUTE_UPLOAD, "plugins.install", 0,
+      plugins_plan, "what installing it would do (part \"file\")" },
 
     { "POST", "/api/admin/restart", 0, "platform.configure", 0, admin_restart,
       "restarts all plugins, one after the other" },

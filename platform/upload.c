@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Installing an uploaded bundle, and the restart of everything: long answers
- * of the supervisor.
+ * Installing an uploaded bundle, the dry run of that, and the restart of
+ * everything: long answers of the supervisor.
  */
 
 #include <errno.h>
@@ -36,11 +36,18 @@ struct restart {
 };
 
 
+static void upload_begin(struct call *call, const char *op,
+    json_t *(*compose)(void *cls, json_t *result, const struct error *err,
+    json_t *details));
 static bool upload_named_well(const char *name);
 static void upload_failed(struct call *call, const char *message);
 static int upload_move(struct call *call, struct upload *upload,
     struct error *err);
 static json_t *upload_compose(void *cls, json_t *result,
+    const struct error *err, json_t *details);
+static json_t *upload_refused(const struct upload *upload,
+    const struct error *err, json_t *details);
+static json_t *plan_compose(void *cls, json_t *result,
     const struct error *err, json_t *details);
 static void upload_finish(void *cls);
 static json_t *restart_compose(void *cls, json_t *result,
@@ -51,6 +58,22 @@ static const char *upload_json_text(const json_t *result, const char *key);
 
 void
 plugins_upload(struct call *call)
+{
+    upload_begin(call, "install", upload_compose);
+}
+
+
+void
+plugins_plan(struct call *call)
+{
+    upload_begin(call, "plan", plan_compose);
+}
+
+
+static void
+upload_begin(struct call *call, const char *op,
+    json_t *(*compose)(void *cls, json_t *result, const struct error *err,
+    json_t *details))
 {
     const char         *force;
     struct error        err;
@@ -88,15 +111,15 @@ plugins_upload(struct call *call)
         return;
     }
 
-    log_info("user %lld uploads \"%s\"", (long long) call->user.id,
-             call->http->upload.name);
+    log_info("user %lld uploads \"%s\" to %s it", (long long) call->user.id,
+             call->http->upload.name, op);
 
     memset(&reply, 0, sizeof(reply));
-    reply.op = "install";
+    reply.op = op;
     reply.args = json_pack("{s:s, s:b}", "bundle", upload->path, "force",
                            force != NULL && strcmp(force, "true") == 0);
     reply.timeout_sec = UPLOAD_TIMEOUT_SEC;
-    reply.compose = upload_compose;
+    reply.compose = compose;
     reply.finish = upload_finish;
     reply.cls = upload;
 
@@ -195,11 +218,7 @@ upload_compose(void *cls, json_t *result, const struct error *err,
     upload = cls;
 
     if (result == NULL) {
-        return json_pack("{s:b, s:s, s:b, s:b, s:s, s:s, s:O?}", "success", 0,
-                         "message", err->text, "restart_required", 0,
-                         "conflict_detected", err->code == MINT_ERR_CONFLICT,
-                         "error", error_code_name(err->code), "request_id",
-                         upload->request_id, "details", details);
+        return upload_refused(upload, err, details);
     }
 
     upload_message(&message, result);
@@ -213,6 +232,49 @@ upload_compose(void *cls, json_t *result, const struct error *err,
     json_object_set_new(document, "conflict_detected", json_false());
     json_object_set_new(document, "request_id",
                         json_string(upload->request_id));
+    strbuf_free(&message);
+
+    return document;
+}
+
+
+static json_t *
+upload_refused(const struct upload *upload, const struct error *err,
+    json_t *details)
+{
+    return json_pack("{s:b, s:s, s:b, s:b, s:s, s:s, s:O?}", "success", 0,
+                     "message", err->text, "restart_required", 0,
+                     "conflict_detected", err->code == MINT_ERR_CONFLICT,
+                     "error", error_code_name(err->code), "request_id",
+                     upload->request_id, "details", details);
+}
+
+
+static json_t *
+plan_compose(void *cls, json_t *result, const struct error *err,
+    json_t *details)
+{
+    json_t         *document;
+    struct upload  *upload;
+    struct strbuf   message = { 0 };
+
+    upload = cls;
+
+    if (result == NULL) {
+        return upload_refused(upload, err, details);
+    }
+
+    strbuf_printf(&message, json_is_true(json_object_get(result, "unchanged"))
+                            ? "%s %s is installed already (%s)"
+                            : "%s %s would be installed (%s)",
+                  upload_json_text(result, "name"),
+                  upload_json_text(result, "version"),
+                  upload_json_text(result, "mode"));
+
+    document = json_pack("{s:b, s:s, s:b, s:b, s:s, s:O}", "success", 1,
+                         "message", strbuf_text(&message),
+                         "restart_required", 0, "conflict_detected", 0,
+                         "request_id", upload->request_id, "plan", result);
     strbuf_free(&message);
 
     return document;

@@ -18,9 +18,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from system_harness import (
     BUILD,
+    INSTALL_DEADLINE_SEC,
     PLUGINS,
     MintSystem,
     make_bundle,
@@ -254,6 +256,44 @@ def test_refused_as_installing_it(
     assert error["code"] in ("INVALID", "CONFLICT")
     assert error == json.loads(installed.stdout)["error"]
     assert traces(system) == before
+
+
+# ---- over the API -----------------------------------------------------------
+
+
+def post_plan(client: httpx.Client, bundle: Path) -> httpx.Response:
+    return client.post(
+        "/api/plugins/plan",
+        files={"file": (bundle.name, bundle.read_bytes(),
+                        "application/octet-stream")},
+        timeout=INSTALL_DEADLINE_SEC,
+    )
+
+
+def test_api(system: MintSystem, admin: httpx.Client, folder: Path) -> None:
+    bundle = make_bundle(ECHO, folder, version="1.2.0")
+    before = traces(system)
+    answer = post_plan(admin, bundle).json()
+    assert answer["success"] is True, answer
+    assert answer["message"] == "test-echo 1.2.0 would be installed (shared)"
+    assert answer["restart_required"] is False
+    expected = system.ctl_json("plan", str(bundle))
+    del answer["plan"]["disk"], expected["disk"]
+    assert answer["plan"] == expected
+
+    answer = post_plan(admin, newer_platform(folder)).json()
+    assert answer["success"] is False and answer["conflict_detected"] is True
+    assert "needs MINT >=99.1" in answer["message"]
+    assert traces(system) == before
+
+
+def test_api_is_for_those_who_may_install(
+    system: MintSystem, member: httpx.Client, folder: Path
+) -> None:
+    bundle = make_bundle(ECHO, folder, version="1.2.0")
+    assert post_plan(member, bundle).status_code == 403
+    with system.client() as nobody:
+        assert post_plan(nobody, bundle).status_code == 401
 
 
 # ---- sizes, and an end at any moment: a system of its own -------------------
