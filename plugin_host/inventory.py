@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """inventory.py DIRECTORY OUTPUT: what is installed in an environment, what it
-requires, and what markers see of the interpreter, as JSON.
+requires, what it takes on disk, and what markers see of the interpreter, as
+JSON.
 
 Run with -I -S by the interpreter that the environment is made from: no code of
 a package, not even a .pth file, is run."""
@@ -10,6 +11,7 @@ import json
 import os
 import pathlib
 import platform
+import stat
 import sys
 import sysconfig
 
@@ -84,14 +86,31 @@ def package(folder):
             "requires": requires}
 
 
+def disk(directory):
+    """Bytes as the file system allots them, each file once, however many names
+    it has; linked are those of files that have names elsewhere, too (in uv's
+    cache), and stay when the environment is removed."""
+    sizes = {}
+    for folder, _, names in os.walk(directory):
+        for path in (folder, *(os.path.join(folder, name) for name in names)):
+            found = os.lstat(path)
+            links = 1 if stat.S_ISDIR(found.st_mode) else found.st_nlink
+            _, _, inside = sizes.get((found.st_dev, found.st_ino), (0, 0, 0))
+            sizes[found.st_dev, found.st_ino] = (
+                found.st_blocks * 512, links, inside + 1)
+    linked = [size for size, links, inside in sizes.values() if links > inside]
+    return {"bytes": sum(size for size, _, _ in sizes.values()),
+            "linked_bytes": sum(linked), "files": len(sizes)}
+
+
 def main(directory, output):
     packages = [package(folder) for place in sorted(places(directory))
                 for folder in sorted(pathlib.Path(place).glob("*.dist-info"))]
     # a package may have put a file there that lies in a cache, too
     pathlib.Path(output).unlink(missing_ok=True)
     with open(output, "x", encoding="utf-8") as file:
-        json.dump({"interpreter": interpreter(), "packages": packages}, file,
-                  separators=(",", ":"))
+        json.dump({"interpreter": interpreter(), "packages": packages,
+                   "disk": disk(directory)}, file, separators=(",", ":"))
 
 
 if __name__ == "__main__":

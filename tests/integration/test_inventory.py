@@ -34,14 +34,19 @@ def metadata(site: Path, content: bytes) -> None:
     (folder / "METADATA").write_bytes(content)
 
 
-def listed(directory: Path) -> list[dict[str, Any]]:
+def inventory(directory: Path) -> dict[str, Any]:
     output = directory / "mint-packages.json"
     subprocess.run(
         [PYTHON, "-I", "-S", "-B", str(HOST.parent / "inventory.py"), str(directory),
          str(output)],
         check=True, timeout=60,
     )
-    packages: list[dict[str, Any]] = json.loads(output.read_text())["packages"]
+    found: dict[str, Any] = json.loads(output.read_text())
+    return found
+
+
+def listed(directory: Path) -> list[dict[str, Any]]:
+    packages: list[dict[str, Any]] = inventory(directory)["packages"]
     return packages
 
 
@@ -96,3 +101,30 @@ def test_a_file_of_others_is_not_written_to(
     os.link(cached, tmp_path / "mint-packages.json")
     assert listed(tmp_path) == []
     assert cached.read_text() == "{}"
+
+
+def test_disk(site: Path, tmp_path: Path) -> None:
+    """As du(1) counts: each file once.  What has names elsewhere is linked."""
+    environment, cache = tmp_path / "environment", tmp_path / "cache"
+    environment.mkdir()
+    cache.mkdir()
+    (tmp_path / "lib").rename(environment / "lib")
+    empty = inventory(environment)["disk"]
+    (environment / "mint-packages.json").unlink()
+    assert empty["linked_bytes"] == 0
+
+    (environment / "own").write_bytes(bytes(100_000))
+    os.link(environment / "own", environment / "own again")
+    (cache / "wheel").write_bytes(bytes(300_000))
+    os.link(cache / "wheel", environment / "linked")
+    os.link(cache / "wheel", environment / "linked again")
+    (environment / "link").symlink_to("/usr/bin")
+    (environment / "dangling").symlink_to("/nowhere")
+
+    disk = inventory(environment)["disk"]
+    linked = os.stat(cache / "wheel").st_blocks * 512
+    own = os.stat(environment / "own").st_blocks * 512
+    assert linked >= 300_000 and own >= 100_000
+    assert disk["linked_bytes"] == linked
+    assert disk["bytes"] - empty["bytes"] == linked + own
+    assert disk["files"] - empty["files"] == 3
