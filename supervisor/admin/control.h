@@ -67,6 +67,10 @@ int control_crashes(const struct control *control);
 /* control_doctor.c */
 int control_doctor(const struct control *control);
 
+/* control_environment.c */
+int control_verify_env(const struct control *control);
+int control_disk(const struct control *control);
+
 /* control_support.c */
 int control_support(const struct control *control);
 

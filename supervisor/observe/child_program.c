@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -92,16 +93,41 @@ child_program_start(const char *const *argv, int output, pid_t *pid)
 }
 
 
+/* lines that are whole by now, from *told on */
+
+static void
+child_program_tell(const struct strbuf *out, size_t *told,
+    child_program_line_fn line, void *ctx)
+{
+    char        *copy;
+    const char  *end;
+
+    while (line != NULL
+           && (end = memchr(out->data + *told, '\n', out->len - *told)) != NULL)
+    {
+        copy = mem_printf("%.*s", (int) (end - out->data - (ptrdiff_t) *told),
+                          out->data + *told);
+        *told = (size_t) (end - out->data) + 1;
+        line(ctx, copy);
+        free(copy);
+    }
+}
+
+
 /* to its end or to the deadline; false: the deadline */
 
 static bool
-child_program_read(int fd, uint64_t deadline_ms, struct strbuf *out)
+child_program_read(int fd, uint64_t deadline_ms, struct strbuf *out,
+    child_program_line_fn line, void *ctx)
 {
     int            rc;
     char           block[4096];
+    size_t         told;
     ssize_t        n;
     uint64_t       now;
     struct pollfd  ready = { .fd = fd, .events = POLLIN };
+
+    told = out->len;
 
     for ( ;; ) {
         now = time_boot_ms();
@@ -124,6 +150,7 @@ child_program_read(int fd, uint64_t deadline_ms, struct strbuf *out)
 
         if (n > 0 && out->len + (size_t) n <= CHILD_OUTPUT_MAX) {
             strbuf_append(out, block, (size_t) n);
+            child_program_tell(out, &told, line, ctx);
         }
     }
 }
@@ -132,6 +159,15 @@ child_program_read(int fd, uint64_t deadline_ms, struct strbuf *out)
 int
 child_program_run(const char *const *argv, unsigned timeout_sec,
     struct strbuf *out, struct error *err)
+{
+    return child_program_follow(argv, timeout_sec, out, NULL, NULL, err);
+}
+
+
+int
+child_program_follow(const char *const *argv, unsigned timeout_sec,
+    struct strbuf *out, child_program_line_fn line, void *ctx,
+    struct error *err)
 {
     int    rc, status, fds[2];
     bool   has_ended;
@@ -152,7 +188,7 @@ child_program_run(const char *const *argv, unsigned timeout_sec,
     }
 
     has_ended = child_program_read(fds[0], time_boot_ms()
-                                   + timeout_sec * 1000ULL, out);
+                                   + timeout_sec * 1000ULL, out, line, ctx);
     close(fds[0]);
 
     if (!has_ended) {

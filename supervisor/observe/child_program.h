@@ -23,4 +23,11 @@
 int child_program_run(const char *const *argv, unsigned timeout_sec,
     struct strbuf *out, struct error *err);
 
+/* the same; line is also told each whole line when it comes, without its end */
+typedef void (*child_program_line_fn)(void *ctx, const char *line);
+
+int child_program_follow(const char *const *argv, unsigned timeout_sec,
+    struct strbuf *out, child_program_line_fn line, void *ctx,
+    struct error *err);
+
 #endif /* SUPERVISOR_OBSERVE_CHILD_PROGRAM_H */

@@ -4,9 +4,11 @@ deadlines, a supervisor that goes away, Ctrl-C."""
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -915,6 +917,140 @@ def test_table_of_a_broken_directory(mintctl, tables, tmp_path):
 
 
 # ---- Ctrl-C ----------------------------------------------------------
+
+
+@pytest.fixture
+def environments(supervisor):
+    """Two of a system, and a function that makes an interpreter of what it is
+    to print; every user reaches them."""
+    root = Path(tempfile.mkdtemp(prefix="mint-e-"))
+    root.chmod(0o755)
+    python = root / "python"
+    place = root / "environments"
+
+    def prints(*lines, status=0):
+        python.write_text("#!/bin/sh\n" + "".join(
+            f"echo '{line}'\n" for line in lines) + f"exit {status}\n")
+        python.chmod(0o755)
+
+    for name in ("platform-1", "peak-2"):
+        (place / name / "bin").mkdir(parents=True)
+        (place / name / "bin" / "python").symlink_to("/bin/true")
+        (place / name / "mint-environment.json").write_text(json.dumps({
+            "python": str(python), "packages": [], "plugins": [],
+            "disk": {"bytes": 3_000_000, "linked_bytes": 1_000_000,
+                     "files": 7}}))
+    supervisor.answers["facts"] = always({"program_directory": str(root)})
+    supervisor.answers["status"] = always(STATUS | {
+        "environment": {"state": "ready", "path": str(place / "platform-1")}})
+    supervisor.answers["plugins"] = always({"plugins": [
+        PLUGIN | {"mode": "isolated", "environment": str(place / "peak-2")},
+        PLUGIN | {"name": "other", "environment": str(place / "platform-1")},
+    ]})
+    yield place, prints
+    shutil.rmtree(root)
+
+
+RIGHT = json.dumps({"packages": 2, "files": 10, "bytes": 5, "problems": [],
+                    "left_off": 0})
+
+
+def test_verify_env(mintctl, environments):
+    _, prints = environments
+    prints('{"verified": 5, "of": 10}', RIGHT)
+    done = mintctl("verify-env", "peak")
+    assert done.returncode == 0
+    assert done.stdout == "peak: 2 packages, 10 files: as its lock has it\n"
+    assert done.stderr == "peak: 5 of 10 files\n"
+    done = mintctl("verify-env", "other", "--json")
+    assert [e["name"] for e in json.loads(done.stdout)["environments"]] == [
+        "platform"]
+    done = mintctl("verify-env")
+    assert [line.split(":")[0] for line in done.stdout.splitlines()] == [
+        "platform", "peak"]
+
+
+def test_verify_env_that_differs(mintctl, environments):
+    _, prints = environments
+    prints(json.dumps({
+        "packages": 2, "files": 10, "bytes": 5, "left_off": 3, "problems": [
+            {"kind": "missing", "package": "click", "path": "lib/a",
+             "text": "is not there"},
+            {"kind": "extra", "package": "", "path": "",
+             "text": "nothing"}]}))
+    done = mintctl("verify-env", "peak")
+    assert done.returncode == 1
+    assert done.stdout == (
+        "peak: 2 packages, 10 files: not as its lock has it\n"
+        "  missing  click                lib/a: is not there\n"
+        "  extra    -                    nothing\n"
+        "  and 3 more\n\n"
+        '"mintctl install BUNDLE --force" builds the environment of a plugin '
+        "anew\n")
+    assert json.loads(mintctl("verify-env", "peak",
+                              "--json").stdout)["count"] == 5
+
+
+@pytest.mark.parametrize(("lines", "says"), [
+    (['{"error": "its lock cannot be read"}'],
+     "it cannot be compared with its lock: its lock cannot be read"),
+    (["Traceback", "OSError: broken"],
+     "it cannot be compared with its lock: OSError: broken"),
+    ([], "it cannot be compared with its lock: "),
+])
+def test_verify_env_that_cannot(mintctl, environments, lines, says):
+    """One that cannot be looked at is not as it should be; the others are
+    looked at all the same."""
+    place, prints = environments
+    prints(*lines, status=1)
+    done = mintctl("verify-env", "peak")
+    assert done.returncode == 1
+    assert done.stdout.startswith(f"peak: {says}")
+    (place / "peak-2" / "mint-environment.json").unlink()
+    prints(RIGHT)
+    done = mintctl("verify-env")
+    assert done.returncode == 1
+    assert "platform: 2 packages" in done.stdout
+    assert "peak: open(" in done.stdout
+
+
+def test_verify_env_is_interrupted(tmp_path, environments):
+    place, prints = environments
+    waits = place.parent / "waits"
+    os.mkfifo(waits, 0o666)
+    waits.chmod(0o666)
+    prints("begun")
+    python = place.parent / "python"
+    python.write_text(python.read_text().replace(
+        "exit", f": > {waits}; exec sleep 60 #"))
+    process = subprocess.Popen(
+        [MINTCTL, "verify-env"], env={"MINT_VAR": str(tmp_path)},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True)
+    with waits.open("rb"):
+        os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert out == "" and err.endswith("mintctl: interrupted\n")
+
+
+def test_disk(mintctl, environments):
+    place, _ = environments
+    (place / "peak-1").mkdir()
+    (place / "peak-1" / "mint-unused").touch()
+    (place / "peak-0").mkdir()
+    done = mintctl("disk")
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert lines[0].split() == ["own", "MB", "linked", "MB", "environment"]
+    assert sorted(lines[1:-2]) == [
+        "         -         -  peak-0",
+        "         -         -  peak-1: not used any more",
+        "       2.0       1.0  peak-2: peak",
+        "       2.0       1.0  platform-1: other",
+    ]
+    assert json.loads(mintctl("disk", "--json").stdout)[
+        "own_bytes"] == 4_000_000
 
 
 def test_interrupted(tmp_path, supervisor):

@@ -163,6 +163,76 @@ def test_link_of_a_version_that_does_not_start(
              "the link to the new version")
 
 
+def test_disk(own: MintSystem) -> None:
+    """As it was counted when it was built, without what uv's cache has."""
+    answer = own.ctl_json("disk")
+    entries = {entry["name"]: entry for entry in answer["environments"]
+               if entry["name"]}
+    assert set(entries) == {"platform", CLASHING}
+    entry = entries[CLASHING]
+    assert entry["path"] == str(environment_of(own))
+    assert entry["plugins"] == [CLASHING]
+    assert entry["files"] > 1000
+    assert entry["own_bytes"] == entry["bytes"] - entry["linked_bytes"]
+    assert entry["own_bytes"] > 1_000_000, "byte code is in no cache"
+    assert answer["own_bytes"] >= sum(e["own_bytes"] for e in entries.values())
+
+    du = subprocess.run(["du", "-s", "-B1", entry["path"]], check=True,
+                        capture_output=True, text=True).stdout
+    assert abs(int(du.split()[0]) - entry["bytes"]) < 100_000
+    text = own.ctl("disk").stdout
+    assert f"{environment_of(own).name}: {CLASHING}\n" in text
+
+
+def test_verify(own: MintSystem) -> None:
+    done = own.ctl("verify-env")
+    assert re.fullmatch(
+        r"platform: \d+ packages, \d+ files: as its lock has it\n"
+        rf"{CLASHING}: \d+ packages, \d+ files: as its lock has it\n",
+        done.stdout)
+    [entry] = own.ctl_json("verify-env", "platform")["environments"]
+    assert entry["path"] == own.status()["environment"]["path"]
+    assert entry["problems"] == [] and entry["bytes"] > 1_000_000
+    done = own.ctl("verify-env", "no-such-plugin", status=1)
+    assert 'there is no plugin "no-such-plugin"' in done.stderr
+
+
+def test_verify_finds_what_is_wrong(own: MintSystem, tmp_path: Path) -> None:
+    """A file that is changed, one that is missing, one that is additional;
+    they are in no other environment, and a build makes it good."""
+    environment = environment_of(own)
+    [site] = environment.glob("lib/python*/site-packages")
+    changed = site / "click" / "core.py"
+    text = changed.read_bytes()
+    changed.unlink()                    # it is a link into the cache
+    changed.write_bytes(text.replace(b"def", b"fed", 1))
+    (site / "uvicorn" / "main.py").unlink()
+    (site / "more.pth").write_text("")
+
+    done = own.ctl("verify-env", CLASHING, "--json", status=1)
+    result = json.loads(done.stdout)
+    [entry] = result["environments"]
+    assert result["count"] == 3
+    place = site.relative_to(environment)
+    assert [(p["kind"], p["package"], p["path"], p["text"])
+            for p in entry["problems"]] == [
+        ("changed", "click", f"{place}/click/core.py", "has other contents"),
+        ("missing", "uvicorn", f"{place}/uvicorn/main.py", "is not there"),
+        ("extra", "", f"{place}/more.pth", "belongs to no package"),
+    ]
+    text = own.ctl("verify-env", status=1).stdout
+    assert f"{CLASHING}: " in text and "not as its lock has it" in text
+    assert re.search(r"platform: .*: as its lock has it\n", text)
+    assert re.search(rf"  changed +click +{place}/click/core.py: has other "
+                     "contents\n", text)
+    assert own.ctl_json("verify-env", "platform")["count"] == 0
+
+    version = own.plugins()[CLASHING]["version"]
+    own.ctl("install", reachable(own, clashing(tmp_path, version)), "--force")
+    assert environment_of(own) == environment
+    assert own.ctl_json("verify-env")["count"] == 0
+
+
 def test_same_again(own: MintSystem, bundle: Path, tmp_path: Path) -> None:
     """A change that is taken back finds the environment it has left."""
     first = environment_of(own)

@@ -143,6 +143,34 @@ START_TEST(another_user_sees_mode_bits)
 END_TEST
 
 
+static void
+hear_line(void *ctx, const char *line)
+{
+    strbuf_printf(ctx, "<%s>", line);
+}
+
+
+/* each whole line once, also when pieces of it come one after the other */
+
+START_TEST(lines_are_told_when_they_come)
+{
+    struct error       err;
+    struct strbuf      out = { 0 }, lines = { 0 };
+    const char *const  says[] = {
+        "sh", "-c", "printf 'a\\n\\nb'; sleep 0.2; printf 'c\\nrest'", NULL
+    };
+
+    strbuf_puts(&out, "before\n");
+    ck_assert_int_eq(child_program_follow(says, 20, &out, hear_line, &lines,
+                                          &err), 0);
+    ck_assert_str_eq(out.data, "before\na\n\nbc\nrest");
+    ck_assert_str_eq(lines.data, "<a><><bc>");
+    strbuf_free(&out);
+    strbuf_free(&lines);
+}
+END_TEST
+
+
 START_TEST(programs_are_run_under_a_deadline)
 {
     struct error       err;
@@ -179,6 +207,7 @@ main(void)
     tcase_add_test(tc, directives_are_found);
     tcase_add_test(tc, times_are_read);
     tcase_add_test(tc, another_user_sees_mode_bits);
+    tcase_add_test(tc, lines_are_told_when_they_come);
     tcase_add_test(tc, programs_are_run_under_a_deadline);
     suite_add_tcase(suite, tc);
 
