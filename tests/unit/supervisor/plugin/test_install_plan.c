@@ -133,6 +133,38 @@ START_TEST(test_upgrade)
 END_TEST
 
 
+/* a plain wheel says nothing of the platform; programs are looked for */
+
+START_TEST(test_wheel)
+{
+    char  *path;
+
+    static const struct fixture_file  files[] = {
+        { "w-1.dist-info/METADATA", "Name: w\nVersion: 1\nRequires-Python: "
+          ">=3.12\n\n# w\n## Runtime Requirements\nR 4\n", 0 },
+        { "w-1.dist-info/entry_points.txt", "[mint.plugins]\nw = w:W\n"
+          "[mint.requires]\nsh = x\nno-such-program = x\n", 0 },
+        { NULL, NULL, 0 }
+    };
+
+    answer();
+    path = mem_printf("%s/w-1-py3-none-any.whl", world.directory);
+    fixture_zip(path, files);
+    fake.shared = CORE "w @ file:///b/w-1-py3-none-any.whl\n";
+
+    ck_assert_msg(world_plan(&world, path, false) == 0, "%s", world.err.text);
+    ck_assert_str_eq(text("distribution"), "w");
+    check_json("requires_mint", "null");
+    check_json("requires_python", "\">=3.12\"");
+    check_json("runtime_requirements", "\"R 4\"");
+    check_json("capabilities", "null");
+    check_json("programs", "[{\"name\":\"sh\",\"path\":\"/usr/bin/sh\"},"
+               "{\"name\":\"no-such-program\",\"path\":null}]");
+    free(path);
+}
+END_TEST
+
+
 START_TEST(test_unchanged)
 {
     ck_assert_int_eq(world_install(&world, bundle, false), 0);
@@ -267,6 +299,7 @@ main(void)
     tcase_add_test(tcase, test_shared);
     tcase_add_test(tcase, test_isolated);
     tcase_add_test(tcase, test_upgrade);
+    tcase_add_test(tcase, test_wheel);
     tcase_add_test(tcase, test_unchanged);
     tcase_add_loop_test(tcase, test_doubt, 0,
                         sizeof(doubts) / sizeof(doubts[0]));
