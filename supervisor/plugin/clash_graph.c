@@ -29,30 +29,15 @@ static void clash_graph_follow(struct clash_graph *graph, size_t from,
     const struct requirement *requirement);
 
 
-/* what is quoted may be cut, or be anything: it becomes text in any case */
-
 void
 clash_graph_doubt(struct clash_graph *graph, const char *format, ...)
 {
-    char          *p;
-    va_list        args;
-    struct strbuf  text;
+    va_list  args;
 
-    if (graph->doubt != NULL) {
-        return;
-    }
-
-    memset(&text, 0, sizeof(text));
-    va_start(args, format);
-    strbuf_vprintf(&text, format, args);
-    va_end(args);
-    graph->doubt = mem_strdup(strbuf_text(&text));
-    strbuf_free(&text);
-
-    for (p = graph->doubt; *p != '\0'; p++) {
-        if (*p < ' ' || *p > '~') {
-            *p = '?';
-        }
+    if (graph->doubt == NULL) {
+        va_start(args, format);
+        graph->doubt = clash_doubt_text(format, args);
+        va_end(args);
     }
 }
 

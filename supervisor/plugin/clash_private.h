@@ -7,6 +7,8 @@
 #ifndef SUPERVISOR_PLUGIN_CLASH_PRIVATE_H
 #define SUPERVISOR_PLUGIN_CLASH_PRIVATE_H
 
+#include <stdarg.h>
+
 #include "supervisor/plugin/clash.h"
 
 
@@ -99,5 +101,9 @@ bool clash_graph_may_read(struct clash_graph *graph, const char *text);
 /* keeps the first one */
 void clash_graph_doubt(struct clash_graph *graph, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* printable ASCII, to be freed */
+char *clash_doubt_text(const char *format, va_list args)
+    __attribute__((format(printf, 1, 0)));
 
 #endif /* SUPERVISOR_PLUGIN_CLASH_PRIVATE_H */

@@ -4,7 +4,7 @@
  * may be long: it is cut.
  */
 
-#include "supervisor/plugin/clash.h"
+#include "supervisor/plugin/clash_private.h"
 
 #include <string.h>
 
@@ -27,6 +27,29 @@ static const char *const  clash_verdict_names[] = {
     [CLASH_FITS] = "fits",
     [CLASH_CLASHES] = "clashes"
 };
+
+
+/* what is quoted may be cut, or be anything: it becomes text in any case */
+
+char *
+clash_doubt_text(const char *format, va_list args)
+{
+    char           *p, *out;
+    struct strbuf   text;
+
+    memset(&text, 0, sizeof(text));
+    strbuf_vprintf(&text, format, args);
+    out = mem_strdup(strbuf_text(&text));
+    strbuf_free(&text);
+
+    for (p = out; *p != '\0'; p++) {
+        if (*p < ' ' || *p > '~') {
+            *p = '?';
+        }
+    }
+
+    return out;
+}
 
 
 const char *
