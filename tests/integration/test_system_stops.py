@@ -44,13 +44,17 @@ def hold_of(system: MintSystem) -> Path:
     return system.data / "plugin-data" / PLUGIN / "hold"
 
 
+def install_first(system: MintSystem) -> None:
+    hold = hold_of(system)
+    system.install(echo_version(
+        system.place, "1.0.0",
+        f"while os.path.exists({str(hold)!r}): time.sleep(0.1)"))
+
+
 @pytest.fixture(scope="module")
 def lab() -> Iterator[MintSystem]:
     with lab_with("owner", "other") as system:
-        hold = hold_of(system)
-        system.install(echo_version(
-            system.place, "1.0.0",
-            f"while os.path.exists({str(hold)!r}): time.sleep(0.1)"))
+        install_first(system)
         yield system
 
 
@@ -385,6 +389,24 @@ def test_a_restart_ends_the_order(
     assert pid_of(owner) == first
 
 
+def test_a_process_that_was_given_up_is_none_that_ends(
+    echo: MintSystem, owner: httpx.Client
+) -> None:
+    """On the other seat; the end of the one that served is told."""
+    echo.install(echo_version(echo.place, "3.0.0", BROKEN))
+    assert echo.plugins()[PLUGIN]["state"] == "resisting"
+    hold_of(echo).touch()
+    try:
+        os.kill(pid_of(owner), signal.SIGKILL)
+        wait_for(lambda: echo.instance(PLUGIN)["state"] == "starting", "it")
+        said = echo.ctl("stop", PLUGIN, "--timeout", "30").stdout
+        assert "is stopped" in said
+        assert len(echo.plugins()[PLUGIN]["instances"]) == 1
+    finally:
+        hold_of(echo).unlink()
+    install_first(echo)
+
+
 def test_next_version_does_not_start(
     echo: MintSystem, owner: httpx.Client
 ) -> None:
@@ -421,20 +443,3 @@ def test_what_is_to_end_is_not_replaced(tmp_path: Path) -> None:
             assert pid_of(owner) == first
             os.kill(first, signal.SIGKILL)
             wait_stopped(system)
-
-
-def test_a_process_that_was_given_up_is_none_that_ends(
-    echo: MintSystem, owner: httpx.Client
-) -> None:
-    """On the other seat; the end of the one that served is told."""
-    echo.install(echo_version(echo.place, "3.0.0", BROKEN))
-    assert echo.plugins()[PLUGIN]["state"] == "resisting"
-    hold_of(echo).touch()
-    try:
-        os.kill(pid_of(owner), signal.SIGKILL)
-        wait_for(lambda: echo.instance(PLUGIN)["state"] == "starting", "it")
-        said = echo.ctl("stop", PLUGIN, "--timeout", "30").stdout
-        assert "is stopped" in said
-        assert len(echo.plugins()[PLUGIN]["instances"]) == 1
-    finally:
-        hold_of(echo).unlink()
