@@ -73,6 +73,13 @@
  *       or waits for the work of users; it stays stopped until "start" or
  *       "restart"; now: does not wait for them.  CONFLICT: an older process
  *       is still ending; or taken back by one of those
+ *   uninstall {plugin, mode: "keep"|"purge", now, force} -> {plugin,
+ *       distribution, version: text|null, mode, waits: text|null, unchanged}
+ *       plugin: its name or its package's; once it is gone (purge: and what it
+ *       has left), or waits for the work of users.  "start" keeps it until
+ *       then.
+ *       unchanged: it had been uninstalled before.  CONFLICT: other plugins
+ *       declare to need it, unless force; mode "archive": NOT_BUILT
  *   activity {plugin}        -> {plugin, processes: [{seat, role, pid,
  *       answered, text, activity: {known, jobs, results, sessions, uploads,
  *       websockets, requests, owners: [user id]}}]}

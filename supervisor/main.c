@@ -29,6 +29,7 @@ supervisor_free(struct supervisor *s)
     installer_free(&s->installer);
     crash_watch_free(&s->crashes);
     watcher_free(&s->watcher);
+    purger_free(&s->purger);
     plugin_processes_free(&s->processes);
     warm_free(&s->warm);
     core_processes_free(&s->core);
@@ -43,6 +44,7 @@ supervisor_free(struct supervisor *s)
     publisher_free(&s->publisher);
     layout_close(&s->layout);
     config_free(&s->config);
+    free(s->listeners);
     free(s->platform_url);
     free(s->program);
     free(s->keeper_socket);

@@ -24,7 +24,8 @@ enum {
     MAY_ALL = 0x4,
     MAY_FORCE = 0x8,
     MAY_FILTER = 0x10,
-    MAY_NOW = 0x20
+    MAY_NOW = 0x20,
+    MAY_MODE = 0x40
 };
 
 
@@ -105,6 +106,9 @@ static const struct command  commands[] = {
       "compare the files of environments with their locks" },
     { "disk", NULL, 0, 0, 10, control_disk,
       "what the environments of plugins take on disk" },
+    { "uninstall", "PLUGIN", MAY_NOW | MAY_FORCE | MAY_MODE, 0, 300,
+      control_uninstall, "stop a plugin and remove it; its data stay unless "
+      "--mode purge" },
     { "doctor", NULL, 0, 0, 10, control_doctor,
       "what is wrong with this system and machine, and how to mend it" },
     { "support", "[FILE]", 0, 0, 10, control_support,
@@ -143,9 +147,13 @@ static const struct option_row  options[] = {
       "would end is said first, and asked about" },
     { "yes", 0, OPTION_FLAG, MAY_NOW, AT(yes), 0, NULL,
       "they may end: do not ask" },
+    { "mode", 0, OPTION_TEXT, MAY_MODE, AT(mode), 0, "MODE",
+      "keep (as without it), or purge: its data, history, logs and\n"
+      "crash reports go too, which is asked about" },
     { "force", 0, OPTION_FLAG, MAY_FORCE, AT(force), 0, NULL,
-      "the same version again, and without the check of what it\n"
-      "requires of the platform" },
+      "install: the same version again, and without the check of what\n"
+      "it requires of the platform; uninstall: although other plugins\n"
+      "need it" },
     { "socket", 0, OPTION_TEXT, 0, AT(socket), 0, "PATH",
       "the supervisor's socket; else MINT_VAR/run/" MINT_ADMIN_SOCKET ",\n"
       "./var/run/" MINT_ADMIN_SOCKET " or /run/ngx-mint/" MINT_ADMIN_SOCKET },

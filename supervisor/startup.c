@@ -168,6 +168,7 @@ supervisor_on_prepared(void *ctx, const struct error *err,
         warm_begin(s->warm);
         plugin_processes_start(s->processes);
         start_progress_begin(s->progress);
+        purger_look(s->purger);
         installer_collect(s->installer, plugin_processes_use, s->processes);
     }
 }
@@ -285,6 +286,7 @@ supervisor_open_admin(struct supervisor *s, struct error *err)
     parts.core = s->core;
     parts.processes = s->processes;
     parts.warm = s->warm;
+    parts.purger = s->purger;
     parts.publisher = s->publisher;
     parts.pool = s->pool;
     parts.own_output = s->own_output;
@@ -339,6 +341,8 @@ supervisor_make_services(struct supervisor *s)
     s->processes = plugin_processes_new(s->config, &s->layout, s->registry,
                                         s->pool, s->table, s->warm,
                                         s->platform_url, &listener);
+    s->purger = purger_new(s->config, &s->layout, s->registry, s->table,
+                           tool_runner_interface(s->tools));
     s->watcher = watcher_new(s->pool, s->config, supervisor_on_recycle, s);
     s->core = core_processes_new(s->config, &s->layout, s->pool, s->table,
                                  supervisor_on_core_state, s);

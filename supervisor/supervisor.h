@@ -12,6 +12,7 @@
 #include "admin/operations.h"
 #include "observe/crash_watch.h"
 #include "observe/start_progress.h"
+#include "process/purger.h"
 #include "process/tool.h"
 #include "process/watch.h"
 #include "routes/plugin_routes.h"
@@ -57,11 +58,14 @@ struct supervisor {
     struct operations        *operations;
     struct admin_server      *admin;
     struct crash_watch       *crashes;
+    struct purger            *purger;
     struct output            *own_output;   /* copies of our own log */
     struct event             *tick;
     uint64_t                  ticks;        /* seconds */
     struct event             *stop_poll;
     struct found             *found;
+    uint32_t                 *listeners;    /* ids, as told at attach */
+    size_t                    listener_count;
     int                       admin_fd;
     unsigned                  listening;    /* of the three basic sockets */
     char                     *platform_url;

@@ -77,9 +77,14 @@ supervisor_fail(struct supervisor *s, const struct error *err)
 static void
 supervisor_on_listener(void *ctx, const struct keeper_listener_info *info)
 {
-    (void) ctx;
+    struct supervisor  *s;
 
+    s = ctx;
     close(info->fd);        /* asked for again by id when it is needed */
+
+    s->listeners = mem_grow(s->listeners, s->listener_count + 1,
+                            sizeof(uint32_t));
+    s->listeners[s->listener_count++] = info->id;
 }
 
 
@@ -337,6 +342,29 @@ supervisor_discard(struct supervisor *s, struct found *found)
 }
 
 
+/* sockets of plugins that were uninstalled just before */
+
+static void
+supervisor_unlisten(struct supervisor *s)
+{
+    size_t    i;
+    uint32_t  id, seats;
+
+    seats = LAYOUT_LISTENER_SEAT(LAYOUT_SEAT_OF(UINT16_MAX));
+
+    for (i = 0; i < s->listener_count; i++) {
+        id = s->listeners[i];
+
+        if (id > LAYOUT_LISTENER_SEAT(MINT_SEAT_PLATFORM) && id < seats
+            && registry_find_id(s->registry, (id - 1) / LAYOUT_SEAT_OF(1))
+               == NULL)
+        {
+            keeper_client_unlisten(s->keeper, id, NULL, NULL, NULL);
+        }
+    }
+}
+
+
 size_t
 supervisor_adopt_all(struct supervisor *s)
 {
@@ -358,6 +386,7 @@ supervisor_adopt_all(struct supervisor *s)
         free(found);
     }
 
+    supervisor_unlisten(s);
     plugin_processes_resume(s->processes);
 
     return adopted;

@@ -75,6 +75,8 @@ operations_waiters_free(struct operations *operations)
 {
     struct error  err;
 
+    operations_uninstalls_free(operations);
+
     while (operations->waiters != NULL) {
         error_set(&err, MINT_ERR_UNAVAILABLE, "the supervisor is stopping");
         admin_fail(operations->waiters->call, &err);
@@ -199,6 +201,7 @@ operations_waiters_on_change(void *ctx, struct plugin *plugin)
     struct operations  *operations;
 
     operations = ctx;
+    operations_uninstalls_on_change(operations, plugin);
     waiter = operations->waiters;
 
     while (waiter != NULL) {

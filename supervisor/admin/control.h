@@ -34,6 +34,7 @@ struct control {
     bool         version;
     const char  *plugin;
     const char  *level;
+    const char  *mode;
     const char  *request_id;
     long         lines;
     long         timeout_sec;
@@ -55,6 +56,7 @@ int control_plan(const struct control *control);
 /* control_move.c */
 int control_restart(const struct control *control);
 int control_drain(const struct control *control);
+int control_uninstall(const struct control *control);
 int control_history(const struct control *control);
 
 /* control_logs.c */

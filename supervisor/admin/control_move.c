@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Commands of mintctl around planned changes: restart, drain, history.  What
- * "--now" would end is said first, and asked about.
+ * Commands of mintctl around planned changes: restart, drain, uninstall,
+ * history.  What "--now" would end is said first, and asked about.
  */
 
 #include <stdio.h>
@@ -41,11 +41,11 @@ control_say_lost(json_t *result)
 
 
 static bool
-control_confirm(void)
+control_confirm(const char *question)
 {
     char  answer[16];
 
-    fprintf(stderr, "end it? [y/N] ");
+    fprintf(stderr, "%s [y/N] ", question);
 
     return fgets(answer, sizeof(answer), stdin) != NULL
            && (answer[0] == 'y' || answer[0] == 'Y');
@@ -87,7 +87,7 @@ control_may_end(const struct control *control)
         return CONTROL_FAILED;
     }
 
-    if (control_confirm()) {
+    if (control_confirm("end it?")) {
         return -1;
     }
 
@@ -139,6 +139,64 @@ control_drain(const struct control *control)
                           json_pack("{s:s,s:b}", "plugin", control->argument,
                                     "now", control->now),
                           false, print_halt);
+}
+
+
+static int
+control_may_purge(const struct control *control)
+{
+    if (control->mode == NULL || strcmp(control->mode, "purge") != 0
+        || control->yes)
+    {
+        return -1;
+    }
+
+    if (!isatty(STDIN_FILENO)) {
+        fprintf(stderr, "mintctl: nothing is done: \"--yes\" says that the "
+                "data of \"%s\" may be removed\n", control->argument);
+        return CONTROL_FAILED;
+    }
+
+    fprintf(stderr, "all data, history, logs and crash reports of \"%s\" "
+            "will be removed\n", control->argument);
+
+    if (control_confirm("remove them?")) {
+        return -1;
+    }
+
+    fprintf(stderr, "nothing is done\n");
+
+    return CONTROL_FAILED;
+}
+
+
+int
+control_uninstall(const struct control *control)
+{
+    int      rc;
+    json_t  *arguments, *mode;
+
+    rc = control_may_end(control);
+
+    if (rc == -1) {
+        rc = control_may_purge(control);
+    }
+
+    if (rc != -1) {
+        return rc;
+    }
+
+    arguments = json_pack("{s:s,s:b,s:b}", "plugin", control->argument,
+                          "now", control->now, "force", control->force);
+
+    if (control->mode != NULL) {
+        mode = json_string(control->mode);          /* NULL: not UTF-8 */
+        json_object_set_new(arguments, "mode", mode != NULL ? mode
+                                                            : json_null());
+    }
+
+    return control_simple(control, "uninstall", arguments, false,
+                          print_uninstall);
 }
 
 

@@ -44,6 +44,8 @@ static const struct admin_operation  operations_list[] = {
       "start a plugin that does not run, answer when it is ready" },
     { "halt", ADMIN_ANYONE, operation_halt,
       "stop a plugin until it is started again" },
+    { "uninstall", ADMIN_ANYONE, operation_uninstall,
+      "stop a plugin and remove it, answer when it is gone" },
     { "restart_all", ADMIN_ANYONE, operation_restart_all,
       "restart all plugins one after the other" },
     { "install", ADMIN_ANYONE, operation_install,
@@ -94,6 +96,7 @@ operations_new(const struct operations_parts *parts, const char *boot_id)
                                o);
     registry_subscribe(parts->registry, operations_roles_on_registry, o);
     installer_watch(parts->installer, operations_has_ended);
+    operations_watch_removals(o);
 
     return o;
 }
@@ -237,7 +240,8 @@ static bool
 operations_is_settled(enum plugin_state state)
 {
     return state == PLUGIN_READY || state == PLUGIN_FAILED
-           || state == PLUGIN_STOPPED || state == PLUGIN_RESISTING;
+           || state == PLUGIN_STOPPED || state == PLUGIN_RESISTING
+           || state == PLUGIN_UNINSTALLING;
 }
 
 

@@ -13,6 +13,7 @@
 #include "supervisor/plugin/install.h"
 #include "supervisor/process/core_process.h"
 #include "supervisor/process/plugin_process.h"
+#include "supervisor/process/purger.h"
 #include "supervisor/process/warm_process.h"
 #include "supervisor/routes/publisher.h"
 
@@ -37,6 +38,7 @@ struct operations_parts {
     struct core_processes     *core;
     struct plugin_processes   *processes;
     struct warm               *warm;
+    struct purger             *purger;
     struct publisher          *publisher;
     struct service_pool       *pool;
     const struct output       *own_output;  /* NULL = none */

@@ -3,8 +3,8 @@
  * Shared by the files that hold the handlers: operations.c (status, plugins),
  * observe_operations.c (logs, facts), change_operations.c (restart, install,
  * stop), plan_operations.c (what an installation would do),
- * move_operations.c (what would be lost, history) and identity_operations.c
- * (what only the platform may ask).
+ * uninstall_operations.c, move_operations.c (what would be lost, history) and
+ * identity_operations.c (what only the platform may ask).
  */
 
 #ifndef SUPERVISOR_ADMIN_OPERATIONS_PRIVATE_H
@@ -14,6 +14,7 @@
 
 
 struct waiter;                      /* change_operations.c */
+struct uninstall;                   /* uninstall_operations.c */
 
 
 struct operations {
@@ -25,6 +26,7 @@ struct operations {
     char                     *environment_error;
     bool                      is_stopping;
     struct waiter            *waiters;
+    struct uninstall         *uninstalls;
     json_t                   *roles;    /* slug -> ROLE, for plugin_access */
 };
 
@@ -63,6 +65,14 @@ void operations_waiters_free(struct operations *operations);
 
 /* plan_operations.c */
 void operation_plan(void *ctx, struct admin_call *call, json_t *arguments);
+
+/* uninstall_operations.c */
+void operation_uninstall(void *ctx, struct admin_call *call,
+    json_t *arguments);
+void operations_watch_removals(struct operations *operations);
+void operations_uninstalls_on_change(struct operations *operations,
+    struct plugin *plugin);
+void operations_uninstalls_free(struct operations *operations);
 
 /* move_operations.c */
 void operation_activity(void *ctx, struct admin_call *call,

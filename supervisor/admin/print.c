@@ -292,6 +292,33 @@ print_halt(json_t *result)
 
 
 void
+print_uninstall(json_t *result)
+{
+    bool         is_purged;
+    const char  *plugin, *waits;
+
+    plugin = print_text(result, "plugin");
+    waits = print_text(result, "waits");
+    is_purged = strcmp(print_text(result, "mode"), "purge") == 0;
+
+    if (waits[0] != '\0') {
+        printf("%s takes no new work and is uninstalled once it has finished "
+               "what it has: %s; \"mintctl start %s\" keeps it\n", plugin,
+               waits, plugin);
+
+    } else if (is_purged) {
+        printf("%s is uninstalled, and its data are removed\n", plugin);
+
+    } else if (json_is_true(json_object_get(result, "unchanged"))) {
+        printf("%s is not installed any more; its data are kept\n", plugin);
+
+    } else {
+        printf("%s is uninstalled; its data are kept\n", plugin);
+    }
+}
+
+
+void
 print_upgrade(json_t *result)
 {
     printf("supervisor %s runs, pid %lld\n", print_text(result, "version"),

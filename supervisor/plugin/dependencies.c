@@ -136,3 +136,30 @@ dependencies_at(struct registry *registry, const struct plugin *plugin,
 
     return NULL;
 }
+
+
+struct plugin *
+dependencies_dependant(struct registry *registry, const struct plugin *plugin,
+    size_t i)
+{
+    size_t          k, n;
+    struct plugin  *other;
+
+    for (k = 0; k < registry_count(registry); k++) {
+        other = registry_at(registry, k);
+
+        for (n = 0; n < json_array_size(dependencies_list(other)); n++) {
+            if (other != plugin
+                && dependencies_declared(registry, other, n) == plugin)
+            {
+                break;
+            }
+        }
+
+        if (n < json_array_size(dependencies_list(other)) && i-- == 0) {
+            return other;
+        }
+    }
+
+    return NULL;
+}

@@ -19,4 +19,9 @@
 struct plugin *dependencies_at(struct registry *registry,
     const struct plugin *plugin, size_t i);
 
+/* those that declare to need "plugin", also in turn; number i, NULL at the
+   end */
+struct plugin *dependencies_dependant(struct registry *registry,
+    const struct plugin *plugin, size_t i);
+
 #endif /* SUPERVISOR_PLUGIN_DEPENDENCIES_H */

@@ -74,9 +74,10 @@ void environment_cancel(struct environment_build **build);
 int environment_read(const char *directory, json_t **marker,
     struct error *err);
 
-/* the complete environment of this name that holds exactly these plugins and
-   the core's versions: prefer (may be NULL), else the newest; NULL if there is
-   none; mem_alloc */
+/* the complete environment of this name that holds these plugins and the
+   core's versions: prefer (may be NULL), which may hold others that were
+   uninstalled, else the newest with just these; NULL if there is none;
+   mem_alloc */
 char *environment_find(const struct toolset *tools, const char *name,
     const char *core_lock, const json_t *plugins, const char *prefer);
 

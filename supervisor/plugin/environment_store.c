@@ -27,7 +27,8 @@
 
 
 static bool environment_fits(const char *directory, const json_t *plugins,
-    const char *core_lock, char **created);
+    bool may_have_more, const char *core_lock, char **created);
+static bool environment_has_each(const json_t *list, const json_t *wanted);
 
 
 int
@@ -209,7 +210,7 @@ environment_find(const struct toolset *tools, const char *name,
     struct text_list   all;
 
     if (prefer != NULL
-        && environment_fits(prefer, plugins, core_lock, NULL))
+        && environment_fits(prefer, plugins, true, core_lock, NULL))
     {
         return mem_strdup(prefer);
     }
@@ -221,7 +222,8 @@ environment_find(const struct toolset *tools, const char *name,
 
     for (i = 0; i < all.count; i++) {
         if (!environment_key_is_of(all.item[i], name)
-            || !environment_fits(all.item[i], plugins, core_lock, &created))
+            || !environment_fits(all.item[i], plugins, false, core_lock,
+                                 &created))
         {
             continue;
         }
@@ -249,18 +251,20 @@ environment_find(const struct toolset *tools, const char *name,
 
 static bool
 environment_fits(const char *directory, const json_t *plugins,
-    const char *core_lock, char **created)
+    bool may_have_more, const char *core_lock, char **created)
 {
     bool         fits;
     char        *path;
-    json_t      *marker;
+    json_t      *marker, *list;
     const char  *when;
 
     if (environment_read(directory, &marker, NULL) != 0) {
         return false;
     }
 
-    fits = environment_has_all(json_object_get(marker, "plugins"), plugins);
+    list = json_object_get(marker, "plugins");
+    fits = may_have_more ? environment_has_each(list, plugins)
+                         : environment_has_all(list, plugins);
 
     path = mem_printf("%s/%s", directory, ENVIRONMENT_LOCK);
     fits = fits && environment_lock_has(path, core_lock);
@@ -309,6 +313,14 @@ environment_lock_has(const char *path, const char *core_lock)
 bool
 environment_has_all(const json_t *list, const json_t *wanted)
 {
+    return json_array_size(list) == json_array_size(wanted)
+           && environment_has_each(list, wanted);
+}
+
+
+static bool
+environment_has_each(const json_t *list, const json_t *wanted)
+{
     size_t  i, k;
 
     for (i = 0; i < json_array_size(wanted); i++) {
@@ -325,5 +337,5 @@ environment_has_all(const json_t *list, const json_t *wanted)
         }
     }
 
-    return json_array_size(list) == json_array_size(wanted);
+    return true;
 }

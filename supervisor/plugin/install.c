@@ -147,6 +147,7 @@ install_request_free(struct install_request *request)
 {
     json_decref(request->plan);
     free(request->bundle);
+    free(request->removed);
     free(request);
 }
 
@@ -216,6 +217,18 @@ installer_plan(struct installer *installer, const char *bundle, bool force,
     install_progress_fn progress, install_planned_fn done, void *ctx)
 {
     install_enqueue(installer, bundle, force, progress, ctx)->planned = done;
+}
+
+
+void
+installer_remove(struct installer *installer, const char *name,
+    install_done_fn done, void *ctx)
+{
+    struct install_request  *request;
+
+    request = install_enqueue(installer, NULL, false, NULL, ctx);
+    request->removed = mem_strdup(name);
+    request->done = done;
 }
 
 
@@ -292,6 +305,11 @@ install_next(evutil_socket_t fd, short events, void *ctx)
         install_job_cancel(&installer->job);
         error_set(&err, MINT_ERR_TIMEOUT, "nobody waits for the plan any "
                   "more");
+
+    } else if (request->removed != NULL) {
+        install_remove(installer, request->removed, &err);
+        install_finished(installer, &err, NULL, NULL, false);
+        return;
 
     } else {
         installer->is_running = true;

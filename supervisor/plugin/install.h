@@ -2,6 +2,7 @@
 /*
  * Installing: the platform environment at start, then bundles one at a time:
  * read, decide, build, probe, register.  Long work; progress by callback.
+ * Plugins leave the registry in the same line.
  */
 
 #ifndef SUPERVISOR_PLUGIN_INSTALL_H
@@ -73,6 +74,15 @@ void installer_plan(struct installer *installer, const char *bundle,
 
 /* nobody wants the plan of this ctx any more: it ends soon, with an error */
 void installer_plan_abandon(struct installer *installer, void *ctx);
+
+/*
+ * Takes a plugin that is to be uninstalled (registry_set_removal()) and has
+ * ended out of the registry, in line with installations.  The shared
+ * environment stays as it is until the next change; what nobody needs any more
+ * goes with installer_collect(), data and the like with the caller.
+ */
+void installer_remove(struct installer *installer, const char *name,
+    install_done_fn done, void *ctx);
 
 bool installer_is_busy(const struct installer *installer);
 

@@ -17,6 +17,32 @@
 #include "supervisor/plugin/names.h"
 
 
+/* what is going, or has left something that is to go, is waited for */
+
+static int
+install_check_removal(struct registry *registry, const char *name,
+    const struct plugin *other, struct error *err)
+{
+    const struct departed  *departed;
+
+    departed = registry_find_departed(registry, name);
+
+    if (other != NULL && other->removal != PLUGIN_STAYS) {
+        return error_set(err, MINT_ERR_CONFLICT, "plugin \"%s\" is being "
+                         "uninstalled; wait until it is gone, or keep it by "
+                         "\"mintctl start %s\"", name, name);
+    }
+
+    if (departed != NULL && departed->is_purged) {
+        return error_set(err, MINT_ERR_CONFLICT, "what an uninstalled plugin "
+                         "\"%s\" has left is not removed yet; \"mintctl "
+                         "uninstall %s --mode purge\" says why", name, name);
+    }
+
+    return 0;
+}
+
+
 int
 install_check_names(struct installer *installer, const struct wheel *wheel,
     uint32_t *uid, struct error *err)
@@ -35,6 +61,10 @@ install_check_names(struct installer *installer, const struct wheel *wheel,
     }
 
     other = registry_find(registry, name);
+
+    if (install_check_removal(registry, name, other, err) != 0) {
+        return MINT_ERR_CONFLICT;
+    }
 
     if (other != NULL
         && !names_same_distribution(other->distribution,

@@ -18,7 +18,8 @@
 
 struct install_request {
     struct install_request  *next;
-    char                    *bundle;        /* NULL: prepare */
+    char                    *bundle;        /* NULL: prepare, or: */
+    char                    *removed;       /* plugin to take out */
     bool                     force;
     install_progress_fn      progress;
     install_done_fn          done;
@@ -111,6 +112,10 @@ int install_refuse_mint(struct installer *installer, const char *specifier,
 void install_fill(struct plugin *plugin, const struct wheel *wheel,
     const struct decision *decision, const char *wheel_path,
     const char *environment, json_t *report);
+
+/* takes a plugin out of the registry */
+int install_remove(struct installer *installer, const char *name,
+    struct error *err);
 
 int install_job_start(struct installer *installer, struct error *err);
 void install_job_cancel(struct install_job **job);

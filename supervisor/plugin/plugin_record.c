@@ -92,6 +92,12 @@ plugin_record_encode(const struct plugin *plugin, const char *environment)
     json_object_set_new(record, "has_frontend",
                         json_boolean(plugin->has_frontend));
     json_object_set_new(record, "stopped", json_boolean(plugin->is_stopped));
+
+    if (plugin->removal != PLUGIN_STAYS) {
+        json_object_set_new(record, "removal", json_string(
+                            plugin_removal_name(plugin->removal)));
+    }
+
     json_object_set(record, "details", plugin->details);
     json_object_set(record, "probe", plugin->probe);
 
@@ -237,6 +243,14 @@ plugin_record_numbers(const json_t *record, struct plugin *out,
                          "installed_unix_ms: expected a time");
     }
 
+    if (json_object_get(record, "removal") != NULL
+        && plugin_removal_of(json_string_value(
+               json_object_get(record, "removal"))) == PLUGIN_STAYS)
+    {
+        return error_set(err, MINT_ERR_INVALID,
+                         "removal: expected \"keep\" or \"purge\"");
+    }
+
     if (mode == NULL
         || (strcmp(mode, "shared") != 0 && strcmp(mode, "isolated") != 0))
     {
@@ -252,6 +266,8 @@ plugin_record_numbers(const json_t *record, struct plugin *out,
                                             : PLUGIN_ISOLATED;
     out->has_frontend = json_is_true(json_object_get(record, "has_frontend"));
     out->is_stopped = json_is_true(json_object_get(record, "stopped"));
+    out->removal = plugin_removal_of(
+                       json_string_value(json_object_get(record, "removal")));
     out->details = json_incref(json_object_get(record, "details"));
     out->probe = json_incref(json_object_get(record, "probe"));
     out->verdict = json_incref(json_object_get(record, "verdict"));

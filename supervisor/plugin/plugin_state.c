@@ -6,6 +6,8 @@
 
 #include "supervisor/plugin/plugin_state.h"
 
+#include <string.h>
+
 
 #define REG   (1U << PLUGIN_REGISTERED)
 #define INST  (1U << PLUGIN_INSTALLING)
@@ -23,7 +25,8 @@
 /*
  * From each state, the states that may follow.  READY, UPGRADING and
  * RESISTING follow REGISTERED when a new supervisor adopts a process that has
- * been running all the time.
+ * been running all the time; UNINSTALLING is followed by whatever its processes
+ * do when it is started after all.
  */
 
 static const struct {
@@ -39,7 +42,7 @@ static const struct {
         { "installing", REG | MIG | INIT | WAIT | STOP | FAIL | UNIN },
 
     [PLUGIN_MIGRATING] =
-        { "migrating", INIT | RES | WAIT | STOP | FAIL },
+        { "migrating", INIT | RES | WAIT | STOP | FAIL | UNIN },
 
     [PLUGIN_INITIALIZING] =
         { "initializing", MIG | RDY | UPG | RES | WAIT | STOP | FAIL | UNIN },
@@ -63,7 +66,7 @@ static const struct {
         { "failed", INST | MIG | INIT | UPG | WAIT | STOP | UNIN },
 
     [PLUGIN_UNINSTALLING] =
-        { "uninstalling", STOP | FAIL },
+        { "uninstalling", MIG | INIT | RDY | UPG | RES | WAIT | STOP | FAIL },
 };
 
 
@@ -104,4 +107,34 @@ plugin_mode_name(enum plugin_mode mode)
     }
 
     return "unknown";
+}
+
+
+static const char *const  plugin_removals[PLUGIN_REMOVAL_COUNT] = {
+    [PLUGIN_STAYS] = "stays",
+    [PLUGIN_KEEP] = "keep",
+    [PLUGIN_PURGE] = "purge"
+};
+
+
+const char *
+plugin_removal_name(enum plugin_removal removal)
+{
+    return (unsigned) removal < PLUGIN_REMOVAL_COUNT
+           ? plugin_removals[removal] : "unknown";
+}
+
+
+enum plugin_removal
+plugin_removal_of(const char *name)
+{
+    unsigned  i;
+
+    for (i = PLUGIN_KEEP; name != NULL && i < PLUGIN_REMOVAL_COUNT; i++) {
+        if (strcmp(plugin_removals[i], name) == 0) {
+            return (enum plugin_removal) i;
+        }
+    }
+
+    return PLUGIN_STAYS;
 }

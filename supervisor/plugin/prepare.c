@@ -489,6 +489,10 @@ prepare_plugins(struct prepare *prepare)
     while (prepare->next < registry_count(registry)) {
         plugin = registry_at(registry, prepare->next++);
 
+        if (plugin->removal != PLUGIN_STAYS) {
+            continue;
+        }
+
         if (environment_read(plugin->environment, &marker, &why) == 0) {
             json_decref(marker);
             continue;

@@ -69,6 +69,7 @@ registry_free(struct registry **registry)
         free(r->plugins[i]);
     }
 
+    registry_departed_free(r);
     free(r->plugins);
     free(r->path);
     free(r);
@@ -126,6 +127,11 @@ registry_load(struct registry *registry, struct error *err)
     } else {
         registry->next_id = (uint32_t) json_integer_value(next);
         rc = registry_load_plugins(registry, list, err);
+
+        if (rc == 0) {
+            rc = registry_departed_load(registry, json_object_get(root,
+                                        "departed"), err);
+        }
     }
 
     for (i = 0; i < json_array_size(list); i++) {

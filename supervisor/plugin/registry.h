@@ -38,6 +38,15 @@ enum plugin_mode {
 };
 
 
+/* being uninstalled, and what becomes of its data then */
+enum plugin_removal {
+    PLUGIN_STAYS = 0,
+    PLUGIN_KEEP = 1,
+    PLUGIN_PURGE = 2,
+    PLUGIN_REMOVAL_COUNT = 3
+};
+
+
 /* what an installation puts into the registry; strings owned by the plugin */
 struct plugin {
     uint32_t           id;              /* from 1, never used again */
@@ -60,6 +69,7 @@ struct plugin {
     uint64_t           installed_unix_ms;
     bool               has_frontend;
     bool               is_stopped;      /* by hand, until started by hand */
+    enum plugin_removal   removal;      /* once it has ended */
     struct plugin     *former;          /* to go back to, or NULL; owned */
 
     /* not kept on disk */
@@ -67,13 +77,16 @@ struct plugin {
     bool               has_served;      /* ready since it was put */
     char              *error;           /* text for FAILED, or NULL */
     void              *process;         /* owned by supervisor/process */
+    uint64_t           ended_boot_ms;   /* to be uninstalled, and has ended */
+    bool               is_leaving;      /* waits for registry_remove() */
 };
 
 
 enum registry_event {
     REGISTRY_ADDED = 1,         /* installed for the first time */
     REGISTRY_REPLACED = 2,      /* version, environment or mode is new */
-    REGISTRY_STATE = 3          /* plugin->state or error changed */
+    REGISTRY_STATE = 3,         /* plugin->state or error changed */
+    REGISTRY_REMOVED = 4        /* gone; the struct is freed right after */
 };
 
 typedef void (*registry_listener_fn)(void *ctx, enum registry_event event,
@@ -133,10 +146,46 @@ int registry_put_shared(struct registry *registry, struct plugin *fresh,
 int registry_move(struct registry *registry, struct plugin *const *plugins,
     size_t count, const char *environment, struct error *err);
 
-/* keeps, durably, whether the plugin is to run; err may be NULL.  On failure
-   nothing has changed */
+/* keeps, durably, whether the plugin is to run; err may be NULL.  One that is
+   to run is not to be uninstalled any more.  On failure nothing has changed */
 int registry_set_stopped(struct registry *registry, struct plugin *plugin,
     bool is_stopped, struct error *err);
+
+/* keeps, durably, that the plugin is stopped and to be uninstalled.  On failure
+   nothing has changed */
+int registry_set_removal(struct registry *registry, struct plugin *plugin,
+    enum plugin_removal removal, struct error *err);
+
+/*
+ * Takes the plugin, which has a removal, out; the pointer is void then.  Its
+ * name keeps its id, and so its uid, until it has been purged.  On failure
+ * nothing has changed.
+ */
+int registry_remove(struct registry *registry, struct plugin *plugin,
+    struct error *err);
+
+
+/* an uninstalled plugin whose data are there, or are to be removed */
+struct departed {
+    char      *name;
+    char      *distribution;
+    uint32_t   id;
+    bool       is_purged;               /* its data are to go */
+};
+
+/* by name or distribution; NULL if there is none */
+const struct departed *registry_find_departed(const struct registry *registry,
+    const char *name);
+
+/* one whose data are to go, number i; NULL at the end */
+const struct departed *registry_to_purge(const struct registry *registry,
+    size_t i);
+
+/* its data are to go; they are gone, and so is what was known of it */
+int registry_purge(struct registry *registry, const char *name,
+    struct error *err);
+int registry_purged(struct registry *registry, const char *name,
+    struct error *err);
 
 /* the newest version has proved itself: there is no way back from it any more.
    On failure nothing has changed */
@@ -162,5 +211,9 @@ int plugin_set_state(struct registry *registry, struct plugin *plugin,
 
 const char *plugin_state_name(enum plugin_state state);
 const char *plugin_mode_name(enum plugin_mode mode);
+
+/* "keep", "purge"; any other word, or NULL, is PLUGIN_STAYS */
+const char *plugin_removal_name(enum plugin_removal removal);
+enum plugin_removal plugin_removal_of(const char *name);
 
 #endif /* SUPERVISOR_PLUGIN_REGISTRY_H */

@@ -20,25 +20,12 @@
 #define REGISTRY_TOKEN_BYTES  32
 
 
-/* a change about to be made */
-struct registry_change {
-    struct plugin          **fresh;
-    size_t                   count;
-    struct plugin *const    *moved;         /* these get the environment */
-    size_t                   moved_count;
-    const char              *environment;
-    uint32_t                 next_id;       /* after it */
-};
-
-
 static int registry_apply(struct registry *registry,
     struct registry_change *change, struct error *err);
 static int registry_prepare(struct registry *registry,
     struct registry_change *change, size_t i, struct error *err);
 static struct plugin *registry_former(const struct plugin *old,
     const struct plugin *fresh);
-static int registry_save(struct registry *registry,
-    const struct registry_change *change, struct error *err);
 static json_t *registry_encode(struct registry *registry,
     const struct registry_change *change);
 static const struct plugin *registry_after(const struct plugin *plugin,
@@ -66,8 +53,9 @@ int
 registry_next(const struct registry *registry, const char *name,
     uint32_t *id, uint32_t *uid, struct error *err)
 {
-    uint32_t              ignored;
-    const struct plugin  *plugin;
+    uint32_t                ignored;
+    const struct plugin    *plugin;
+    const struct departed  *departed;
 
     if (uid == NULL) {
         uid = &ignored;
@@ -81,7 +69,8 @@ registry_next(const struct registry *registry, const char *name,
         return 0;
     }
 
-    *id = registry->next_id;
+    departed = registry_departed_at(registry, name);
+    *id = departed != NULL ? departed->id : registry->next_id;
 
     return registry_uid(registry, *id, uid, err);
 }
@@ -140,20 +129,26 @@ int
 registry_set_stopped(struct registry *registry, struct plugin *plugin,
     bool is_stopped, struct error *err)
 {
-    int                     rc;
-    struct registry_change  change;
+    int                  rc;
+    enum plugin_removal  removal;
+
+    removal = plugin->removal;
 
     if (plugin->is_stopped == is_stopped) {
         return 0;
     }
 
-    memset(&change, 0, sizeof(change));
-    change.next_id = registry->next_id;
     plugin->is_stopped = is_stopped;
-    rc = registry_save(registry, &change, err);
+    plugin->removal = is_stopped ? removal : PLUGIN_STAYS;
+    rc = registry_save_now(registry, err);
 
     if (rc != 0) {
         plugin->is_stopped = !is_stopped;
+        plugin->removal = removal;
+
+    } else if (!is_stopped) {
+        plugin->is_leaving = false;
+        plugin->ended_boot_ms = 0;
     }
 
     return rc;
@@ -164,15 +159,12 @@ int
 registry_forget_former(struct registry *registry, struct plugin *plugin,
     struct error *err)
 {
-    int                     rc;
-    struct plugin          *former;
-    struct registry_change  change;
+    int             rc;
+    struct plugin  *former;
 
-    memset(&change, 0, sizeof(change));
-    change.next_id = registry->next_id;
     former = plugin->former;
     plugin->former = NULL;
-    rc = registry_save(registry, &change, err);
+    rc = registry_save_now(registry, err);
 
     if (rc != 0) {
         plugin->former = former;
@@ -311,10 +303,11 @@ static int
 registry_prepare(struct registry *registry, struct registry_change *change,
     size_t i, struct error *err)
 {
-    int                   rc;
-    char                  token[REGISTRY_TOKEN_BYTES * 2 + 1];
-    struct plugin        *fresh;
-    const struct plugin  *old;
+    int                     rc;
+    char                    token[REGISTRY_TOKEN_BYTES * 2 + 1];
+    struct plugin          *fresh;
+    const struct plugin    *old;
+    const struct departed  *departed;
 
     fresh = change->fresh[i];
     rc = plugin_record_check(fresh, err);
@@ -333,20 +326,23 @@ registry_prepare(struct registry *registry, struct registry_change *change,
     }
 
     old = registry_find(registry, fresh->name);
+    departed = registry_departed_at(registry, fresh->name);
 
-    fresh->id = old != NULL ? old->id : change->next_id;
+    fresh->id = old != NULL ? old->id
+                : departed != NULL ? departed->id : change->next_id;
     rc = 0;
 
     if (old != NULL) {
         fresh->uid = old->uid;
         fresh->is_stopped = old->is_stopped;
+        fresh->removal = old->removal;
         fresh->former = registry_former(old, fresh);
         snprintf(token, sizeof(token), "%s", old->token);
 
     } else {
         rc = registry_uid(registry, fresh->id, &fresh->uid, err);
         fs_random_hex(token, REGISTRY_TOKEN_BYTES);
-        change->next_id++;
+        change->next_id += departed == NULL;
     }
 
     if (fresh->token != NULL) {
@@ -433,7 +429,19 @@ registry_check_unique(struct plugin *const *others, size_t count,
 }
 
 
-static int
+int
+registry_save_now(struct registry *registry, struct error *err)
+{
+    struct registry_change  change;
+
+    memset(&change, 0, sizeof(change));
+    change.next_id = registry->next_id;
+
+    return registry_save(registry, &change, err);
+}
+
+
+int
 registry_save(struct registry *registry,
     const struct registry_change *change, struct error *err)
 {
@@ -486,6 +494,10 @@ registry_encode(struct registry *registry,
     list = json_array();
 
     for (i = 0; i < registry->count; i++) {
+        if (registry->plugins[i] == change->removed) {
+            continue;
+        }
+
         plugin = registry_after(registry->plugins[i], change, &environment);
         json_array_append_new(list, plugin_record_encode(plugin,
                                                          environment));
@@ -503,6 +515,8 @@ registry_encode(struct registry *registry,
     json_object_set_new(root, "format", json_integer(REGISTRY_FORMAT));
     json_object_set_new(root, "next_id", json_integer(change->next_id));
     json_object_set_new(root, "plugins", list);
+    json_object_set_new(root, "departed",
+                        registry_departed_encode(registry, change));
 
     return root;
 }
@@ -532,6 +546,26 @@ registry_after(const struct plugin *plugin,
 }
 
 
+/* by id: one that was uninstalled comes back with the one it had */
+
+static void
+registry_insert(struct registry *registry, struct plugin *plugin, uint32_t id)
+{
+    size_t  i;
+
+    registry->plugins = mem_grow(registry->plugins, registry->count + 1,
+                                 sizeof(struct plugin *));
+
+    for (i = registry->count++; i > 0 && registry->plugins[i - 1]->id > id;
+         i--)
+    {
+        registry->plugins[i] = registry->plugins[i - 1];
+    }
+
+    registry->plugins[i] = plugin;
+}
+
+
 /* the struct of an installed plugin stays where it is: others point to it */
 
 static struct plugin *
@@ -552,9 +586,8 @@ registry_commit(struct registry *registry, struct plugin *fresh,
 
     } else {
         plugin = mem_alloc(sizeof(struct plugin));
-        registry->plugins = mem_grow(registry->plugins, registry->count + 1,
-                                     sizeof(struct plugin *));
-        registry->plugins[registry->count++] = plugin;
+        registry_insert(registry, plugin, fresh->id);
+        registry_departed_drop(registry, fresh->name);
         state = PLUGIN_REGISTERED;
         process = NULL;
     }

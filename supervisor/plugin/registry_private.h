@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What registry.c and registry_change.c share, and nobody else sees.
+ * What registry.c, registry_change.c and registry_departed.c share, and nobody
+ * else sees.
  */
 
 #ifndef SUPERVISOR_PLUGIN_REGISTRY_PRIVATE_H
@@ -23,6 +24,9 @@ struct registry {
     struct plugin  **plugins;           /* by id */
     size_t           count;
 
+    struct departed *departed;
+    size_t           departed_count;
+
     struct {
         registry_listener_fn   fn;
         void                  *ctx;
@@ -30,6 +34,39 @@ struct registry {
     size_t           listener_count;
 };
 
+
+/* a change about to be made */
+struct registry_change {
+    struct plugin          **fresh;
+    size_t                   count;
+    struct plugin *const    *moved;         /* these get the environment */
+    size_t                   moved_count;
+    const char              *environment;
+    const struct plugin     *removed;       /* left out, or NULL */
+    uint32_t                 next_id;       /* after it */
+};
+
+
+int registry_save(struct registry *registry,
+    const struct registry_change *change, struct error *err);
+
+/* the registry as it is, for what is changed before it is saved */
+int registry_save_now(struct registry *registry, struct error *err);
+
+/* registry_departed.c: by the plugin's name alone, NULL */
+struct departed *registry_departed_at(const struct registry *registry,
+    const char *name);
+
+/* the list in the file, but those that come back with the
+   change; a new reference */
+json_t *registry_departed_encode(const struct registry *registry,
+    const struct registry_change *change);
+int registry_departed_load(struct registry *registry, const json_t *list,
+    struct error *err);
+
+/* the plugin is back; the entry is not in the file any more */
+void registry_departed_drop(struct registry *registry, const char *name);
+void registry_departed_free(struct registry *registry);
 
 /* the uid of plugin number id; UINT32_MAX without root */
 int registry_uid(const struct registry *registry, uint32_t id, uint32_t *uid,

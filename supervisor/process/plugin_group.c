@@ -307,6 +307,11 @@ plugin_member_state(const struct plugin_process *p,
 
     at = &m->at[p->current - p->seats];
 
+    if (m->plugin->removal != PLUGIN_STAYS) {
+        *text = PLUGIN_REMOVAL_TEXT;
+        return PLUGIN_UNINSTALLING;
+    }
+
     if (m->plugin->is_stopped) {
         *text = "stopped by hand; \"mintctl start\" starts it";
         return PLUGIN_STOPPED;
@@ -361,9 +366,13 @@ plugin_group_changed(struct plugin_process *p)
 {
     size_t  i;
 
-    for (i = 0; i < p->group->count && p->all->on_changed != NULL; i++) {
-        p->all->on_changed(p->all->on_changed_ctx,
-                           p->group->members[i]->plugin);
+    for (i = 0; i < p->group->count; i++) {
+        plugin_removal_look(p->all, p->group->members[i]->plugin);
+
+        if (p->all->on_changed != NULL) {
+            p->all->on_changed(p->all->on_changed_ctx,
+                               p->group->members[i]->plugin);
+        }
     }
 }
 

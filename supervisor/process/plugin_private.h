@@ -6,8 +6,9 @@
  * version), plugin_move*.c, plugin_switch.c and plugin_drain.c (from one seat
  * to the other), plugin_adopt.c (what an earlier supervisor left),
  * plugin_catch_up.c (and had wanted), plugin_rest.c (idle ones), plugin_wish.c
- * (what others want), plugin_backlog.c (requests that no process takes up),
- * plugin_group*.c (one process for several plugins).
+ * (what others want), plugin_removal.c (the end of a plugin), plugin_backlog.c
+ * (requests that no process takes up), plugin_group*.c (one process for several
+ * plugins).
  */
 
 #ifndef SUPERVISOR_PROCESS_PLUGIN_PRIVATE_H
@@ -26,6 +27,9 @@
 #define PLUGIN_SEATS  2             /* a and b, of slot 0 */
 #define PLUGIN_ARGV   4
 
+#define PLUGIN_REMOVAL_TEXT  "uninstalled once it has ended; \"mintctl " \
+                             "start\" keeps it"
+
 
 /* a process that an earlier supervisor has left in the seat */
 struct plugin_found {
@@ -43,6 +47,7 @@ struct plugin_seat {
     char                      place[4];     /* "0a" */
     enum plugin_role          role;
     bool                      is_listening;
+    bool                      is_asked;     /* the keeper, for the socket */
     bool                      cannot_listen;    /* was asked for in vain */
     bool                      is_found;     /* and not taken yet */
     struct plugin_found       found;
@@ -107,6 +112,9 @@ struct plugin_processes {
     struct plugin_process          *group;      /* plugins.sharedProcess */
     plugin_changed_fn               on_changed;
     void                           *on_changed_ctx;
+    plugin_changed_fn               on_left;
+    void                           *on_left_ctx;
+    struct event                   *left_timer;
     struct event                   *rest_timer;
     struct plugin_process          *first;
 };
@@ -154,6 +162,11 @@ void plugin_spawn_prepare_tmp(struct plugin_seat *seat);
 void plugin_questions_on_activity(struct plugin_process *p,
     const json_t *report);
 void plugin_questions_clear(struct plugin_process *p);      /* unanswered */
+
+/* plugin_removal.c: a change of the plugin's process; and the registry's word
+   that the plugin is gone */
+void plugin_removal_look(struct plugin_processes *all, struct plugin *plugin);
+void plugin_removal_done(struct plugin_processes *all, struct plugin *plugin);
 
 /* plugin_process.c */
 struct plugin_process *plugin_process_get(struct plugin_processes *all,

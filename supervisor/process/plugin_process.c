@@ -85,6 +85,10 @@ plugin_processes_free(struct plugin_processes **processes)
 
     plugin_rest_end(*processes);
 
+    if ((*processes)->left_timer != NULL) {
+        event_free((*processes)->left_timer);
+    }
+
     while ((p = (*processes)->first) != NULL) {
         (*processes)->first = p->next;
         plugin_process_free(p);
@@ -149,8 +153,12 @@ plugin_process_changed(struct plugin_process *p)
 {
     if (p->group != NULL) {
         plugin_group_changed(p);
+        return;
+    }
 
-    } else if (p->all->on_changed != NULL) {
+    plugin_removal_look(p->all, p->plugin);
+
+    if (p->all->on_changed != NULL) {
         p->all->on_changed(p->all->on_changed_ctx, p->plugin);
     }
 }
@@ -257,6 +265,11 @@ plugin_process_state(struct plugin_process *p, const char **text)
     move = &p->move;
     *text = service_error(p->current->service)[0] == '\0'
             ? NULL : service_error(p->current->service);
+
+    if (p->plugin->removal != PLUGIN_STAYS) {
+        *text = PLUGIN_REMOVAL_TEXT;
+        return PLUGIN_UNINSTALLING;
+    }
 
     if (plugin_process_is_resisting(p)) {
         *text = move->error;
@@ -367,6 +380,11 @@ plugin_process_on_registry(void *ctx, enum registry_event event,
     struct plugin_processes  *all;
 
     all = ctx;
+
+    if (event == REGISTRY_REMOVED) {
+        plugin_removal_done(all, plugin);
+        return;
+    }
 
     if (event == REGISTRY_STATE || all->is_stopping) {
         return;

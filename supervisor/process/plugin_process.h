@@ -165,7 +165,21 @@ int plugin_process_halt(struct plugin *plugin, bool is_now,
 int plugin_process_begin(struct plugin *plugin, uint64_t *wish_out,
     struct error *err);
 
-/* what became of plugin_process_halt(); granted: it has ended */
+/*
+ * As plugin_process_halt(), and then it is to be uninstalled: kept in the
+ * registry until it is, or is started after all.
+ */
+int plugin_process_remove(struct plugin *plugin,
+    enum plugin_removal removal, bool is_now, struct error *err);
+
+/* one that is to be uninstalled has ended, and nothing of it is under way any
+   more: fn is to have registry_remove() called, but not from inside; told once,
+   unless plugin_process_stays() */
+void plugin_processes_on_left(struct plugin_processes *processes,
+    plugin_changed_fn fn, void *ctx);
+void plugin_process_stays(struct plugin *plugin);
+
+/* what became of plugin_process_halt() or _remove(); granted: it has ended */
 enum plugin_wish plugin_process_halted(const struct plugin *plugin);
 
 /* it is to finish what it has, and nothing follows it */

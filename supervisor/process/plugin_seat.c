@@ -147,6 +147,7 @@ plugin_seat_on_listening(void *ctx, int status,
 
     seat = ctx;
     all = seat->owner->all;
+    seat->is_asked = false;
 
     if (status == 0) {
         plugin_backlog_set_socket(seat, info->fd);
@@ -191,7 +192,10 @@ plugin_seat_listen(struct plugin_seat *seat)
         != 0)
     {
         log_error("plugin \"%s\": %s", seat->owner->plugin->name, err.text);
+        return;
     }
+
+    seat->is_asked = true;
 }
 
 

@@ -207,8 +207,9 @@ plugin_process_waits_for(const struct plugin *plugin)
 
     lost = plugin_activity_text(&p->move.activity);
     text = p->rest.state == PLUGIN_REST_BY_HAND
-           ? mem_printf("it still has %s; \"mintctl stop %s --now\" would end "
-                        "it", lost, plugin->name)
+           ? mem_printf("it still has %s; \"mintctl %s %s --now\" would end "
+                        "it", lost, plugin->removal != PLUGIN_STAYS
+                                    ? "uninstall" : "stop", plugin->name)
            : mem_printf("an older process still has %s; \"mintctl restart %s "
                         "--now\" would end it", lost, plugin->name);
     free(lost);
@@ -279,8 +280,11 @@ plugin_process_leave(const struct plugin *plugin, bool is_now,
 }
 
 
-int
-plugin_process_halt(struct plugin *plugin, bool is_now, struct error *err)
+/* removal PLUGIN_STAYS: it is only stopped, unless that was said before */
+
+static int
+plugin_process_end(struct plugin *plugin, enum plugin_removal removal,
+    bool is_now, struct error *err)
 {
     int                     rc;
     bool                    is_shared;
@@ -298,7 +302,9 @@ plugin_process_halt(struct plugin *plugin, bool is_now, struct error *err)
     rc = is_shared ? 0 : plugin_process_may_leave(plugin, err);
 
     if (rc == 0) {
-        rc = registry_set_stopped(p->all->registry, plugin, true, err);
+        rc = removal == PLUGIN_STAYS
+             ? registry_set_stopped(p->all->registry, plugin, true, err)
+             : registry_set_removal(p->all->registry, plugin, removal, err);
     }
 
     if (rc != 0) {
@@ -322,6 +328,21 @@ plugin_process_halt(struct plugin *plugin, bool is_now, struct error *err)
     plugin_process_tell(p);
 
     return 0;
+}
+
+
+int
+plugin_process_halt(struct plugin *plugin, bool is_now, struct error *err)
+{
+    return plugin_process_end(plugin, PLUGIN_STAYS, is_now, err);
+}
+
+
+int
+plugin_process_remove(struct plugin *plugin, enum plugin_removal removal,
+    bool is_now, struct error *err)
+{
+    return plugin_process_end(plugin, removal, is_now, err);
 }
 
 

@@ -210,6 +210,13 @@ identity_model_token(struct identity_model *model, uint32_t plugin_id,
 }
 
 
+void
+identity_model_forget(struct identity_model *model, uint32_t plugin_id)
+{
+    identity_wipe(&model->tokens[plugin_id]);
+}
+
+
 int
 identity_model_pat(struct identity_model *model,
     const struct identity_pat *pat, struct error *err)

@@ -80,6 +80,8 @@ int identity_model_keys(struct identity_model *model,
     const struct publisher_key *keys, size_t count, struct error *err);
 int identity_model_token(struct identity_model *model, uint32_t plugin_id,
     const char *token, struct error *err);
+void identity_model_forget(struct identity_model *model,
+    uint32_t plugin_id);
 int identity_model_pat(struct identity_model *model,
     const struct identity_pat *pat, struct error *err);
 void identity_model_deny(struct identity_model *model, uint64_t jti_hash,

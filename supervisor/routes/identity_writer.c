@@ -210,6 +210,30 @@ identity_writer_token(struct identity_writer *writer, uint32_t plugin_id,
 }
 
 
+/* in a new file: a token is not cleared under who reads it */
+
+int
+identity_writer_forget(struct identity_writer *writer,
+    bool (*is_needed)(void *ctx, uint32_t plugin_id), void *ctx,
+    struct error *err)
+{
+    bool      any;
+    uint32_t  i;
+
+    any = false;
+
+    for (i = 0; i < writer->model.token_count; i++) {
+        if (writer->model.tokens[i] != NULL && !is_needed(ctx, i)) {
+            identity_model_forget(&writer->model, i);
+            any = true;
+        }
+    }
+
+    return any ? identity_rebuild(writer, &writer->model, writer->plugins, err)
+               : 0;
+}
+
+
 int
 identity_writer_pat(struct identity_writer *writer,
     const struct identity_pat *pat, struct error *err)

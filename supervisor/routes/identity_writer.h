@@ -48,6 +48,9 @@ int identity_writer_deny(struct identity_writer *writer, uint64_t jti_hash,
     uint64_t expires_unix, struct error *err);
 int identity_writer_token(struct identity_writer *writer, uint32_t plugin_id,
     const char *token, struct error *err);
+int identity_writer_forget(struct identity_writer *writer,
+    bool (*is_needed)(void *ctx, uint32_t plugin_id), void *ctx,
+    struct error *err);
 int identity_writer_pat(struct identity_writer *writer,
     const struct identity_pat *pat, struct error *err);
 int identity_writer_edge_secret(struct identity_writer *writer,

@@ -107,6 +107,30 @@ plugin_routes_token(struct plugin_routes *routes, const struct plugin *plugin)
 }
 
 
+static bool
+plugin_routes_is_installed(void *ctx, uint32_t plugin_id)
+{
+    return registry_find_id(ctx, plugin_id) != NULL;
+}
+
+
+/* also of those that an earlier supervisor has seen go */
+
+static void
+plugin_routes_forget(struct plugin_routes *routes)
+{
+    struct error  err;
+
+    if (publisher_forget_tokens(routes->publisher, plugin_routes_is_installed,
+                                routes->registry, &err)
+        != 0)
+    {
+        log_error("tokens of uninstalled plugins are still published: %s",
+                  err.text);
+    }
+}
+
+
 static void
 plugin_routes_on_registry(void *ctx, enum registry_event event,
     struct plugin *plugin)
@@ -116,6 +140,12 @@ plugin_routes_on_registry(void *ctx, enum registry_event event,
     routes = ctx;
 
     if (event == REGISTRY_STATE) {
+        return;
+    }
+
+    if (event == REGISTRY_REMOVED) {
+        plugin_routes_publish(routes);
+        plugin_routes_forget(routes);
         return;
     }
 
@@ -137,6 +167,8 @@ plugin_routes_new(struct publisher *publisher, struct registry *registry)
     for (i = 0; i < registry_count(registry); i++) {
         plugin_routes_token(routes, registry_at(registry, i));
     }
+
+    plugin_routes_forget(routes);
 
     plugin_routes_publish(routes);
     registry_subscribe(registry, plugin_routes_on_registry, routes);

@@ -349,6 +349,15 @@ publisher_set_plugin_token(struct publisher *publisher, uint32_t plugin_id,
 }
 
 
+int
+publisher_forget_tokens(struct publisher *publisher,
+    bool (*is_needed)(void *ctx, uint32_t plugin_id), void *ctx,
+    struct error *err)
+{
+    return identity_writer_forget(&publisher->identity, is_needed, ctx, err);
+}
+
+
 const char *
 publisher_edge_secret(const struct publisher *publisher)
 {

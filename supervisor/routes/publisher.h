@@ -164,6 +164,11 @@ int publisher_deny(struct publisher *publisher,
 int publisher_set_plugin_token(struct publisher *publisher,
     uint32_t plugin_id, const char *token, struct error *err);
 
+/* those of plugins that are not needed any more */
+int publisher_forget_tokens(struct publisher *publisher,
+    bool (*is_needed)(void *ctx, uint32_t plugin_id), void *ctx,
+    struct error *err);
+
 /* per-boot secret between edge and platform, made once per identity line */
 const char *publisher_edge_secret(const struct publisher *publisher);
 

@@ -146,6 +146,26 @@ START_TEST(cycles)
 END_TEST
 
 
+/* by the name of either, in turn too, but never itself */
+
+START_TEST(dependants)
+{
+    struct plugin  *a, *b, *c;
+
+    a = put("a", "[\"c\", \"a\"]");
+    b = put("b", "[\"nobody\", \"mint-plugin-a>=1\"]");
+    c = put("c", "[\"a\", \"b\"]");
+
+    ck_assert_ptr_eq(dependencies_dependant(registry, a, 0), b);
+    ck_assert_ptr_eq(dependencies_dependant(registry, a, 1), c);
+    ck_assert_ptr_null(dependencies_dependant(registry, a, 2));
+    ck_assert_ptr_eq(dependencies_dependant(registry, b, 0), c);
+    ck_assert_ptr_null(dependencies_dependant(registry, b, 1));
+    ck_assert_ptr_eq(dependencies_dependant(registry, c, 0), a);
+}
+END_TEST
+
+
 START_TEST(without_metadata)
 {
     struct plugin   fresh, *plugin;
@@ -172,6 +192,7 @@ main(void)
                         sizeof(spellings) / sizeof(spellings[0]));
     tcase_add_test(tcase, longest_name);
     tcase_add_test(tcase, cycles);
+    tcase_add_test(tcase, dependants);
     tcase_add_test(tcase, without_metadata);
     suite_add_tcase(suite, tcase);
 

@@ -20,7 +20,7 @@ static const struct {
 } table[PLUGIN_STATE_COUNT] = {
     { "registered",   "=xxxxxxxxxx" },
     { "installing",   "x=xx...xxxx" },
-    { "migrating",    "..=x..xxxx." },
+    { "migrating",    "..=x..xxxxx" },
     { "initializing", "..x=xxxxxxx" },
     { "ready",        "...x=xxxxxx" },
     { "upgrading",    "..xxx=xxxxx" },
@@ -28,7 +28,7 @@ static const struct {
     { "waiting",      "..xx.x.=xxx" },
     { "stopped",      ".xxx.x.x=xx" },
     { "failed",       ".xxx.x.xx=x" },
-    { "uninstalling", "........xx=" },
+    { "uninstalling", "..xxxxxxxx=" },
 };
 
 
