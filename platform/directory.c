@@ -19,6 +19,8 @@
 
 
 #define DIRECTORY_PAUSE_MS  200     /* between two questions */
+#define DIRECTORY_AGE_MS    10000   /* then it is asked while it is used: of
+                                       plugins that go nobody tells */
 
 
 struct directory {
@@ -131,6 +133,26 @@ directory_connected(struct directory *directory)
 }
 
 
+void
+directory_refresh_soon(struct directory *directory)
+{
+    directory_ask(directory, true);
+}
+
+
+static bool
+directory_is_old(struct directory *directory)
+{
+    bool  is_old;
+
+    (void) pthread_mutex_lock(&directory->lock);
+    is_old = time_boot_ms() >= directory->asked_ms + DIRECTORY_AGE_MS;
+    (void) pthread_mutex_unlock(&directory->lock);
+
+    return is_old;
+}
+
+
 int
 directory_authenticate(struct directory *directory, const char *name,
     const char *token, struct directory_plugin **out, struct error *err)
@@ -140,6 +162,10 @@ directory_authenticate(struct directory *directory, const char *name,
     *out = directory_find(directory, name, token);
 
     if (*out != NULL) {
+        if (directory_is_old(directory)) {
+            directory_ask(directory, false);
+        }
+
         return MINT_OK;
     }
 

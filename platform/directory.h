@@ -46,6 +46,10 @@ void directory_free(struct directory **directory);
 void directory_use_link(struct directory *directory, struct link *link);
 void directory_connected(struct directory *directory);
 
+/* a plugin is gone: nobody comes with an unknown token that would have the
+   supervisor asked */
+void directory_refresh_soon(struct directory *directory);
+
 /*
  * The plugin of that name if the token is its own (compared in constant
  * time).  Asks the supervisor again, and waits DIRECTORY_WAIT_MS for it, when

@@ -33,10 +33,11 @@ void users_internal_by_name(struct call *call);
 void plugin_roles_get(struct call *call);
 json_t *user_json(const struct store_user *user);
 
-/* plugins.c, upload.c */
+/* plugins.c, upload.c, uninstall.c */
 void plugins_list(struct call *call);
 void plugins_upload(struct call *call);
 void plugins_plan(struct call *call);
+void plugins_uninstall(struct call *call);
 void admin_restart(struct call *call);
 
 /* experiments.c: public */

@@ -153,6 +153,16 @@ def test_upload_deploy_and_call(
     assert len(system.plugins()["test-deployed"]["instances"]) == 1
     assert "1.1.0" in mint("plugin", "list")
 
+    # by the name of its package; a word, not a traceback, when it is not there
+    text = mint("plugin", "uninstall", "mint-test-deployed", "-y")
+    assert "test-deployed is uninstalled; its data are kept" in text
+    assert "test-deployed" not in mint("plugin", "list")
+    assert raw_request(system.port, "GET",
+                       "/api/test-deployed/headers")[0] == 404
+    text = mint("plugin", "uninstall", "nobody", "-y", status=1)
+    assert "FAILED: no plugin \"nobody\" is installed" in text
+    assert "Traceback" not in text
+
 
 def test_upload_of_what_is_there(mint: CommandLine, tmp_path: Path) -> None:
     """It fails, is built anew under its old version, and is mended."""

@@ -25,6 +25,7 @@ from moves_harness import (
     version_of,
 )
 from system_harness import (
+    ADMIN,
     BUILD,
     PLUGINS,
     MintSystem,
@@ -356,6 +357,29 @@ def test_during_an_installation(echo: MintSystem, tmp_path: Path) -> None:
     upload.join()
     assert PLUGIN not in echo.plugins()
     assert status_of(echo) == 404
+
+
+def test_api(echo: MintSystem, bundle: Path, owner: httpx.Client) -> None:
+    path = "/api/plugins/mint-test-echo"
+    assert owner.delete(path).status_code == 403
+    with echo.client(echo.login(*ADMIN)) as admin:
+        assert admin.delete(path, params={"mode": "x"}).status_code == 422
+        reply = admin.delete(path, params={"mode": "archive"})
+        answer = reply.json()
+        assert reply.status_code == 200 and answer["success"] is False
+        assert answer["error"] == "NOT_BUILT"
+        answer = admin.delete("/api/plugins/nobody").json()
+        assert (answer["success"], answer["error"]) == (False, "NOT_FOUND")
+
+        answer = admin.delete(path).json()
+        assert answer["success"] is True, answer
+        assert answer["name"] == "mint-test-echo"
+        assert answer["plugin"] == PLUGIN
+        assert answer["message"] == f"{PLUGIN} is uninstalled; its data are " \
+            "kept"
+        assert answer["restart_required"] is False
+        listed = admin.get("/api/plugins").json()
+        assert PLUGIN not in {p["entry_point"] for p in listed["installed"]}
 
 
 def test_shared_process(tmp_path: Path) -> None:
