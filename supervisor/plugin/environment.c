@@ -132,6 +132,7 @@ environment_free(struct environment_build *build)
     free(build->lock);
     free(build->temporary);
     free(build->directory);
+    free(build->next);
     free(build);
 }
 
@@ -225,7 +226,7 @@ environment_ended(void *ctx, const struct command_result *result)
 }
 
 
-/* one that was there and is damaged is made anew, and takes its place */
+/* one that was there is damaged: another is made; who runs in it may go on */
 
 static bool
 environment_again(struct environment_build *build, const struct error *why)
@@ -236,7 +237,7 @@ environment_again(struct environment_build *build, const struct error *why)
 
     log_warn("building \"%s\" again: %s", build->directory, why->text);
 
-    build->place = ENVIRONMENT_ASIDE;
+    environment_take_next(build);
     build->import = 0;
     build->step = 0;
 
@@ -256,11 +257,7 @@ environment_end(struct environment_build *build, const struct error *err)
     if (err->code != 0) {
         environment_take_away(build);
 
-    } else if (build->place == ENVIRONMENT_EXCHANGED) {
-        cleanup_remove(build->tools->cleanup, build->temporary);
-    }
-
-    if (err->code == 0) {
+    } else {
         environment_set_used(build->directory);
     }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Environments on disk: <data>/environments/<name>-<key>, the key of what
- * decides its contents (environment_key.h).  Built aside under a name that
+ * decides its contents (environment_key.h), and -<number> if it is not the
+ * first.  Built aside under a name that
  * begins with ".tmp-", checked, written to disk, renamed: a directory without
  * that prefix is complete, and a marker in it says what it holds.  Those of
  * earlier versions are called <name>-<number>.
@@ -60,8 +61,8 @@ typedef void (*environment_done_fn)(void *ctx, const struct error *err,
 
 /*
  * One with the same key that is there, whole and importable, is used as it is;
- * a damaged one is replaced.  On failure everything is as it was; *out is NULL
- * again when done is called.
+ * if it is damaged, another is built beside it.  On failure everything is as it
+ * was; *out is NULL again when done is called.
  */
 int environment_build(struct environment_build **out,
     const struct toolset *tools, const struct environment_plan *plan,

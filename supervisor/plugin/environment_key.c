@@ -124,10 +124,14 @@ environment_key_is_of(const char *directory, const char *name)
     }
 
     base += len + 1;
-    len = strlen(base);
+    len = strspn(base, "0123456789abcdef");
 
-    return len > 0
-           && (strspn(base, "0123456789") == len
-               || (len == ENVIRONMENT_KEY_LENGTH
-                   && strspn(base, "0123456789abcdef") == len));
+    if (len == ENVIRONMENT_KEY_LENGTH && base[len] == '-') {
+        base += len + 1;
+
+    } else if (len == ENVIRONMENT_KEY_LENGTH && base[len] == '\0') {
+        return true;
+    }
+
+    return base[0] != '\0' && base[strspn(base, "0123456789")] == '\0';
 }

@@ -28,7 +28,8 @@ int environment_key(const char *lock, const char *interpreter,
    ASCII, at most 255 bytes; NULL if it is not; mem_alloc */
 char *environment_tool(const char *output);
 
-/* is it <name>-<key>, or <name>-<number> as earlier versions had it? */
+/* is it <name>-<key>, <name>-<key>-<number>, or <name>-<number> as earlier
+   versions had it? */
 bool environment_key_is_of(const char *directory, const char *name);
 
 #endif /* SUPERVISOR_PLUGIN_ENVIRONMENT_KEY_H */

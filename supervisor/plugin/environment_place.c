@@ -20,12 +20,12 @@
 #include "supervisor/plugin/environment_key.h"
 
 
+static void environment_choose_name(struct environment_build *build,
+    const char *key);
 static bool environment_is_usable(const struct environment_build *build);
 static int environment_save_lock(struct environment_build *build,
     struct error *err);
 static int environment_save_marker(struct environment_build *build,
-    struct error *err);
-static int environment_exchange(struct environment_build *build,
     struct error *err);
 static void environment_flush_names(const struct environment_build *build);
 
@@ -57,18 +57,58 @@ environment_choose(struct environment_build *build,
     /* what is left of an earlier try may be removed at this moment */
 
     fs_random_hex(random, 4);
-    build->directory = mem_printf("%s/%s-%s", build->tools->environments,
-                                  build->name, key);
     build->temporary = mem_printf("%s/%s%s-%s-%s",
                                   build->tools->environments,
                                   ENVIRONMENT_TEMPORARY, build->name, key,
                                   random);
-
-    if (!build->anew && environment_is_usable(build)) {
-        build->place = ENVIRONMENT_REUSED;
-    }
+    environment_choose_name(build, key);
 
     return 0;
+}
+
+
+/*
+ * One with the key that is there is taken, or left alone: who runs in it is
+ * confined to that very directory, not to its name.  So the second one with
+ * the same key has a number.
+ */
+
+static void
+environment_choose_name(struct environment_build *build, const char *key)
+{
+    char      *next;
+    unsigned   number;
+
+    next = mem_printf("%s/%s-%s", build->tools->environments, build->name,
+                      key);
+
+    for (number = 2; fs_exists(next); number++) {
+        free(build->directory);
+        build->directory = next;
+        next = mem_printf("%s/%s-%s-%u", build->tools->environments,
+                          build->name, key, number);
+    }
+
+    if (build->directory != NULL && !build->anew
+        && environment_is_usable(build))
+    {
+        build->place = ENVIRONMENT_REUSED;
+        build->next = next;
+
+    } else {
+        free(build->directory);
+        build->directory = next;
+    }
+}
+
+
+void
+environment_take_next(struct environment_build *build)
+{
+    free(build->directory);
+    build->directory = build->next;
+    build->next = NULL;
+    build->place = ENVIRONMENT_ASIDE;
 }
 
 
@@ -117,91 +157,34 @@ environment_put(struct environment_build *build,
         return rc;
     }
 
-    if (renameat2(AT_FDCWD, build->temporary, AT_FDCWD, build->directory,
-                  RENAME_NOREPLACE) == 0)
-    {
-        build->place = ENVIRONMENT_PLACED;
-
-    } else if (fs_exists(build->directory)) {
-        rc = environment_exchange(build, err);
-
-        if (rc == 0) {
-            build->place = ENVIRONMENT_EXCHANGED;
-        }
-
-    } else {
-        rc = error_set_errno(err, "rename(\"%s\", \"%s\") failed",
-                             build->temporary, build->directory);
+    if (rename(build->temporary, build->directory) == -1) {
+        return error_set_errno(err, "rename(\"%s\", \"%s\") failed",
+                               build->temporary, build->directory);
     }
 
+    build->place = ENVIRONMENT_PLACED;
     environment_flush_names(build);
 
-    return rc;
+    return 0;
 }
 
 
 void
 environment_take_away(struct environment_build *build)
 {
-    struct error  err;
-
     if (build->temporary == NULL || build->place == ENVIRONMENT_REUSED) {
         return;
     }
 
-    err.code = 0;
-
-    if (build->place == ENVIRONMENT_EXCHANGED) {
-        (void) environment_exchange(build, &err);
-
-    } else if (build->place == ENVIRONMENT_PLACED
-               && rename(build->directory, build->temporary) == -1)
+    if (build->place == ENVIRONMENT_PLACED
+        && rename(build->directory, build->temporary) == -1)
     {
-        error_set_errno(&err, "rename(\"%s\", \"%s\") failed",
-                        build->directory, build->temporary);
-    }
-
-    if (err.code != 0) {
-        log_warn("\"%s\" is left behind: %s", build->directory, err.text);
+        log_warn("\"%s\" is left behind: it cannot be renamed",
+                 build->directory);
     }
 
     build->place = ENVIRONMENT_ASIDE;
     cleanup_remove(build->tools->cleanup, build->temporary);
-}
-
-
-/*
- * Who runs in the one that was there finds the same files under the same
- * names, so this is done without waiting for them.  At once where the file
- * system can do that.
- */
-
-static int
-environment_exchange(struct environment_build *build, struct error *err)
-{
-    int    rc;
-    char  *aside;
-
-    if (renameat2(AT_FDCWD, build->temporary, AT_FDCWD, build->directory,
-                  RENAME_EXCHANGE) == 0)
-    {
-        return 0;
-    }
-
-    rc = 0;
-    aside = mem_printf("%s.old", build->temporary);
-
-    if (rename(build->directory, aside) == -1
-        || rename(build->temporary, build->directory) == -1
-        || rename(aside, build->temporary) == -1)
-    {
-        rc = error_set_errno(err, "\"%s\" cannot be replaced by \"%s\"",
-                             build->directory, build->temporary);
-    }
-
-    free(aside);
-
-    return rc;
 }
 
 

@@ -17,8 +17,7 @@
 enum environment_place {
     ENVIRONMENT_ASIDE = 0,          /* being built */
     ENVIRONMENT_REUSED = 1,         /* one that was there is looked at */
-    ENVIRONMENT_PLACED = 2,         /* has its name, which was free */
-    ENVIRONMENT_EXCHANGED = 3       /* ... the former holder lies aside */
+    ENVIRONMENT_PLACED = 2          /* has its name */
 };
 
 
@@ -33,6 +32,7 @@ struct environment_build {
     char                      *interpreter; /* what it says of itself */
     char                      *uv;
     char                      *directory;   /* when complete */
+    char                      *next;        /* if that is found damaged */
     char                      *temporary;
     char                      *lock;
     bool                       anew;
@@ -98,6 +98,9 @@ int environment_choose(struct environment_build *build,
     const struct command_result *result, struct error *err);
 int environment_put(struct environment_build *build,
     const struct command_result *result, struct error *err);
+
+/* what was to be used again is damaged: another one is built, beside it */
+void environment_take_next(struct environment_build *build);
 
 /* gives the name back if it was taken; what was built is removed */
 void environment_take_away(struct environment_build *build);

@@ -17,6 +17,7 @@ import pytest
 from system_harness import (
     BUILD,
     DEADLINE_SEC,
+    PLUGINS,
     MintSystem,
     make_bundle,
     make_place,
@@ -229,7 +230,7 @@ def test_verify_finds_what_is_wrong(own: MintSystem, tmp_path: Path) -> None:
 
     version = own.plugins()[CLASHING]["version"]
     own.ctl("install", reachable(own, clashing(tmp_path, version)), "--force")
-    assert environment_of(own) == environment
+    assert environment_of(own) != environment
     assert own.ctl_json("verify-env")["count"] == 0
 
 
@@ -251,30 +252,47 @@ def test_same_again(own: MintSystem, bundle: Path, tmp_path: Path) -> None:
     assert own.plugins()[CLASHING]["state"] == "ready"
 
 
-def test_damaged_is_replaced(own: MintSystem, bundle: Path, tmp_path: Path
+def test_damaged_is_not_used(own: MintSystem, bundle: Path, tmp_path: Path
                              ) -> None:
-    """One that is there and cannot be imported is built anew under its
-    name."""
+    """One that is there and cannot be imported stays as it is; another is
+    built."""
     first = environment_of(own)
-    inode = first.stat().st_ino
     own.install(clashing(tmp_path, "1.2.0"))
     [module] = first.glob("lib/python*/site-packages/uvicorn/__init__.py")
     module.unlink()
     own.install(bundle)
-    assert environment_of(own) == first
-    assert first.stat().st_ino != inode
-    assert module.exists()
+    second = environment_of(own)
+    assert second != first and KEY.findall(second.name) == KEY.findall(
+        first.name)
+    assert not module.exists()
     assert own.plugins()[CLASHING]["state"] == "ready"
-    wait_for(lambda: not begun(own), "the removal of the damaged one")
+    wait_for(lambda: not begun(own), "that nothing is under way")
 
 
 def test_forced_is_built_anew(own: MintSystem, bundle: Path) -> None:
+    """Beside the other: who runs there, confined to that directory, goes on
+    to find its files."""
     first = environment_of(own)
     inode = first.stat().st_ino
     own.ctl("install", reachable(own, bundle), "--force")
-    assert environment_of(own) == first
-    assert first.stat().st_ino != inode
+    second = environment_of(own)
+    assert second != first and KEY.findall(second.name) == KEY.findall(
+        first.name)
+    assert first.stat().st_ino == inode
     assert own.plugins()[CLASHING]["state"] == "ready"
+
+
+def test_forced_shared(own: MintSystem, tmp_path: Path) -> None:
+    """Forked from the warm interpreter of the new environment: that of the
+    other could not read there."""
+    bundle = make_bundle(PLUGINS / "echo", tmp_path)
+    own.install(bundle)
+    first = environment_of(own, "test-echo")
+    own.ctl("install", reachable(own, bundle), "--force")
+    assert own.plugins()["test-echo"]["state"] == "ready"
+    assert environment_of(own, "test-echo") != first
+    wait_for(lambda: link_of(own, "platform") == environment_of(
+        own, "test-echo"), "the link to the new one")
 
 
 def test_removed_after_a_while(own: MintSystem, tmp_path: Path) -> None:
@@ -329,7 +347,8 @@ def test_numbered(own: MintSystem, tmp_path: Path) -> None:
     registry = own.data / "registry.json"
     text = registry.read_text()
     [environment] = {
-        plugin["environment"] for plugin in json.loads(text)["plugins"]}
+        plugin["environment"] for plugin in json.loads(text)["plugins"]
+        if plugin["name"] == CLASHING}
     numbered = Path(environment).with_name(f"{CLASHING}-3")
     Path(environment).rename(numbered)
     registry.write_text(text.replace(environment, str(numbered)))
@@ -340,4 +359,4 @@ def test_numbered(own: MintSystem, tmp_path: Path) -> None:
 
     own.install(clashing(tmp_path, "3.0.0"))
     assert own.plugins()[CLASHING]["state"] == "ready"
-    assert KEY.fullmatch(environment_of(own).name.removeprefix(f"{CLASHING}-"))
+    assert re.match(KEY, environment_of(own).name.removeprefix(f"{CLASHING}-"))

@@ -146,7 +146,11 @@ static const struct {
 } names[] = {
     { "/e/a-0123456789abcdef", true },
     { "a-0123456789abcdef",    true },
+    { "/e/a-0123456789abcdef-2", true },
     { "/e/a-1",                true },
+    { "/e/a-0123456789abcdef-", false },
+    { "/e/a-0123456789abcdef-2a", false },
+    { "/e/a-0123456789abcdef-2-3", false },
     { "/e/a-4294967296",       true },
     { "/e/a-0123456789abcde",  false },
     { "/e/a-0123456789abcdef0", false },

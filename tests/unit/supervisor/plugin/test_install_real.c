@@ -279,7 +279,10 @@ START_TEST(test_life)
     path = mem_printf("%s/%s", registry_find(world.registry, "c")->environment,
                       ENVIRONMENT_MARKER);
     ck_assert_int_eq(unlink(path), 0);
+    free(path);
     ck_assert_int_eq(world_prepare(&world), 0);
+    path = mem_printf("%s/%s", registry_find(world.registry, "c")->environment,
+                      ENVIRONMENT_MARKER);
     ck_assert_int_eq(access(path, R_OK), 0);
     free(path);
     world_settle(&world);

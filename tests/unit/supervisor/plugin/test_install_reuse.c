@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Environments by their names: one that is there is used, a damaged one
- * replaced, one that nobody uses removed after a while, one of an earlier
+ * Environments by their names: one that is there is used, none in the place of
+ * a damaged one, one that nobody uses removed after a while, one of an earlier
  * version kept.
  */
 
@@ -92,36 +92,45 @@ START_TEST(test_reused)
 END_TEST
 
 
-/* its files are not what the marker promises */
+/* its files are not what the marker promises: another one is built, under a
+   name of its own, for somebody may run in it */
 
 START_TEST(test_reused_damaged)
 {
-    char   *environment, *path;
+    char   *environment, *second, *third, *path;
     ino_t   inode;
 
     environment = there_and_back();
+    second = mem_printf("%s-2", environment);
+    third = mem_printf("%s-3", environment);
     inode = inode_of(environment);
     fail_at("import check: ");
     fake.once = &fake.rules[1];
     ck_assert_int_eq(world_install(&world, bundle, false), 0);
     check_logged("OSError: it is broken");
-    ck_assert_str_eq(world.plugin->environment, environment);
-    ck_assert(inode_of(environment) != inode);
+    ck_assert_str_eq(world.plugin->environment, second);
+    ck_assert(inode_of(environment) == inode);
     ck_assert_uint_eq(fake_called(&fake, "uv venv: "), 1);
     ck_assert_uint_eq(fake_called(&fake, "import check: "), 2);
     world_settle(&world);
-    ck_assert_uint_eq(world_count(&world, "environments", "platform-"), 3);
+    ck_assert_uint_eq(world_count(&world, "environments", "platform-"), 4);
     ck_assert_uint_eq(world_count(&world, "environments", ".tmp-"), 0);
+
+    /* found again */
+
+    world_restart(&world);
+    ck_assert_int_eq(world_prepare(&world), 0);
+    ck_assert_str_eq(installer_platform_environment(world.installer), second);
 
     /* not even complete */
 
-    path = mem_printf("%s/%s", environment, ENVIRONMENT_MARKER);
+    path = mem_printf("%s/%s", second, ENVIRONMENT_MARKER);
     ck_assert_int_eq(unlink(path), 0);
     free(path);
-    inode = inode_of(environment);
     ck_assert_int_eq(world_install(&world, bundle, false), 0);
-    ck_assert_str_eq(world.plugin->environment, environment);
-    ck_assert(inode_of(environment) != inode);
+    ck_assert_str_eq(world.plugin->environment, third);
+    free(third);
+    free(second);
     free(environment);
 }
 END_TEST
@@ -148,16 +157,16 @@ START_TEST(test_reused_in_vain)
 END_TEST
 
 
-/* forced: made anew under its name, whatever is there; given back when the
-   new one does not work */
+/* forced: made anew beside what is there */
 
 START_TEST(test_forced)
 {
-    char   *environment;
+    char   *environment, *second;
     ino_t   inode;
 
     ck_assert_int_eq(world_install(&world, bundle, false), 0);
     environment = mem_strdup(world.plugin->environment);
+    second = mem_printf("%s-2", environment);
     inode = inode_of(environment);
 
     fail_at("program check: ");
@@ -166,21 +175,39 @@ START_TEST(test_forced)
                                  "OSError: it is broken"));
     world_settle(&world);
     ck_assert(inode_of(environment) == inode);
+    ck_assert(!fs_exists(second));
     ck_assert_uint_eq(world_count(&world, "environments", ".tmp-"), 0);
     fake.rules[1].match = NULL;
 
     ck_assert_int_eq(world_install(&world, bundle, true), 0);
-    ck_assert_str_eq(world.plugin->environment, environment);
-    ck_assert(inode_of(environment) != inode);
+    ck_assert_str_eq(world.plugin->environment, second);
+    ck_assert(inode_of(environment) == inode);
     world_settle(&world);
-    ck_assert_uint_eq(world_count(&world, "environments", "platform-"), 2);
+    ck_assert_uint_eq(world_count(&world, "environments", "platform-"), 3);
     ck_assert_uint_eq(world_count(&world, "environments", ".tmp-"), 0);
-
-    /* it is used: a failure after that does not take it away */
 
     fail_at("probe: ");
     ck_assert_int_ne(world_install(&world, bundle, true), 0);
     world_settle(&world);
+    ck_assert(fs_exists(second));
+    ck_assert_uint_eq(world_count(&world, "environments", "platform-"), 3);
+    free(second);
+    free(environment);
+}
+END_TEST
+
+
+/* one that is used again is not taken away when what follows fails */
+
+START_TEST(test_reused_then_fails)
+{
+    char  *environment;
+
+    environment = there_and_back();
+    fail_at("probe: ");
+    ck_assert_int_ne(world_install(&world, bundle, false), 0);
+    world_settle(&world);
+    ck_assert_uint_eq(fake_called(&fake, "uv venv: "), 0);
     ck_assert(fs_exists(environment));
     free(environment);
 }
@@ -462,6 +489,7 @@ main(void)
     tcase_add_test(tcase, test_reused_damaged);
     tcase_add_test(tcase, test_reused_in_vain);
     tcase_add_test(tcase, test_forced);
+    tcase_add_test(tcase, test_reused_then_fails);
     tcase_add_test(tcase, test_program_fails);
     tcase_add_loop_test(tcase, test_tool_is_silent, 0, 2);
     tcase_add_test(tcase, test_another_uv);

@@ -297,11 +297,13 @@ START_TEST(test_lost_environment)
     world_restart(&world);
     ck_assert_int_eq(world_prepare(&world), 0);
     plugin = registry_find(world.registry, "x");
-    ck_assert_str_eq(plugin->environment, environment);
+    path = mem_printf("%s-2", environment);
+    ck_assert_str_eq(plugin->environment, path);
+    free(path);
     ck_assert_int_eq(plugin->state, PLUGIN_REGISTERED);
 
     ck_assert_int_eq(fs_remove_tree(plugin->environment, NULL), 0);
-    path = mem_printf("%s/locks%s.txt", world.config.server.data_path,
+    path = mem_printf("%s/locks%s-2.txt", world.config.server.data_path,
                       strrchr(environment, '/'));
     free(environment);
     ck_assert_int_eq(unlink(path), 0);
