@@ -109,7 +109,8 @@ waiter_refuse(struct waiter *waiter, const struct plugin *plugin)
 
     } else {
         error_set(&err, MINT_ERR_UNAVAILABLE, "plugin \"%s\" did not become "
-                  "ready: %s%s", plugin->name,
+                  "%s: %s%s", plugin->name,
+                  waiter->is_halt ? "stopped" : "ready",
                   plugin->error != NULL ? plugin->error : "no reason known",
                   plugin->state == PLUGIN_RESISTING
                   ? "; the old process goes on" : "");

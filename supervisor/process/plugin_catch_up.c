@@ -7,6 +7,7 @@
 #include "lib/log.h"
 #include "plugin_catch_up.h"
 #include "plugin_former.h"
+#include "plugin_group.h"
 
 
 /* the supervisor before had kept the order and not begun with it, or had not
@@ -25,6 +26,21 @@ plugin_catch_up_stop(struct plugin_process *p)
     if (p->is_stop_due) {
         log_write(LOG_LEVEL_INFO, &fields, "it is stopped later: %s",
                   err.text);
+    }
+}
+
+
+/* as a stop of one of them: the others go on without it, if there are any */
+
+static void
+plugin_catch_up_group(struct plugin_process *p)
+{
+    if (plugin_group_is_wanted(p, NULL)) {
+        plugin_process_wish_for(p, MINT_CAUSE_RESTART, false);
+
+    } else {
+        p->move.is_again_now = false;
+        plugin_move_event(p, PLUGIN_MOVE_LEAVE);
     }
 }
 
@@ -60,11 +76,28 @@ plugin_catch_up(struct plugin_process *p)
 
     if (p->group == NULL && p->plugin->is_stopped) {
         plugin_catch_up_stop(p);
-        return;
-    }
 
-    if (plugin_catch_up_is_behind(p)) {
+    } else if (p->group != NULL && p->move.state == PLUGIN_MOVE_NONE
+               && plugin_group_has_stopped(p))
+    {
+        plugin_catch_up_group(p);
+
+    } else if (plugin_catch_up_is_behind(p)) {
         plugin_process_wish_for(p, MINT_CAUSE_UPGRADING, false);
+
+    } else {
+        plugin_catch_up_wish(p);
+    }
+}
+
+
+/* the other socket is not to be had */
+
+void
+plugin_catch_up_in_place(struct plugin_process *p)
+{
+    if (p->group == NULL && p->plugin->is_stopped) {
+        plugin_catch_up_stop(p);
 
     } else {
         plugin_catch_up_wish(p);

@@ -17,6 +17,9 @@ void plugin_catch_up(struct plugin_process *p);
 /* a process that is wanted and has not been begun with */
 void plugin_catch_up_wish(struct plugin_process *p);
 
+/* all that is due where the other socket is not to be had */
+void plugin_catch_up_in_place(struct plugin_process *p);
+
 /* the order to stop it that an earlier supervisor had kept */
 void plugin_catch_up_stop(struct plugin_process *p);
 

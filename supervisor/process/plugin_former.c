@@ -6,6 +6,9 @@
  * resists.  The registry keeps its record until then.
  */
 
+#include <errno.h>
+#include <unistd.h>
+
 #include "lib/log.h"
 #include "plugin_former.h"
 #include "plugin_history.h"
@@ -72,8 +75,13 @@ plugin_former_check(struct plugin_seat *seat, struct error *err)
         return 0;
     }
 
-    /* no further try would bring it back */
-    service_set_once(seat->service, true);
+    /* no further try would bring it back; other errors may pass */
+
+    if (access(plugin->former->environment, F_OK) != 0
+        && (errno == ENOENT || errno == ENOTDIR))
+    {
+        service_set_once(seat->service, true);
+    }
 
     return error_set(err, MINT_ERR_UNAVAILABLE, "version %s, which serves "
                      "until another one has become ready, has lost its "

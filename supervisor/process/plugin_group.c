@@ -280,6 +280,25 @@ plugin_group_is_broken(const struct plugin_process *p,
 
 
 bool
+plugin_group_has_stopped(const struct plugin_process *p)
+{
+    size_t                i;
+    const struct plugin  *plugin;
+
+    for (i = 0; i < p->group->count && plugin_group_is_live(p->current); i++) {
+        plugin = p->group->members[i]->plugin;
+
+        if (plugin->is_stopped && plugin_group_at(p, plugin, p->current)->is_in)
+        {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
+bool
 plugin_group_is_in(const struct plugin_process *p,
     const struct plugin *plugin)
 {

@@ -85,6 +85,9 @@ bool plugin_group_is_up(const struct plugin_process *p,
 bool plugin_group_is_broken(const struct plugin_process *p,
     const struct plugin *plugin);
 
+/* the current process has one that is stopped by hand */
+bool plugin_group_has_stopped(const struct plugin_process *p);
+
 /* a running process has it */
 bool plugin_group_is_in(const struct plugin_process *p,
     const struct plugin *plugin);

@@ -198,7 +198,10 @@ plugin_group_gather(struct plugin_seat *seat, uint32_t generation,
     for (i = 0; i < group->count; i++) {
         m = group->members[i];
         at = plugin_group_at(m, seat);
-        at->is_in = at->is_listening && !m->plugin->is_stopped;
+
+        /* the sockets of an adopted process are there, whoever listened */
+
+        at->is_in = (at->is_listening || at->is_in) && !m->plugin->is_stopped;
         at->is_up = false;
         free(at->error);
         at->error = NULL;

@@ -66,10 +66,10 @@ plugin_move_wish_begin(struct plugin_process *p)
     is_ready = service_state(p->current->service) == SERVICE_READY;
 
     /* a supervisor's first moments: it is begun once there is that socket,
-       unless nobody's work is to be kept */
+       unless nobody's work is to be kept and the next one may start */
 
     if (is_ready && !fresh->is_listening && !fresh->cannot_listen
-        && !move->is_now)
+        && (!move->is_now || move->state == PLUGIN_MOVE_RESISTING))
     {
         plugin_move_wish_again(p);
         return;
@@ -214,6 +214,12 @@ plugin_move_wish_leave(struct plugin_process *p)
         plugin_move_set_error(p, NULL, NULL);
         plugin_move_set_state(p, PLUGIN_MOVE_NONE);
         service_stop(p->current->service, false);
+
+        if (move->fresh != NULL) {
+            plugin_seat_set_role(move->fresh, PLUGIN_ROLE_IDLE);
+            service_stop(move->fresh->service, false);
+        }
+
         return;
     }
 

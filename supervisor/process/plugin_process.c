@@ -184,7 +184,7 @@ plugin_process_on_listening(struct plugin_seat *seat, int status)
             plugin_process_changed(p);
 
         } else {
-            plugin_catch_up_wish(p);        /* in place, then */
+            plugin_catch_up_in_place(p);
         }
 
         return;

@@ -106,17 +106,6 @@ plugin_process_waits(const struct plugin_process *p)
 }
 
 
-/* nothing is started for it until that is taken back */
-
-static bool
-plugin_process_is_halted(const struct plugin_process *p,
-    const struct plugin *plugin)
-{
-    return p->group != NULL ? plugin->is_stopped
-                            : p->rest.state == PLUGIN_REST_BY_HAND;
-}
-
-
 enum plugin_wish
 plugin_process_wish(const struct plugin *plugin, uint64_t wish)
 {
@@ -132,7 +121,7 @@ plugin_process_wish(const struct plugin *plugin, uint64_t wish)
                                               : PLUGIN_WISH_PENDING;
     }
 
-    if (plugin_process_is_halted(p, plugin)) {
+    if (plugin->is_stopped) {
         return PLUGIN_WISH_REFUSED;
     }
 
@@ -206,7 +195,7 @@ plugin_process_waits_for(const struct plugin *plugin)
     }
 
     lost = plugin_activity_text(&p->move.activity);
-    text = p->rest.state == PLUGIN_REST_BY_HAND
+    text = plugin->is_stopped
            ? mem_printf("it still has %s; \"mintctl %s %s --now\" would end "
                         "it", lost, plugin->removal != PLUGIN_STAYS
                                     ? "uninstall" : "stop", plugin->name)
@@ -353,12 +342,18 @@ plugin_process_halted(const struct plugin *plugin)
 
     p = plugin->process;
 
-    if (p == NULL || !plugin_process_is_halted(p, plugin)) {
+    if (p == NULL || !plugin->is_stopped) {
         return PLUGIN_WISH_REFUSED;         /* started meanwhile */
     }
 
     if (p->group != NULL && !plugin_group_is_in(p, plugin)) {
         return PLUGIN_WISH_GRANTED;
+    }
+
+    /* those without it could not be started */
+
+    if (p->group != NULL && p->move.state == PLUGIN_MOVE_RESISTING) {
+        return PLUGIN_WISH_REFUSED;
     }
 
     if (service_state(p->seats[0].service) == SERVICE_DOWN
@@ -395,6 +390,7 @@ plugin_process_begin(struct plugin *plugin, uint64_t *wish_out,
     struct error *err)
 {
     int                     rc;
+    bool                    was_stopped;
     struct plugin_process  *p;
 
     p = plugin->process;
@@ -403,12 +399,16 @@ plugin_process_begin(struct plugin *plugin, uint64_t *wish_out,
         return plugin_process_is_missing(plugin, err);
     }
 
+    was_stopped = plugin->is_stopped;
+
     rc = registry_set_stopped(p->all->registry, plugin, false, err);
     if (rc != 0) {
         return rc;
     }
 
-    if (p->group != NULL ? plugin_group_is_up(p, plugin)
+    /* up in a shared process that is to be followed by one without it */
+
+    if (p->group != NULL ? !was_stopped && plugin_group_is_up(p, plugin)
                          : plugin_process_is_up(p))
     {
         *wish_out = p->current->wish;

@@ -15,6 +15,8 @@ from fault_system import DRAIN_SEC, Field, Scenario, field_of, pause
 from system_harness import wait_for
 
 STOPPED_SEC = 3.0
+# so long it is asked what it would lose, which it does not say
+ASKED_SEC = 2.0
 GRACE_SEC = 10.0
 
 
@@ -53,7 +55,7 @@ def test_unaccepted(
         # as long as the process is there, it may still go on
         waits = STOPPED_SEC + PARK_SEC
         if end is _end_by_hand:
-            waits += DRAIN_SEC + GRACE_SEC
+            waits += ASKED_SEC + DRAIN_SEC + GRACE_SEC
         streams = [
             Stream(name, Kind.POST, 5.0, 20, wait_sec=waits),
             Stream(name, Kind.GET, 5.0, 20, wait_sec=waits),

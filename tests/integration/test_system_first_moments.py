@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -24,8 +25,14 @@ from moves_harness import (
     settle,
     submit,
 )
-from system_harness import MintSystem, wait_for
-from system_kills import between_supervisors
+from system_harness import (
+    PLUGINS,
+    MintSystem,
+    make_bundle,
+    running_system,
+    wait_for,
+)
+from system_kills import between_supervisors, is_gone, kill_supervisor
 
 
 @pytest.fixture(scope="module")
@@ -124,3 +131,30 @@ def test_restart_says_what_it_waits_for(
         assert pid_of(owner) == first
     assert restart.wait(60) == 0
     assert pid_of(owner) != first
+
+
+def test_a_shared_process_at_once(tmp_path: Path) -> None:
+    """All of it, as it was: its sockets are the keeper's."""
+    with running_system({"MINT_PLUGINS__SHARED_PROCESS": "true"}) as system:
+        for name in ("echo", "mirror"):
+            system.install(make_bundle(PLUGINS / name, tmp_path))
+        first = system.pid(PLUGIN)
+        with preparing(system):
+            system.ctl("restart", PLUGIN, "--now", "--yes", "--timeout", "30")
+            assert system.pid(PLUGIN) not in (0, first)
+            states = {p["state"] for p in system.plugins().values()}
+            assert states == {"ready"}
+
+
+def test_a_shared_process_keeps_an_order_to_stop(tmp_path: Path) -> None:
+    """Of the last one that is to run, with a process that does not say what
+    its users have: the next supervisor stops it."""
+    with running_system({"MINT_PLUGINS__SHARED_PROCESS": "true"}) as system:
+        system.install(make_bundle(PLUGINS / "echo", tmp_path))
+        first = system.pid(PLUGIN)
+        with orders_of(system) as orders, frozen(first):
+            orders("stop", PLUGIN)
+            reach(system, "held")
+            kill_supervisor(system)
+        wait_for(lambda: is_gone(first), "its end", 60)
+        assert system.plugins()[PLUGIN]["state"] == "stopped"

@@ -336,6 +336,21 @@ def test_what_was_wanted_ends_with_a_stop(folder: Path) -> None:
         wait_for(lambda: not hosts(system), "its end")
 
 
+def test_one_that_is_stopped_and_started_at_once(lab: MintSystem) -> None:
+    """The next process was to be without it."""
+    settled(lab)
+    with orders_of(lab) as orders, frozen(lab.pid(ECHO)):
+        stop = orders("stop", MIRROR)
+        wait_for(lambda: lab.plugins()[MIRROR]["move"], "the move")
+        lab.ctl("start", MIRROR, "--timeout", "60")
+        assert stop.wait(20) == 1
+        assert b"started by hand since" in stop.stderr.read()
+    settled(lab)
+    with lab.client(lab.login("owner", PASSWORD)) as client:
+        assert client.get(
+            f"/api/{MIRROR}/_mint/runtime").status_code == 200
+
+
 def test_the_key_ends_the_way_back(folder: Path) -> None:
     """All of one process is of the newest versions."""
     with running_system() as system:

@@ -248,7 +248,7 @@ def test_at_once_with_a_websocket(
     headers = {"authorization": owner.headers["authorization"]}
     with connect(url, additional_headers=headers, proxy=None) as websocket:
         websocket.recv(timeout=10)
-        orders("stop", PLUGIN)
+        stop = orders("stop", PLUGIN)
         reach(echo, "emptying")
         websocket.send("still here")
         assert websocket.recv(timeout=10) == "still here"
@@ -256,6 +256,7 @@ def test_at_once_with_a_websocket(
         with pytest.raises(ConnectionClosed):
             websocket.recv(timeout=20)
     wait_stopped(echo)
+    assert stop.wait(20) == 0, stop.stderr.read()
 
 
 def test_at_once_before_it_has_begun_to_end(
