@@ -73,9 +73,9 @@ def clashing(folder: Path, version: str = "1.0.0",
 
 
 @pytest.fixture
-def bundle(tmp_path: Path) -> Path:
-    """Again the version that is installed at first."""
-    return clashing(tmp_path)
+def bundle(own: MintSystem, tmp_path: Path) -> Path:
+    """Again the version that is installed when the test begins."""
+    return clashing(tmp_path, str(own.plugins()[CLASHING]["version"]))
 
 
 def reachable(system: MintSystem, bundle: Path) -> str:
