@@ -25,9 +25,9 @@
 /*
  * From each state, the states that may follow.  READY, UPGRADING and
  * RESISTING follow REGISTERED when a new supervisor adopts a process that has
- * been running all the time; READY follows STOPPED when a plugin is wanted again
- * before it has left the process that it shares with others; UNINSTALLING is
- * followed by whatever its processes do when it is started after all.
+ * been running all the time; READY follows STOPPED when a plugin is wanted
+ * again before it has left the process that it shares with others; UNINSTALLING
+ * is followed by whatever its processes do when it is started after all.
  */
 
 static const struct {

@@ -26,7 +26,7 @@ static const struct {
     { "upgrading",    "..xxx=xxxxx" },
     { "resisting",    "...xxx=.xxx" },
     { "waiting",      "..xx.x.=xxx" },
-    { "stopped",      ".xxx.x.x=xx" },
+    { "stopped",      ".xxxxx.x=xx" },
     { "failed",       ".xxx.x.xx=x" },
     { "uninstalling", "..xxxxxxxx=" },
 };
