@@ -32,8 +32,8 @@ sanitizer_env := $(if $(filter 1,$(SANITIZE)),ASAN_OPTIONS=detect_leaks=1 \
 # compile on all cores, unless whoever called make has decided about that
 parallel = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: test unit unit-programs integration faults faults-short abi bench \
-    nginx-tests conformance fuzz fresh tsan
+.PHONY: test test-long unit unit-programs integration faults faults-short \
+    abi bench nginx-tests conformance fuzz fresh tsan
 
 test:  ## every test: unit, integration, the short form of the fault suite
 	@scripts/setup test
@@ -73,6 +73,16 @@ faults: programs tools  ## the fault suite, docs/faults.md (SCALE=0.1: fewer of 
 faults-short: programs tools
 	@scripts/run-integration-tests $(B) --short $(PYTEST_ARGS) tests/faults
 
+# plugins with real dependencies in random order; needs a package index.  What
+# each step was and what was decided is in $(B)/long/<seed>.jsonl
+STEPS ?= 20
+SEEDS ?= 5
+SEED ?= 1
+
+test-long: programs tools  ## plugins come, change and go (SEED=1 SEEDS=5 STEPS=20)
+	@scripts/run-integration-tests $(B) --seed=$(SEED) --seeds=$(SEEDS) \
+	    --steps=$(STEPS) $(PYTEST_ARGS) tests/long
+
 abi: tools  ## the module's tests with the nginx of each Debian release (root)
 	@scripts/setup abi
 	@scripts/abi $(ABI_ARGS)
@@ -92,7 +102,6 @@ nginx-tests: programs tools  ## nginx's own tests, with the module (DIR=checkout
 
 # RANDOM_CASES questions besides those of packaging's own tests
 RANDOM_CASES ?= 1000000
-SEED ?= 1
 
 conformance: tools  ## versions and markers, compared with Python's packaging
 	@tests/conformance/run $(B) $(RANDOM_CASES) $(SEED)
