@@ -67,7 +67,7 @@ integration: programs tools  ## tests of the whole system (pytest)
 SCALE ?= 1
 
 faults: programs tools  ## the fault suite, docs/faults.md (SCALE=0.1: fewer of each)
-	@scripts/run-integration-tests $(B) -n 2 --dist load \
+	@scripts/run-integration-tests $(B) -n 3 --dist load \
 	    --maxschedchunk=1 --scale=$(SCALE) $(PYTEST_ARGS) tests/faults
 
 faults-short: programs tools
