@@ -572,29 +572,28 @@ static struct plugin *
 registry_commit(struct registry *registry, struct plugin *fresh,
     bool *is_new)
 {
-    void               *process;
-    struct plugin      *plugin;
-    enum plugin_state   state;
+    struct plugin  *plugin, was;
 
     plugin = registry_find(registry, fresh->name);
     *is_new = plugin == NULL;
+    memset(&was, 0, sizeof(was));
+    was.state = PLUGIN_REGISTERED;
 
     if (plugin != NULL) {
-        state = plugin->state;
-        process = plugin->process;
+        was = *plugin;
         plugin_clear(plugin);
 
     } else {
         plugin = mem_alloc(sizeof(struct plugin));
         registry_insert(registry, plugin, fresh->id);
         registry_departed_drop(registry, fresh->name);
-        state = PLUGIN_REGISTERED;
-        process = NULL;
     }
 
     *plugin = *fresh;
-    plugin->state = state;
-    plugin->process = process;
+    plugin->state = was.state;
+    plugin->process = was.process;
+    plugin->ended_boot_ms = was.ended_boot_ms;
+    plugin->is_leaving = was.is_leaving;
     plugin->error = NULL;
 
     memset(fresh, 0, sizeof(struct plugin));

@@ -130,10 +130,17 @@ START_TEST(test_order_outlives_another_version)
 
     plugin = put("a");
     registry_set_removal(registry, plugin, PLUGIN_KEEP, &err);
+    plugin->is_leaving = true;
     fixture_plugin(&fresh, "a", PLUGIN_SHARED);
     ck_assert_int_eq(registry_put(registry, &fresh, &plugin, &err), 0);
     ck_assert_int_eq(plugin->removal, PLUGIN_KEEP);
     ck_assert(plugin->is_stopped);
+
+    /* it has its place in the line, and needs no second one */
+
+    ck_assert(plugin->is_leaving);
+    ck_assert_int_eq(registry_set_stopped(registry, plugin, false, &err), 0);
+    ck_assert(!plugin->is_leaving);
 }
 END_TEST
 
