@@ -95,7 +95,8 @@ operations_new(const struct operations_parts *parts, const char *boot_id)
     plugin_processes_subscribe(parts->processes, operations_waiters_on_change,
                                o);
     registry_subscribe(parts->registry, operations_roles_on_registry, o);
-    installer_watch(parts->installer, operations_has_ended);
+    installer_watch(parts->installer, operations_has_ended,
+                    plugin_process_is_quiet);
     operations_watch_removals(o);
 
     return o;

@@ -197,6 +197,9 @@ uninstall_on_removed(void *ctx, const struct error *err,
         uninstall_go_on(o, removing->name);
         purger_look(o->parts.purger);
 
+    } else if (plugin != NULL && err->code == MINT_ERR_BUSY) {
+        plugin_process_leaves_later(plugin);
+
     } else if (plugin != NULL) {
         log_error("%s", err->text);
         plugin_process_stays(plugin);

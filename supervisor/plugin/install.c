@@ -101,9 +101,11 @@ install_on_registry(void *ctx, enum registry_event event,
 
 void
 installer_watch(struct installer *installer,
-    bool (*has_ended)(const struct plugin *plugin))
+    bool (*has_ended)(const struct plugin *plugin),
+    bool (*is_quiet)(const struct plugin *plugin))
 {
     installer->has_ended = has_ended;
+    installer->is_quiet = is_quiet;
 }
 
 

@@ -36,10 +36,12 @@ int installer_open(struct installer **out, struct event_base *base,
     const struct config *config, struct registry *registry,
     const struct runner *runner, struct error *err);
 
-/* whether nothing of a plugin runs that was stopped by hand is for others to
-   know; until there is somebody to ask, nothing does */
+/* whether nothing of a plugin runs that was stopped by hand, and whether none
+   of it is under way either, is for others to know; until there is somebody to
+   ask, nothing does and none is */
 void installer_watch(struct installer *installer,
-    bool (*has_ended)(const struct plugin *plugin));
+    bool (*has_ended)(const struct plugin *plugin),
+    bool (*is_quiet)(const struct plugin *plugin));
 
 /* cancels what is under way; half-built environments are removed */
 void installer_free(struct installer **installer);
@@ -80,6 +82,8 @@ void installer_plan_abandon(struct installer *installer, void *ctx);
  * ended out of the registry, in line with installations.  The shared
  * environment stays as it is until the next change; what nobody needs any more
  * goes with installer_collect(), data and the like with the caller.
+ * MINT_ERR_BUSY: something of it is under way again when its turn comes; to be
+ * asked for once more when that is over.
  */
 void installer_remove(struct installer *installer, const char *name,
     install_done_fn done, void *ctx);

@@ -42,6 +42,7 @@ struct installer {
     struct registry         *registry;
     struct toolset           tools;
     bool                   (*has_ended)(const struct plugin *plugin);
+    bool                   (*is_quiet)(const struct plugin *plugin);
 
     char                    *platform;      /* environment, or NULL */
     struct inventory         inventory;     /* of it */
@@ -113,7 +114,7 @@ void install_fill(struct plugin *plugin, const struct wheel *wheel,
     const struct decision *decision, const char *wheel_path,
     const char *environment, json_t *report);
 
-/* takes a plugin out of the registry */
+/* takes a plugin out of the registry; MINT_ERR_BUSY: not now */
 int install_remove(struct installer *installer, const char *name,
     struct error *err);
 

@@ -41,6 +41,13 @@ install_remove(struct installer *installer, const char *name,
                          "again and is not uninstalled", name);
     }
 
+    /* so may what needs it for a moment, as a start of all plugins does */
+
+    if (installer->is_quiet != NULL && !installer->is_quiet(plugin)) {
+        return error_set(err, MINT_ERR_BUSY, "something of plugin \"%s\" is "
+                         "still under way", name);
+    }
+
     install_forget_lock(installer, plugin);
     rc = registry_remove(installer->registry, plugin, err);
 

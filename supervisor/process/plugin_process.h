@@ -174,10 +174,15 @@ int plugin_process_remove(struct plugin *plugin,
 
 /* one that is to be uninstalled has ended, and nothing of it is under way any
    more: fn is to have registry_remove() called, but not from inside; told once,
-   unless plugin_process_stays() */
+   unless plugin_process_stays(), or _leaves_later(): it is looked at again */
 void plugin_processes_on_left(struct plugin_processes *processes,
     plugin_changed_fn fn, void *ctx);
 void plugin_process_stays(struct plugin *plugin);
+void plugin_process_leaves_later(struct plugin *plugin);
+
+/* nothing waits for an answer that is about the plugin: to be asked when it is
+   taken out, for much may have begun since it was told above */
+bool plugin_process_is_quiet(const struct plugin *plugin);
 
 /* what became of plugin_process_halt() or _remove(); granted: it has ended */
 enum plugin_wish plugin_process_halted(const struct plugin *plugin);

@@ -21,6 +21,7 @@
                                            waited for any more */
 
 
+static void plugin_removal_wait(struct plugin_processes *all, unsigned ms);
 static void plugin_removal_on_timer(evutil_socket_t fd, short what, void *arg);
 
 
@@ -38,6 +39,20 @@ plugin_process_stays(struct plugin *plugin)
 {
     plugin->is_leaving = false;
     plugin->ended_boot_ms = 0;
+}
+
+
+void
+plugin_process_leaves_later(struct plugin *plugin)
+{
+    struct plugin_process  *p;
+
+    p = plugin->process;
+    plugin->is_leaving = false;
+
+    if (p != NULL && !p->all->is_stopping) {
+        plugin_removal_wait(p->all, REMOVAL_LOOK_MS);
+    }
 }
 
 
@@ -106,12 +121,18 @@ plugin_removal_count(const struct plugin_processes *all,
 
 /* of a process of several: no list of its members is being gone through */
 
-static bool
-plugin_removal_is_quiet(const struct plugin_process *p,
-    const struct plugin *plugin)
+bool
+plugin_process_is_quiet(const struct plugin *plugin)
 {
-    unsigned                     i;
-    const struct plugin_member  *m;
+    unsigned                      i;
+    const struct plugin_member   *m;
+    const struct plugin_process  *p;
+
+    p = plugin->process;
+
+    if (p == NULL) {
+        return true;
+    }
 
     if (p->group == NULL) {
         return plugin_removal_is_seat_quiet(&p->seats[0])
@@ -146,7 +167,7 @@ plugin_removal_leave(struct plugin_processes *all, struct plugin *plugin)
         plugin->ended_boot_ms = now_ms;
     }
 
-    if (!plugin_removal_is_quiet(plugin->process, plugin)
+    if (!plugin_process_is_quiet(plugin)
         || (plugin_removal_count(all, plugin) > 0
             && now_ms - plugin->ended_boot_ms < REMOVAL_COUNT_MS))
     {

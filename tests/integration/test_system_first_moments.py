@@ -103,6 +103,23 @@ def test_it_is_wanted_again_while_nobody_knows_whether_it_may_end(
     assert pid_of(owner) != first
 
 
+def test_it_is_uninstalled_before_it_has_its_sockets(
+    echo: MintSystem, orders: Any
+) -> None:
+    """Its turn comes right after all plugins have been started, which asks for
+    the sockets of this one, too."""
+    first = echo.pid(PLUGIN)
+    with preparing(echo):
+        supervisor = echo.status()["supervisor_pid"]
+        uninstall = orders("uninstall", PLUGIN)
+        wait_for(lambda: is_gone(first), "its end")
+        assert PLUGIN in echo.plugins()
+    assert uninstall.wait(60) == 0
+    assert echo.status()["supervisor_pid"] == supervisor
+    assert PLUGIN not in echo.plugins()
+    echo.install(echo_version(echo.place, "1.0.0"))
+
+
 def test_restart_at_once(echo: MintSystem, owner: httpx.Client) -> None:
     """It does not wait for a second socket: in place, with what it costs."""
     first = pid_of(owner)

@@ -242,7 +242,7 @@ START_TEST(test_another_prefix)
     ck_assert_int_eq(registry_set_stopped(world.registry, plugin, true, &err),
                      0);
     has_ended = false;
-    installer_watch(world.installer, tell_ended);
+    installer_watch(world.installer, tell_ended, NULL);
     ck_assert_int_eq(world_install(&world, newer, false), MINT_ERR_CONFLICT);
     ck_assert_ptr_nonnull(strstr(world.err.text, "once it has ended"));
     ck_assert_str_eq(plugin->routes_prefix, "/x");

@@ -230,6 +230,16 @@ world_plan(struct world *world, const char *bundle, bool force)
 }
 
 
+int
+world_remove(struct world *world, const char *name)
+{
+    world_reset(world);
+    installer_remove(world->installer, name, world_done, world);
+
+    return world_run(world);
+}
+
+
 void
 world_abandon(struct world *world)
 {

@@ -48,6 +48,7 @@ void world_restart(struct world *world);
 int world_prepare(struct world *world);
 int world_install(struct world *world, const char *bundle, bool force);
 int world_plan(struct world *world, const char *bundle, bool force);
+int world_remove(struct world *world, const char *name);
 
 /* that plan is not wanted any more, while it is under way or waits */
 void world_abandon(struct world *world);

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Plugins are taken out in their turn, unless something has come up meanwhile.
+ */
+
+#include "install_scene.h"
+
+
+static bool             has_ended, is_quiet;
+static struct plugin   *plugin;
+
+
+static bool
+tell_ended(const struct plugin *asked)
+{
+    ck_assert_str_eq(asked->name, "x");
+
+    return has_ended;
+}
+
+
+static bool
+tell_quiet(const struct plugin *asked)
+{
+    ck_assert_str_eq(asked->name, "x");
+
+    return is_quiet;
+}
+
+
+/* x is installed, and to be uninstalled */
+
+static void
+order(enum plugin_removal removal)
+{
+    has_ended = true;
+    is_quiet = true;
+    installer_watch(world.installer, tell_ended, tell_quiet);
+    ck_assert_int_eq(world_install(&world, bundle, false), 0);
+    plugin = registry_find(world.registry, "x");
+    ck_assert_int_eq(registry_set_removal(world.registry, plugin, removal,
+                                          NULL), 0);
+}
+
+
+static void
+is_there(const char *why)
+{
+    ck_assert_ptr_nonnull(strstr(world.err.text, why));
+    ck_assert_ptr_eq(registry_find(world.registry, "x"), plugin);
+    ck_assert_ptr_null(registry_find_departed(world.registry, "x"));
+}
+
+
+START_TEST(test_removed)
+{
+    order(PLUGIN_KEEP);
+    ck_assert_int_eq(world_remove(&world, "x"), 0);
+    ck_assert_ptr_null(registry_find(world.registry, "x"));
+    ck_assert_ptr_nonnull(registry_find_departed(world.registry, "x"));
+    ck_assert_int_eq(world_remove(&world, "x"), MINT_ERR_NOT_FOUND);
+}
+END_TEST
+
+
+START_TEST(test_wanted_again)
+{
+    order(PLUGIN_KEEP);
+    has_ended = false;
+    ck_assert_int_eq(world_remove(&world, "x"), MINT_ERR_CONFLICT);
+    is_there("was started again");
+
+    has_ended = true;
+    ck_assert_int_eq(registry_set_stopped(world.registry, plugin, false, NULL),
+                     0);
+    ck_assert_int_eq(world_remove(&world, "x"), MINT_ERR_CONFLICT);
+    is_there("was started again");
+}
+END_TEST
+
+
+/* the answer that it waits for is written into what would be freed */
+
+START_TEST(test_waits_for_an_answer)
+{
+    order(PLUGIN_KEEP);
+    is_quiet = false;
+    ck_assert_int_eq(world_remove(&world, "x"), MINT_ERR_BUSY);
+    is_there("still under way");
+
+    is_quiet = true;
+    ck_assert_int_eq(world_remove(&world, "x"), 0);
+    ck_assert_ptr_null(registry_find(world.registry, "x"));
+}
+END_TEST
+
+
+int
+main(void)
+{
+    TCase  *tcase;
+
+    tcase = install_case("install_remove");
+    tcase_add_test(tcase, test_removed);
+    tcase_add_test(tcase, test_wanted_again);
+    tcase_add_test(tcase, test_waits_for_an_answer);
+
+    return install_run("install_remove", tcase);
+}
