@@ -124,7 +124,8 @@ struct plugin *registry_find_prefix(struct registry *registry,
  * durably before subscribers hear of it; on failure nothing has changed.
  * What is replaced is kept as "former", whether it runs now or not, unless it
  * had not served, or is itself one that had not come to serve: then what came
- * before it stays that.
+ * before it stays that.  MINT_ERR_CONFLICT also while what it has left is to
+ * be removed.
  */
 int registry_put(struct registry *registry, struct plugin *fresh,
     struct plugin **out, struct error *err);

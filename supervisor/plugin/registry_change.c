@@ -321,16 +321,18 @@ registry_prepare(struct registry *registry, struct registry_change *change,
         rc = registry_check_unique(change->fresh, i, fresh, err);
     }
 
+    if (rc == 0) {
+        rc = registry_departed_check(registry, fresh->name, err);
+    }
+
     if (rc != 0) {
         return rc;
     }
 
     old = registry_find(registry, fresh->name);
     departed = registry_departed_at(registry, fresh->name);
-
     fresh->id = old != NULL ? old->id
                 : departed != NULL ? departed->id : change->next_id;
-    rc = 0;
 
     if (old != NULL) {
         fresh->uid = old->uid;

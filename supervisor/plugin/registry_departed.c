@@ -184,6 +184,22 @@ registry_departed_at(const struct registry *registry, const char *name)
 }
 
 
+int
+registry_departed_check(const struct registry *registry, const char *name,
+    struct error *err)
+{
+    const struct departed  *departed;
+
+    departed = registry_departed_at(registry, name);
+
+    return departed != NULL && departed->is_purged
+           ? error_set(err, MINT_ERR_CONFLICT, "what an uninstalled plugin "
+                       "\"%s\" has left is being removed; install it when "
+                       "that is done", name)
+           : 0;
+}
+
+
 static void
 registry_departed_push(struct registry *registry, struct departed *departed)
 {

@@ -57,6 +57,11 @@ int registry_save_now(struct registry *registry, struct error *err);
 struct departed *registry_departed_at(const struct registry *registry,
     const char *name);
 
+/* may the name be used (again)?  MINT_ERR_CONFLICT: what it had before is to be
+   removed, and what it has from now on would go with it */
+int registry_departed_check(const struct registry *registry,
+    const char *name, struct error *err);
+
 /* the list in the file, but those that come back with the
    change; a new reference */
 json_t *registry_departed_encode(const struct registry *registry,

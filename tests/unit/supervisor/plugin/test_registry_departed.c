@@ -211,6 +211,30 @@ START_TEST(test_purged_is_forgotten)
 END_TEST
 
 
+/* it would get the number back, and its data would be removed under it */
+
+START_TEST(test_back_during_the_purge)
+{
+    struct plugin   fresh, *plugin;
+
+    put("a");
+    take_out("a", PLUGIN_KEEP);
+    ck_assert_int_eq(registry_purge(registry, "a", &err), 0);
+
+    fixture_plugin(&fresh, "a", PLUGIN_SHARED);
+    ck_assert_int_eq(registry_put(registry, &fresh, &plugin, &err),
+                     MINT_ERR_CONFLICT);
+    ck_assert_ptr_nonnull(strstr(err.text, "\"a\" has left is being removed"));
+    plugin_clear(&fresh);
+    ck_assert_str_eq(registry_to_purge(registry, 0)->name, "a");
+    ck_assert_uint_eq(registry_count(registry), 0);
+
+    ck_assert_int_eq(registry_purged(registry, "a", &err), 0);
+    ck_assert_uint_eq(put("a")->id, 2);
+}
+END_TEST
+
+
 /* a directory in its place cannot be replaced, not even by root */
 
 START_TEST(test_save_fails)
@@ -293,6 +317,7 @@ main(void)
     tcase_add_test(tcase, test_order_outlives_another_version);
     tcase_add_test(tcase, test_name_keeps_its_number);
     tcase_add_test(tcase, test_purged_is_forgotten);
+    tcase_add_test(tcase, test_back_during_the_purge);
     tcase_add_test(tcase, test_save_fails);
     tcase_add_loop_test(tcase, test_broken_file, 0,
                         sizeof(broken) / sizeof(broken[0]));
