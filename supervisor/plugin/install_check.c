@@ -17,15 +17,18 @@
 #include "supervisor/plugin/names.h"
 
 
-/* what is going, or has left something that is to go, is waited for */
+/* what is going, or has left something that is to go, is waited for; what it
+   has left is for its own package alone */
 
 static int
-install_check_removal(struct registry *registry, const char *name,
+install_check_removal(struct registry *registry, const struct wheel *wheel,
     const struct plugin *other, struct error *err)
 {
+    const char             *name;
     const struct departed  *departed;
 
-    departed = registry_find_departed(registry, name);
+    name = wheel->plugin_name;
+    departed = registry_departed_named(registry, name);
 
     if (other != NULL && other->removal != PLUGIN_STAYS) {
         return error_set(err, MINT_ERR_CONFLICT, "plugin \"%s\" is being "
@@ -37,6 +40,18 @@ install_check_removal(struct registry *registry, const char *name,
         return error_set(err, MINT_ERR_CONFLICT, "what an uninstalled plugin "
                          "\"%s\" has left is not removed yet; \"mintctl "
                          "uninstall %s --mode purge\" says why", name, name);
+    }
+
+    if (departed != NULL
+        && !names_same_distribution(departed->distribution,
+                                    wheel->distribution))
+    {
+        return error_set(err, MINT_ERR_CONFLICT, "an uninstalled plugin "
+                         "\"%s\" has left data here: it came from package "
+                         "\"%s\", this one is from \"%s\"; \"mintctl "
+                         "uninstall %s --mode purge\" removes them first",
+                         name, departed->distribution, wheel->distribution,
+                         name);
     }
 
     return 0;
@@ -62,7 +77,7 @@ install_check_names(struct installer *installer, const struct wheel *wheel,
 
     other = registry_find(registry, name);
 
-    if (install_check_removal(registry, name, other, err) != 0) {
+    if (install_check_removal(registry, wheel, other, err) != 0) {
         return MINT_ERR_CONFLICT;
     }
 

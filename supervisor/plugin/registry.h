@@ -174,7 +174,9 @@ struct departed {
     bool       is_purged;               /* its data are to go */
 };
 
-/* by name or distribution; NULL if there is none */
+/* by the plugin's name alone; by name or distribution; NULL if there is none */
+const struct departed *registry_departed_named(const struct registry *registry,
+    const char *name);
 const struct departed *registry_find_departed(const struct registry *registry,
     const char *name);
 

@@ -91,6 +91,13 @@ registry_remove(struct registry *registry, struct plugin *plugin,
 /* ---- those that have left --------------------------------------------- */
 
 const struct departed *
+registry_departed_named(const struct registry *registry, const char *name)
+{
+    return registry_departed_at(registry, name);
+}
+
+
+const struct departed *
 registry_find_departed(const struct registry *registry, const char *name)
 {
     size_t                  i;

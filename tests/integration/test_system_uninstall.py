@@ -185,6 +185,31 @@ def test_purge_of_one_that_is_gone(echo: MintSystem) -> None:
     assert not places(echo, PLUGIN)["data"].exists()
 
 
+def test_data_are_for_its_own_package(
+    echo: MintSystem, tmp_path: Path
+) -> None:
+    """Another one with a plugin of that name does not get them, nor the number
+    and user they belong to."""
+    before = echo.plugins()[PLUGIN]
+    result_file = data_of(echo)
+    echo.ctl("uninstall", PLUGIN)
+    foreign = make_bundle(
+        renamed_plugin("echo", "foreign", tmp_path), tmp_path,
+        entry_points={"mint.plugins": {
+            PLUGIN: "mint_test_foreign.plugin:EchoPlugin"}})
+    answer = echo.upload(foreign)
+    assert answer["success"] is False and answer["conflict_detected"] is True
+    assert "came from package \"mint-test-echo\"" in answer["message"]
+    assert result_file.exists() and PLUGIN not in echo.plugins()
+
+    echo.ctl("uninstall", PLUGIN, "--mode", "purge", "--yes")
+    echo.install(foreign)
+    after = echo.plugins()[PLUGIN]
+    assert after["id"] > before["id"] and not result_file.exists()
+    assert after["uid"] is None or after["uid"] > before["uid"]
+    echo.ctl("uninstall", PLUGIN, "--mode", "purge", "--yes")
+
+
 def test_modes(echo: MintSystem) -> None:
     for mode, word in (("archive", "not built yet"), ("all", "neither")):
         text = echo.ctl("uninstall", PLUGIN, "--mode", mode, status=1).stderr

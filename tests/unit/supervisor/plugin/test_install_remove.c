@@ -95,6 +95,58 @@ START_TEST(test_waits_for_an_answer)
 END_TEST
 
 
+/* under that name, number and uid there are data of another package's users */
+
+START_TEST(test_another_package)
+{
+    char  *wheel;
+
+    order(PLUGIN_KEEP);
+    ck_assert_int_eq(world_remove(&world, "x"), 0);
+
+    wheel = fixture_wheel(world.directory, "another-x", "0.1.0", "x",
+                          requires, "class Plugin: pass\n");
+    ck_assert_int_eq(world_install(&world, wheel, false), MINT_ERR_CONFLICT);
+    ck_assert_ptr_nonnull(strstr(world.err.text, "it came from package "
+                                 "\"mint-plugin-x\", this one is from "
+                                 "\"another-x\"; \"mintctl uninstall x --mode "
+                                 "purge\" removes them first"));
+    ck_assert_uint_eq(registry_count(world.registry), 0);
+
+    /* its own one gets them back */
+
+    ck_assert_int_eq(world_install(&world, bundle, false), 0);
+    ck_assert_uint_eq(world.plugin->id, 1);
+    free(wheel);
+}
+END_TEST
+
+
+/* "x" is the package of the plugin "y" here, whose data go */
+
+START_TEST(test_package_with_a_plugins_name)
+{
+    char  *wheel;
+
+    wheel = fixture_wheel(world.directory, "x", "0.1.0", "y", requires,
+                          "class Plugin: pass\n");
+    fake.prefix = "/y";
+    fake.shared = CORE "tabulate==0.9.0\n";
+    ck_assert_msg(world_install(&world, wheel, false) == 0, "%s",
+                  world.err.text);
+    ck_assert_int_eq(registry_set_removal(world.registry, world.plugin,
+                                          PLUGIN_PURGE, NULL), 0);
+    ck_assert_int_eq(registry_remove(world.registry, world.plugin, NULL), 0);
+
+    fake.prefix = "/x";
+    fake.shared = SHARED("0.1.0");
+    ck_assert_msg(world_install(&world, bundle, false) == 0, "%s",
+                  world.err.text);
+    free(wheel);
+}
+END_TEST
+
+
 int
 main(void)
 {
@@ -104,6 +156,8 @@ main(void)
     tcase_add_test(tcase, test_removed);
     tcase_add_test(tcase, test_wanted_again);
     tcase_add_test(tcase, test_waits_for_an_answer);
+    tcase_add_test(tcase, test_another_package);
+    tcase_add_test(tcase, test_package_with_a_plugins_name);
 
     return install_run("install_remove", tcase);
 }
