@@ -75,6 +75,8 @@
  *       is still ending; or taken back by one of those
  *   uninstall {plugin, mode: "keep"|"purge", now, force} -> {plugin,
  *       distribution, version: text|null, mode, waits: text|null, unchanged}
+ *       mode: left out: as ordered before, else "keep"; in the answer: of the
+ *       last order.
  *       plugin: its name or its package's; once it is gone (purge: and what it
  *       has left), or waits for the work of users.  "start" keeps it until
  *       then.

@@ -101,8 +101,8 @@ uninstall_arguments(struct call *call)
         return NULL;
     }
 
-    arguments = json_pack("{s:s, s:s}", "plugin", call->params.value[0],
-                          "mode", mode != NULL ? mode : "keep");
+    arguments = json_pack("{s:s, s:s*}", "plugin", call->params.value[0],
+                          "mode", mode);
 
     for (i = 0; i < UNINSTALL_FLAGS; i++) {
         flag = http_query(call->http, uninstall_flags[i]);

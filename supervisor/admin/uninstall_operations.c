@@ -15,13 +15,12 @@
 
 
 struct uninstall {
-    struct operations    *operations;
-    struct admin_call    *call;
-    char                 *name;
-    json_t               *result;
-    enum plugin_removal   removal;
-    bool                  is_out;       /* of the registry */
-    struct uninstall     *next;
+    struct operations  *operations;
+    struct admin_call  *call;
+    char               *name;
+    json_t             *result;
+    bool                is_out;         /* of the registry */
+    struct uninstall   *next;
 };
 
 
@@ -37,7 +36,7 @@ static void uninstall_go_on(struct operations *operations, const char *name);
 
 static struct uninstall *
 uninstall_new(struct operations *operations, struct admin_call *call,
-    const char *name, enum plugin_removal removal)
+    const char *name)
 {
     struct uninstall  *u;
 
@@ -45,11 +44,20 @@ uninstall_new(struct operations *operations, struct admin_call *call,
     u->operations = operations;
     u->call = call;
     u->name = mem_strdup(name);
-    u->removal = removal;
     u->next = operations->uninstalls;
     operations->uninstalls = u;
 
     return u;
+}
+
+
+/* what becomes of the data; a later order may have changed it */
+
+static void
+uninstall_set_mode(struct uninstall *u, enum plugin_removal removal)
+{
+    json_object_set_new(u->result, "mode",
+                        json_string(plugin_removal_name(removal)));
 }
 
 
@@ -113,6 +121,7 @@ uninstall_look(struct uninstall *u, struct plugin *plugin)
     case PLUGIN_WISH_WAITS:
         text = plugin_process_waits_for(plugin);
         json_object_set_new(u->result, "waits", json_string(text));
+        uninstall_set_mode(u, plugin->removal);
         free(text);
         uninstall_answer(u, NULL);
         return true;
@@ -139,12 +148,18 @@ operations_uninstalls_on_change(struct operations *operations,
 }
 
 
-/* it is out of the registry: the calls that want no more are answered */
+/* it is out of the registry: unless its data are to go, all is done.  The last
+   order has decided that, and calls of earlier ones are told */
 
 static void
 uninstall_go_on(struct operations *operations, const char *name)
 {
-    struct uninstall  *u, *next;
+    bool                    is_purged;
+    struct uninstall       *u, *next;
+    const struct departed  *departed;
+
+    departed = registry_departed_named(operations->parts.registry, name);
+    is_purged = departed != NULL && departed->is_purged;
 
     for (u = operations->uninstalls; u != NULL; u = next) {
         next = u->next;
@@ -154,8 +169,9 @@ uninstall_go_on(struct operations *operations, const char *name)
         }
 
         u->is_out = true;
+        uninstall_set_mode(u, is_purged ? PLUGIN_PURGE : PLUGIN_KEEP);
 
-        if (u->removal != PLUGIN_PURGE) {
+        if (!is_purged) {
             uninstall_answer(u, NULL);
         }
     }
@@ -257,6 +273,8 @@ operations_watch_removals(struct operations *operations)
 
 /* ---- the operation ------------------------------------------------------ */
 
+/* PLUGIN_STAYS: it is not said */
+
 static int
 uninstall_mode(const json_t *arguments, enum plugin_removal *removal,
     struct error *err)
@@ -266,9 +284,9 @@ uninstall_mode(const json_t *arguments, enum plugin_removal *removal,
 
     mode = json_object_get(arguments, "mode");
     word = json_is_string(mode) ? json_string_value(mode) : "";
-    *removal = mode == NULL ? PLUGIN_KEEP : plugin_removal_of(word);
+    *removal = plugin_removal_of(word);
 
-    if (*removal != PLUGIN_STAYS) {
+    if (mode == NULL || *removal != PLUGIN_STAYS) {
         return 0;
     }
 
@@ -321,24 +339,26 @@ uninstall_check(struct operations *o, const struct plugin *plugin,
 
 static json_t *
 uninstall_result(const char *name, const char *distribution,
-    const char *version, enum plugin_removal removal)
+    const char *version)
 {
-    return json_pack("{s:s, s:s, s:o, s:s, s:n, s:b}",
+    return json_pack("{s:s, s:s, s:o, s:n, s:n, s:b}",
         "plugin", name,
         "distribution", distribution,
         "version", version != NULL ? json_string(version) : json_null(),
-        "mode", plugin_removal_name(removal),
+        "mode",
         "waits",
         "unchanged", version == NULL);
 }
 
 
-/* uninstalled before: its data may still be removed */
+/* uninstalled before: its data may still be removed, and what is being removed
+   is not kept any more */
 
 static void
 uninstall_departed(struct operations *o, struct admin_call *call,
     const char *wanted, enum plugin_removal removal)
 {
+    bool                    is_purged;
     struct error            err;
     struct uninstall       *u;
     const struct departed  *departed;
@@ -359,12 +379,13 @@ uninstall_departed(struct operations *o, struct admin_call *call,
         return;
     }
 
-    u = uninstall_new(o, call, departed->name, removal);
-    u->result = uninstall_result(departed->name, departed->distribution, NULL,
-                                 removal);
+    is_purged = departed->is_purged;
+    u = uninstall_new(o, call, departed->name);
+    u->result = uninstall_result(departed->name, departed->distribution, NULL);
     u->is_out = true;
+    uninstall_set_mode(u, is_purged ? PLUGIN_PURGE : PLUGIN_KEEP);
 
-    if (removal != PLUGIN_PURGE) {
+    if (!is_purged) {
         uninstall_answer(u, NULL);
 
     } else {
@@ -407,6 +428,13 @@ operation_uninstall(void *ctx, struct admin_call *call, json_t *arguments)
         return;
     }
 
+    /* as it was said before, if it was */
+
+    if (removal == PLUGIN_STAYS) {
+        removal = plugin->removal != PLUGIN_STAYS ? plugin->removal
+                                                  : PLUGIN_KEEP;
+    }
+
     if (uninstall_check(o, plugin, arguments, &err) != 0
         || plugin_process_remove(plugin, removal,
                json_is_true(json_object_get(arguments, "now")), &err) != 0)
@@ -415,9 +443,10 @@ operation_uninstall(void *ctx, struct admin_call *call, json_t *arguments)
         return;
     }
 
-    u = uninstall_new(o, call, plugin->name, removal);
+    u = uninstall_new(o, call, plugin->name);
     u->result = uninstall_result(plugin->name, plugin->distribution,
-                                 plugin->version, removal);
+                                 plugin->version);
+    uninstall_set_mode(u, removal);
 
     admin_progress(call, "stopping");
     operations_uninstalls_on_change(o, plugin);

@@ -4,7 +4,9 @@ have the sockets of both seats yet."""
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -117,6 +119,30 @@ def test_it_is_uninstalled_before_it_has_its_sockets(
     assert uninstall.wait(60) == 0
     assert echo.status()["supervisor_pid"] == supervisor
     assert PLUGIN not in echo.plugins()
+    echo.install(echo_version(echo.place, "1.0.0"))
+
+
+def removal(system: MintSystem) -> Any:
+    saved = json.loads((system.data / "registry.json").read_text())
+    return next(p.get("removal") for p in saved["plugins"]
+                if p["name"] == PLUGIN)
+
+
+def test_the_last_order_decides_what_becomes_of_the_data(
+    echo: MintSystem
+) -> None:
+    """And both calls are told."""
+    data = echo.data / "plugin-data" / PLUGIN
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        with preparing(echo):
+            orders = []
+            for mode in ("purge", "keep"):
+                orders.append(pool.submit(echo.ctl_json, "uninstall", PLUGIN,
+                                          "--mode", mode, "--yes"))
+                wait_for(lambda mode=mode: removal(echo) == mode, mode)
+        answers = [order.result() for order in orders]
+    assert [a["mode"] for a in answers] == ["keep", "keep"]
+    assert data.exists() and PLUGIN not in echo.plugins()
     echo.install(echo_version(echo.place, "1.0.0"))
 
 

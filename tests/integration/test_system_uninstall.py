@@ -256,6 +256,22 @@ def test_work_of_users(echo: MintSystem, owner: httpx.Client) -> None:
     assert owner.get(f"{BASE}/jobs/{job}/result").status_code == 404
 
 
+def test_the_same_order_again_keeps_its_mode(
+    echo: MintSystem, owner: httpx.Client
+) -> None:
+    submit(owner, 3600)
+    answer = echo.ctl_json("uninstall", PLUGIN, "--mode", "purge", "--yes")
+    assert answer["waits"] and answer["mode"] == "purge"
+    answer = echo.ctl_json("uninstall", PLUGIN)
+    assert answer["waits"] and answer["mode"] == "purge"
+    with echo.client(echo.login(*ADMIN)) as admin:
+        answer = admin.delete(f"/api/plugins/{PLUGIN}").json()
+        assert answer["waits"] and answer["mode"] == "purge", answer
+    text = echo.ctl("uninstall", PLUGIN, "--now", "--yes").stdout
+    assert text == f"{PLUGIN} is uninstalled, and its data are removed\n"
+    assert not places(echo, PLUGIN)["data"].exists()
+
+
 def test_end_of_the_work_is_the_end(
     echo: MintSystem, owner: httpx.Client
 ) -> None:
