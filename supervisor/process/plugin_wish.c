@@ -269,6 +269,21 @@ plugin_process_leave(const struct plugin *plugin, bool is_now,
 }
 
 
+/* a member of the shared process that was stopped before, and is not in it any
+   more: whatever is kept of it now is nothing to the others */
+
+static bool
+plugin_process_is_apart(const struct plugin *plugin)
+{
+    const struct plugin_process  *p;
+
+    p = plugin->process;
+
+    return p->group != NULL && plugin->is_stopped
+           && !plugin_group_is_in(p, plugin);
+}
+
+
 /* removal PLUGIN_STAYS: it is only stopped, unless that was said before */
 
 static int
@@ -276,7 +291,7 @@ plugin_process_end(struct plugin *plugin, enum plugin_removal removal,
     bool is_now, struct error *err)
 {
     int                     rc;
-    bool                    is_shared;
+    bool                    is_apart, is_shared;
     struct plugin_process  *p;
 
     p = plugin->process;
@@ -287,8 +302,9 @@ plugin_process_end(struct plugin *plugin, enum plugin_removal removal,
 
     /* before it is kept: what is refused is not to be taken back */
 
+    is_apart = plugin_process_is_apart(plugin);
     is_shared = p->group != NULL && plugin_group_is_wanted(p, plugin);
-    rc = is_shared ? 0 : plugin_process_may_leave(plugin, err);
+    rc = is_apart || is_shared ? 0 : plugin_process_may_leave(plugin, err);
 
     if (rc == 0) {
         rc = removal == PLUGIN_STAYS
@@ -298,6 +314,11 @@ plugin_process_end(struct plugin *plugin, enum plugin_removal removal,
 
     if (rc != 0) {
         return rc;
+    }
+
+    if (is_apart) {
+        plugin_process_tell(p);
+        return 0;
     }
 
     if (is_shared) {

@@ -423,6 +423,27 @@ def test_api(echo: MintSystem, bundle: Path, owner: httpx.Client) -> None:
         assert PLUGIN not in {p["entry_point"] for p in listed["installed"]}
 
 
+def test_stopped_member_of_a_shared_process(tmp_path: Path) -> None:
+    """The process that the others are in without it goes on, with the work of
+    their users, whatever is ordered of the one that has ended."""
+    with running_system({"MINT_PLUGINS__SHARED_PROCESS": "true"}) as system:
+        first, second = (f"test-{n}" for n in ("first", "second"))
+        for name in ("first", "second"):
+            system.install(make_bundle(
+                renamed_plugin("echo", name, tmp_path), tmp_path))
+        system.ctl("stop", first)
+        pid = system.pid(second)
+        history = system.ctl_json("history", second)
+        system.ctl("stop", first, "--now", "--yes")
+        assert system.ctl_json("uninstall", first, "--now",
+                               "--yes")["waits"] is None
+        assert set(system.plugins()) == {second}
+        system.ctl("wait")
+        assert system.pid(second) == pid
+        assert system.ctl_json("history", second) == history
+        assert status_of(system, f"/api/{second}/headers") == 200
+
+
 def test_shared_process(tmp_path: Path) -> None:
     """The others go on, in a process without it."""
     with running_system({"MINT_PLUGINS__SHARED_PROCESS": "true"}) as system:
