@@ -82,6 +82,12 @@ int environment_read(const char *directory, json_t **marker,
 char *environment_find(const struct toolset *tools, const char *name,
     const char *core_lock, const json_t *plugins, const char *prefer);
 
+/* keeps a copy of its lock outside of it, to build it again if it is lost: done
+   with each new one.  For one that was there: once what it is to be used for is
+   registered, since the copy may name a wheel that was not kept before */
+int environment_keep_lock(const struct toolset *tools, const char *directory,
+    const char *lock, struct error *err);
+
 /* every package of the core is in the lock, in the same version */
 bool environment_lock_has(const char *path, const char *core_lock);
 

@@ -25,6 +25,8 @@ static void environment_choose_name(struct environment_build *build,
 static bool environment_is_usable(const struct environment_build *build);
 static int environment_save_lock(struct environment_build *build,
     struct error *err);
+static int environment_copy(const char *from, const char *to, mode_t mode,
+    struct error *err);
 static int environment_save_marker(struct environment_build *build,
     struct error *err);
 static void environment_flush_names(const struct environment_build *build);
@@ -215,26 +217,46 @@ environment_flush_names(const struct environment_build *build)
 static int
 environment_save_lock(struct environment_build *build, struct error *err)
 {
+    int   rc;
+    char  path[PATH_MAX];
+
+    snprintf(path, sizeof(path), "%s/%s", build->temporary, ENVIRONMENT_LOCK);
+    rc = environment_copy(build->lock, path, 0644, err);
+
+    return rc == 0 ? environment_keep_lock(build->tools, build->directory,
+                                           build->lock, err)
+                   : rc;
+}
+
+
+int
+environment_keep_lock(const struct toolset *tools, const char *directory,
+    const char *lock, struct error *err)
+{
+    char  path[PATH_MAX];
+
+    snprintf(path, sizeof(path), "%s/%s.txt", tools->locks,
+             strrchr(directory, '/') + 1);
+
+    return environment_copy(lock, path, 0600, err);
+}
+
+
+static int
+environment_copy(const char *from, const char *to, mode_t mode,
+    struct error *err)
+{
     int            rc;
-    char           path[PATH_MAX];
-    struct strbuf  lock;
+    struct strbuf  text;
 
-    memset(&lock, 0, sizeof(lock));
-    rc = fs_read(build->lock, ENVIRONMENT_LOCK_MAX, &lock, err);
-
-    if (rc == 0) {
-        snprintf(path, sizeof(path), "%s/%s", build->temporary,
-                 ENVIRONMENT_LOCK);
-        rc = fs_write_atomic(path, strbuf_text(&lock), lock.len, 0644, err);
-    }
+    memset(&text, 0, sizeof(text));
+    rc = fs_read(from, ENVIRONMENT_LOCK_MAX, &text, err);
 
     if (rc == 0) {
-        snprintf(path, sizeof(path), "%s/%s.txt", build->tools->locks,
-                 strrchr(build->directory, '/') + 1);
-        rc = fs_write_atomic(path, strbuf_text(&lock), lock.len, 0600, err);
+        rc = fs_write_atomic(to, strbuf_text(&text), text.len, mode, err);
     }
 
-    strbuf_free(&lock);
+    strbuf_free(&text);
 
     return rc;
 }

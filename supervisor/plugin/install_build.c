@@ -169,6 +169,7 @@ install_register(struct install_job *job, json_t *report,
     struct plugin **plugin, struct error *err)
 {
     int            rc;
+    struct error   why;
     struct plugin  fresh;
 
     rc = install_check_prefix(job->installer, &job->wheel, json_string_value(
@@ -194,6 +195,14 @@ install_register(struct install_job *job, json_t *report,
 
     if (job->decision.mode == PLUGIN_SHARED) {
         install_set_platform(job->installer, job->environment);
+    }
+
+    if (!job->is_new
+        && environment_keep_lock(&job->installer->tools, job->environment,
+                                 job->decision.lock, &why) != 0)
+    {
+        log_warn("\"%s\" could not be built again if it were lost: %s",
+                 job->environment, why.text);
     }
 
     log_info("plugin \"%s\" %s is installed, %s", (*plugin)->name,

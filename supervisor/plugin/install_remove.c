@@ -6,6 +6,7 @@
 
 #include "supervisor/plugin/install_private.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,8 +15,10 @@
 #include "lib/strbuf.h"
 
 
-static void install_forget_lock(struct installer *installer,
+static char *install_lock_of(const struct installer *installer,
     const struct plugin *plugin);
+static int install_take_out(struct installer *installer,
+    struct plugin *plugin, struct error *err);
 
 
 int
@@ -48,8 +51,7 @@ install_remove(struct installer *installer, const char *name,
                          "still under way", name);
     }
 
-    install_forget_lock(installer, plugin);
-    rc = registry_remove(installer->registry, plugin, err);
+    rc = install_take_out(installer, plugin, err);
 
     if (rc != 0) {
         return error_prefix(err, "plugin \"%s\" is stopped, but not "
@@ -62,20 +64,44 @@ install_remove(struct installer *installer, const char *name,
 }
 
 
-/* the copy that a lost shared environment would be built from names the
-   plugin's kept wheel, which goes: the others would be resolved anew then */
+/*
+ * The copy that a lost shared environment would be built from names the
+ * plugin's kept wheel, which goes: the others would be resolved anew then.
+ * Put aside first: a kill may cost the copy, and never leave one that nothing
+ * can be built from.
+ */
 
-static void
-install_forget_lock(struct installer *installer, const struct plugin *plugin)
+static int
+install_take_out(struct installer *installer, struct plugin *plugin,
+    struct error *err)
 {
-    char  *path;
+    int    rc;
+    bool   is_aside;
+    char  *lock, *aside;
 
-    if (plugin->mode != PLUGIN_SHARED) {
-        return;
+    lock = install_lock_of(installer, plugin);
+    aside = mem_printf("%s.old", lock);
+    is_aside = plugin->mode == PLUGIN_SHARED && rename(lock, aside) == 0;
+    rc = registry_remove(installer->registry, plugin, err);
+
+    if (is_aside && rc == 0) {
+        unlink(aside);
+
+    } else if (is_aside && rename(aside, lock) == -1) {
+        log_warn("\"%s\" is left behind: it cannot be renamed", aside);
     }
 
-    path = mem_printf("%s/%s.txt", installer->tools.locks,
+    free(aside);
+    free(lock);
+
+    return rc;
+}
+
+
+static char *
+install_lock_of(const struct installer *installer,
+    const struct plugin *plugin)
+{
+    return mem_printf("%s/%s.txt", installer->tools.locks,
                       strrchr(plugin->environment, '/') + 1);
-    unlink(path);
-    free(path);
 }

@@ -3,6 +3,8 @@
  * Plugins are taken out in their turn, unless something has come up meanwhile.
  */
 
+#include <sys/stat.h>
+
 #include "install_scene.h"
 
 
@@ -95,6 +97,71 @@ START_TEST(test_waits_for_an_answer)
 END_TEST
 
 
+static char *
+text_of(const char *path)
+{
+    char           *text;
+    struct strbuf   buf;
+
+    memset(&buf, 0, sizeof(buf));
+    text = fs_read(path, 65536, &buf, NULL) == 0
+           ? mem_strdup(strbuf_text(&buf)) : NULL;
+    strbuf_free(&buf);
+
+    return text;
+}
+
+
+/* what the others' environment would be built from names x, until x is gone;
+   not even root can put a file in the place of a directory */
+
+START_TEST(test_lock)
+{
+    char  *lock, *path, *before, *after;
+
+    order(PLUGIN_KEEP);
+    lock = mem_printf("%s/locks%s.txt", world.config.server.data_path,
+                      strrchr(plugin->environment, '/'));
+    path = mem_printf("%s/registry.json", world.config.server.data_path);
+    before = text_of(lock);
+    ck_assert_ptr_nonnull(strstr(before, "mint-plugin-x @ "));
+
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    ck_assert_int_ne(world_remove(&world, "x"), 0);
+    is_there("is stopped, but not uninstalled");
+    after = text_of(lock);
+    ck_assert_ptr_nonnull(after);
+    ck_assert_str_eq(after, before);
+    free(after);
+
+    ck_assert_int_eq(rmdir(path), 0);
+    ck_assert_int_eq(world_remove(&world, "x"), 0);
+    ck_assert_uint_eq(world_count(&world, "locks", "platform-"), 1);
+    ck_assert_ptr_null(text_of(lock));
+
+    /* back, in the environment that is still there */
+
+    fake.rules[1].match = "probe: ";
+    fake.rules[1].wait_status = FAKE_EXIT(1);
+    ck_assert_int_ne(world_install(&world, bundle, false), 0);
+    ck_assert_ptr_null(text_of(lock));
+    fake.rules[1].match = NULL;
+
+    forget_calls();
+    ck_assert_int_eq(world_install(&world, bundle, false), 0);
+    ck_assert_uint_eq(fake_called(&fake, "uv venv: "), 0);
+    after = text_of(lock);
+    ck_assert_ptr_nonnull(after);
+    ck_assert_str_eq(after, before);
+    free(after);
+    free(before);
+    free(path);
+    free(lock);
+}
+END_TEST
+
+
 /* under that name, number and uid there are data of another package's users */
 
 START_TEST(test_another_package)
@@ -156,6 +223,7 @@ main(void)
     tcase_add_test(tcase, test_removed);
     tcase_add_test(tcase, test_wanted_again);
     tcase_add_test(tcase, test_waits_for_an_answer);
+    tcase_add_test(tcase, test_lock);
     tcase_add_test(tcase, test_another_package);
     tcase_add_test(tcase, test_package_with_a_plugins_name);
 
