@@ -85,7 +85,7 @@
  *   activity {plugin}        -> {plugin, processes: [{seat, role, pid,
  *       answered, text, activity: {known, jobs, results, sessions, uploads,
  *       websockets, requests, owners: [user id]}}]}
- *       what would be lost if its processes ended now
+ *       what would be lost if its processes ended now; plugin: as of uninstall
  *   history {plugin, lines}  -> {plugin, records: [{time, subject: "plugin"|
  *       "move"|"process", from, to, cause, text?, traceback?, seat?,
  *       generation?, pid?, restarts?, version?, old?, fresh?, ...}]}

@@ -21,12 +21,27 @@ operation_on_activity(void *ctx, json_t *answer)
 void
 operation_activity(void *ctx, struct admin_call *call, json_t *arguments)
 {
-    struct plugin  *plugin;
+    const char             *name;
+    struct plugin          *plugin;
+    const struct departed  *departed;
 
-    plugin = operations_plugin(ctx, call, arguments);
+    name = operations_text(call, arguments, "plugin");
+
+    if (name == NULL) {
+        return;
+    }
+
+    plugin = operations_named(ctx, name, &departed);
 
     if (plugin != NULL) {
         plugin_process_ask(plugin, operation_on_activity, call);
+
+    } else if (departed != NULL) {
+        admin_reply(call, json_pack("{s:s, s:[]}", "plugin", departed->name,
+                                    "processes"));
+
+    } else {
+        operations_fail_unknown(call, name);
     }
 }
 

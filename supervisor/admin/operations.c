@@ -190,7 +190,6 @@ operations_plugin(struct operations *operations, struct admin_call *call,
     json_t *arguments)
 {
     const char     *name;
-    struct error    err;
     struct plugin  *plugin;
 
     name = operations_text(call, arguments, "plugin");
@@ -201,12 +200,21 @@ operations_plugin(struct operations *operations, struct admin_call *call,
     plugin = registry_find(operations->parts.registry, name);
 
     if (plugin == NULL) {
-        error_set(&err, MINT_ERR_NOT_FOUND, "no plugin \"%s\" is installed; "
-                  "\"mintctl plugins\" lists them", name);
-        admin_fail(call, &err);
+        operations_fail_unknown(call, name);
     }
 
     return plugin;
+}
+
+
+void
+operations_fail_unknown(struct admin_call *call, const char *name)
+{
+    struct error  err;
+
+    error_set(&err, MINT_ERR_NOT_FOUND, "no plugin \"%s\" is installed; "
+              "\"mintctl plugins\" lists them", name);
+    admin_fail(call, &err);
 }
 
 

@@ -39,6 +39,9 @@ const char *operations_text(struct admin_call *call, json_t *arguments,
 struct plugin *operations_plugin(struct operations *operations,
     struct admin_call *call, json_t *arguments);
 
+/* there is no such plugin */
+void operations_fail_unknown(struct admin_call *call, const char *name);
+
 json_t *operations_plugin_json(struct operations *operations,
     struct plugin *plugin);
 
@@ -69,6 +72,12 @@ void operation_plan(void *ctx, struct admin_call *call, json_t *arguments);
 /* uninstall_operations.c */
 void operation_uninstall(void *ctx, struct admin_call *call,
     json_t *arguments);
+
+/* by the name of a plugin, also of one that was uninstalled, before that of a
+   package: what is ordered once more is never another one.  *departed: that
+   one, or NULL */
+struct plugin *operations_named(struct operations *operations,
+    const char *name, const struct departed **departed);
 void operations_watch_removals(struct operations *operations);
 void operations_uninstalls_on_change(struct operations *operations,
     struct plugin *plugin);

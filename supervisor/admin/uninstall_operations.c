@@ -273,6 +273,30 @@ operations_watch_removals(struct operations *operations)
 
 /* ---- the operation ------------------------------------------------------ */
 
+struct plugin *
+operations_named(struct operations *operations, const char *name,
+    const struct departed **departed)
+{
+    struct plugin    *plugin;
+    struct registry  *registry;
+
+    registry = operations->parts.registry;
+    plugin = registry_find(registry, name);
+    *departed = plugin == NULL ? registry_departed_named(registry, name)
+                               : NULL;
+
+    if (plugin == NULL && *departed == NULL) {
+        plugin = registry_find_distribution(registry, name);
+    }
+
+    if (plugin == NULL && *departed == NULL) {
+        *departed = registry_find_departed(registry, name);
+    }
+
+    return plugin;
+}
+
+
 /* PLUGIN_STAYS: it is not said */
 
 static int
@@ -356,19 +380,15 @@ uninstall_result(const char *name, const char *distribution,
 
 static void
 uninstall_departed(struct operations *o, struct admin_call *call,
-    const char *wanted, enum plugin_removal removal)
+    const char *wanted, const struct departed *departed,
+    enum plugin_removal removal)
 {
-    bool                    is_purged;
-    struct error            err;
-    struct uninstall       *u;
-    const struct departed  *departed;
-
-    departed = registry_find_departed(o->parts.registry, wanted);
+    bool               is_purged;
+    struct error       err;
+    struct uninstall  *u;
 
     if (departed == NULL) {
-        error_set(&err, MINT_ERR_NOT_FOUND, "no plugin \"%s\" is installed; "
-                  "\"mintctl plugins\" lists them", wanted);
-        admin_fail(call, &err);
+        operations_fail_unknown(call, wanted);
         return;
     }
 
@@ -397,12 +417,13 @@ uninstall_departed(struct operations *o, struct admin_call *call,
 void
 operation_uninstall(void *ctx, struct admin_call *call, json_t *arguments)
 {
-    const char           *wanted;
-    struct error          err;
-    struct plugin        *plugin;
-    struct operations    *o;
-    struct uninstall     *u;
-    enum plugin_removal   removal;
+    const char             *wanted;
+    struct error            err;
+    struct plugin          *plugin;
+    struct operations      *o;
+    struct uninstall       *u;
+    enum plugin_removal     removal;
+    const struct departed  *departed;
 
     o = ctx;
     wanted = operations_refuses(o, call)
@@ -417,14 +438,10 @@ operation_uninstall(void *ctx, struct admin_call *call, json_t *arguments)
         return;
     }
 
-    plugin = registry_find(o->parts.registry, wanted);
+    plugin = operations_named(o, wanted, &departed);
 
     if (plugin == NULL) {
-        plugin = registry_find_distribution(o->parts.registry, wanted);
-    }
-
-    if (plugin == NULL) {
-        uninstall_departed(o, call, wanted, removal);
+        uninstall_departed(o, call, wanted, departed, removal);
         return;
     }
 

@@ -210,6 +210,31 @@ def test_data_are_for_its_own_package(
     echo.ctl("uninstall", PLUGIN, "--mode", "purge", "--yes")
 
 
+def test_names(echo: MintSystem, tmp_path: Path) -> None:
+    """A package is found as well as a plugin, but not in the place of one that
+    is gone."""
+    again = ("uninstall", "mint-test-echo", "--now", "--yes")
+    assert echo.ctl_json(*again)["unchanged"] is False
+    assert echo.ctl_json(*again)["unchanged"] is True
+    text = echo.ctl("uninstall", "nobody", "--now", status=1).stderr
+    assert "no plugin \"nobody\" is installed" in text
+
+    project = renamed_plugin("echo", "other", tmp_path)
+    about = project / "pyproject.toml"
+    about.write_text(about.read_text().replace(
+        'name = "mint-test-other"', f'name = "{PLUGIN}"'))
+    echo.install(make_bundle(project, tmp_path))
+    assert echo.plugins()["test-other"]["distribution"] == PLUGIN
+    answer = echo.ctl_json("uninstall", PLUGIN, "--mode", "purge", "--yes")
+    assert answer["plugin"] == PLUGIN
+    assert not places(echo, PLUGIN)["data"].exists()
+    assert echo.plugins()["test-other"]["state"] == "ready"
+
+    # nothing is called so any more but the package
+    answer = echo.ctl_json("uninstall", PLUGIN, "--mode", "purge", "--yes")
+    assert answer["plugin"] == "test-other"
+
+
 def test_modes(echo: MintSystem) -> None:
     for mode, word in (("archive", "not built yet"), ("all", "neither")):
         text = echo.ctl("uninstall", PLUGIN, "--mode", mode, status=1).stderr
