@@ -164,6 +164,16 @@ venv_links_put(struct venv_links *links, int dir,
             return false;
         }
 
+        /* one that leads nowhere may be of a data directory that was moved */
+
+        if (!venv_links_is_ours(links, dir, link->name)
+            && fstatat(dir, link->name, &st, 0) == 0)
+        {
+            venv_links_complain(links, link->name,
+                                "there is a link to something else");
+            return false;
+        }
+
     } else if (fstatat(dir, link->name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
         venv_links_complain(links, link->name,
                             "there is something that is no link");

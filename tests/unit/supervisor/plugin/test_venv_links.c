@@ -159,7 +159,7 @@ START_TEST(test_set)
     expected = mem_printf("a=%s", two);
     check(expected);
 
-    /* whatever somebody has made of it, or a kill has left */
+    /* what leads nowhere, or a kill has left */
 
     ck_assert_int_eq(unlink(path), 0);
     ck_assert_int_eq(symlink("/nowhere", path), 0);
@@ -203,8 +203,19 @@ START_TEST(test_not_ours)
     expected = mem_printf("a= b=%s mine=/usr notes=", one);
     check(expected);
     ck_assert_uint_eq(warnings, 1);
-
     free(expected);
+
+    /* somebody's link in the place of one of ours is that one's */
+
+    path = mem_printf("%s/b", venvs);
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(symlink("/usr", path), 0);
+    free(path);
+    set(one, one);
+    set(one, one);
+    check("a= b=/usr mine=/usr notes=");
+    ck_assert_uint_eq(warnings, 2);
+
     free(one);
 }
 END_TEST
