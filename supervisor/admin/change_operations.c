@@ -22,7 +22,7 @@ struct waiter {
     json_t             *result;         /* what is answered then, or NULL */
     bool                is_all;         /* then go on with the next plugin */
     bool                is_halt;        /* until it has ended */
-    size_t              position;
+    uint32_t            last_id;        /* of all, what was gone on with */
 };
 
 
@@ -352,9 +352,12 @@ operations_restart_next(struct waiter *waiter)
     o = waiter->operations;
     waiter->plugin_id = 0;
 
-    while (waiter->position < registry_count(o->parts.registry)) {
+    /* by number: plugins come and go meanwhile, and their places change */
 
-        plugin = registry_at(o->parts.registry, waiter->position++);
+    while ((plugin = registry_find_after(o->parts.registry,
+                                         waiter->last_id)) != NULL)
+    {
+        waiter->last_id = plugin->id;
         wish = plugin_process_rests(plugin) ? 0
                : plugin_process_restart(plugin, MINT_CAUSE_RESTART, false);
 

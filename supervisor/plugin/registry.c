@@ -301,6 +301,21 @@ registry_find_id(struct registry *registry, uint32_t id)
 
 
 struct plugin *
+registry_find_after(struct registry *registry, uint32_t id)
+{
+    size_t  i;
+
+    for (i = 0; i < registry->count; i++) {
+        if (registry->plugins[i]->id > id) {
+            return registry->plugins[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+struct plugin *
 registry_find_distribution(struct registry *registry,
     const char *distribution)
 {

@@ -112,6 +112,9 @@ struct plugin *registry_at(struct registry *registry, size_t i);  /* by id */
 struct plugin *registry_find(struct registry *registry, const char *name);
 struct plugin *registry_find_id(struct registry *registry, uint32_t id);
 
+/* the one with the next larger id; NULL if there is none */
+struct plugin *registry_find_after(struct registry *registry, uint32_t id);
+
 /* by distribution (PEP 503 normalised) or by prefix; NULL if none */
 struct plugin *registry_find_distribution(struct registry *registry,
     const char *distribution);

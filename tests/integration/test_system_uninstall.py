@@ -20,6 +20,7 @@ from moves_harness import (
     PLUGIN,
     echo_version,
     lab_with,
+    orders_of,
     settle,
     submit,
     version_of,
@@ -467,6 +468,37 @@ def test_stopped_member_of_a_shared_process(tmp_path: Path) -> None:
         assert system.pid(second) == pid
         assert system.ctl_json("history", second) == history
         assert status_of(system, f"/api/{second}/headers") == 200
+
+
+def held_plugin(name: str, folder: Path) -> Path:
+    """It is not ready while there is a file "hold" among its data."""
+    hook = "    def get_routers(self) -> list[Any]:\n"
+    return make_bundle(renamed_plugin("echo", name, folder), folder, replace={
+        hook: "    async def initialize(self, context=None) -> None:\n"
+              "        await super().initialize(context)\n"
+              "        hold = os.environ['MINT_PLUGIN_DATA_DIR'] + '/hold'\n"
+              "        while os.path.exists(hold):\n"
+              "            await asyncio.sleep(0.02)\n\n" + hook})
+
+
+def test_while_all_are_restarted(echo: MintSystem, tmp_path: Path) -> None:
+    """None is left out because one before it has gone."""
+    names = [f"test-{n}" for n in ("leaving", "held", "last")]
+    for name in ("leaving", "held", "last"):
+        echo.install(held_plugin(name, tmp_path))
+    last = echo.pid(names[2])
+    hold = echo.data / "plugin-data" / names[1] / "hold"
+    hold.touch()
+    with orders_of(echo) as orders:
+        restart = orders("restart", "--all")
+        wait_for(lambda: len(echo.plugins()[names[1]]["instances"]) == 2,
+                 "the one that is held")
+        echo.ctl("uninstall", names[0])
+        hold.unlink()
+        assert restart.wait(60) == 0
+    assert echo.pid(names[2]) != last
+    for name in names[1:]:
+        echo.ctl("uninstall", name)
 
 
 def test_shared_process(tmp_path: Path) -> None:

@@ -184,6 +184,23 @@ START_TEST(test_name_keeps_its_number)
 END_TEST
 
 
+START_TEST(test_walk_while_they_come_and_go)
+{
+    put("a");
+    put("b");
+    put("c");
+    ck_assert_str_eq(registry_find_after(registry, 0)->name, "a");
+    take_out("a", PLUGIN_KEEP);
+    ck_assert_str_eq(registry_find_after(registry, 1)->name, "b");
+    take_out("b", PLUGIN_KEEP);
+    ck_assert_str_eq(registry_find_after(registry, 2)->name, "c");
+    put("a");
+    ck_assert_str_eq(registry_find_after(registry, 2)->name, "c");
+    ck_assert_ptr_null(registry_find_after(registry, 3));
+}
+END_TEST
+
+
 START_TEST(test_purged_is_forgotten)
 {
     put("a");
@@ -316,6 +333,7 @@ main(void)
     tcase_add_test(tcase, test_order_lasts_until_it_is_taken_back);
     tcase_add_test(tcase, test_order_outlives_another_version);
     tcase_add_test(tcase, test_name_keeps_its_number);
+    tcase_add_test(tcase, test_walk_while_they_come_and_go);
     tcase_add_test(tcase, test_purged_is_forgotten);
     tcase_add_test(tcase, test_back_during_the_purge);
     tcase_add_test(tcase, test_save_fails);
