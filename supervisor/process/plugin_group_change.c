@@ -117,6 +117,7 @@ plugin_group_absorb(struct plugin_process *p)
     }
 
     *at = p->next;
+    plugin_questions_end(p);
     plugin_process_free(p);
 
     group = plugin_group_join(all, plugin);

@@ -161,7 +161,8 @@ void plugin_spawn_prepare_tmp(struct plugin_seat *seat);
 /* plugin_question.c */
 void plugin_questions_on_activity(struct plugin_process *p,
     const json_t *report);
-void plugin_questions_clear(struct plugin_process *p);      /* unanswered */
+void plugin_questions_end(struct plugin_process *p);    /* with what is known */
+void plugin_questions_clear(struct plugin_process *p);  /* at the end of all */
 
 /* plugin_removal.c: a change of the plugin's process; and the registry's word
    that the plugin is gone */

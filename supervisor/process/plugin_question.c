@@ -109,6 +109,17 @@ plugin_question_end(struct plugin_question *question)
 }
 
 
+/* who asked waits, though there is nobody to answer any more */
+
+void
+plugin_questions_end(struct plugin_process *p)
+{
+    while (p->questions != NULL) {
+        plugin_question_end(p->questions);
+    }
+}
+
+
 static void
 plugin_question_on_timer(evutil_socket_t fd, short what, void *arg)
 {

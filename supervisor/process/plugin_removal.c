@@ -280,5 +280,6 @@ plugin_removal_done(struct plugin_processes *all, struct plugin *plugin)
         (void) rmdir(p->seats[i].tmp);
     }
 
+    plugin_questions_end(p);
     plugin_process_free(p);
 }

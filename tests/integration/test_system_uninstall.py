@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from moves_harness import (
     PASSWORD,
     PLUGIN,
     echo_version,
+    frozen,
     lab_with,
     orders_of,
     settle,
@@ -499,6 +501,23 @@ def test_while_all_are_restarted(echo: MintSystem, tmp_path: Path) -> None:
     assert echo.pid(names[2]) != last
     for name in names[1:]:
         echo.ctl("uninstall", name)
+
+
+def test_question_to_one_that_goes(echo: MintSystem) -> None:
+    """Who asked what it would lose is told, though it cannot answer."""
+    pid = echo.pid(PLUGIN)
+    with frozen(pid), socket.socket(socket.AF_UNIX) as client:
+        echo.ctl("uninstall", PLUGIN)
+        client.settimeout(20)
+        client.connect(str(echo.run_directory / "supervisor.sock"))
+        client.sendall(json.dumps({"id": 1, "op": "activity",
+                                   "plugin": PLUGIN}).encode() + b"\n")
+        echo.status()               # it has been read before this was
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: PLUGIN not in echo.plugins(), "its end")
+        answer = json.loads(client.makefile().readline())
+    process, = answer["result"]["processes"]
+    assert process["answered"] is False
 
 
 def test_shared_process(tmp_path: Path) -> None:
