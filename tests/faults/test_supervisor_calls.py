@@ -26,6 +26,7 @@ from system_kills import (
 
 Change = Callable[[], None]
 TRACED_SEC = 10
+TRACES = 3
 TRIES = 4
 
 
@@ -53,9 +54,23 @@ def _is_traced(pid: int) -> bool:
     return False
 
 
-def calls_of(field: Field, change: Change, folder: Path) -> list[str]:
-    """"write:3" for the third write, in their order."""
-    path = folder / "trace"
+def calls_of(
+    field: Field, change: Change, check: Callable[[str], None]
+) -> list[str]:
+    """"write:3" for the third write, in their order.  How often it wakes up is
+    chance: only what it does each time."""
+    traces = []
+    for _ in range(TRACES):
+        traces.append(_traced_calls(field, change))
+        check("no kill")
+    first, *others = traces
+    found = [call for call in first if all(call in calls for calls in others)]
+    assert len(found) > 5, found
+    return found
+
+
+def _traced_calls(field: Field, change: Change) -> list[str]:
+    path = field.system.place / "trace"
     with traced(supervisor_pid(field.system), "-o", str(path)):
         change()
     numbers: Counter[str] = Counter()
@@ -64,7 +79,6 @@ def calls_of(field: Field, change: Change, folder: Path) -> list[str]:
         if name := re.match(r"(\w+)\(", line):
             numbers[name[1]] += 1
             found.append(f"{name[1]}:{numbers[name[1]]}")
-    assert len(found) > 5, found
     return found
 
 
@@ -90,7 +104,7 @@ def kill_at_each(
     """All of them, or with --scale as many, spread.  How often it wakes up is
     chance: what does not come again at once is tried again at the end.  A part
     is every second of the same name, so that all parts together are all."""
-    calls = [call for call in calls_of(field, change, field.system.place)
+    calls = [call for call in calls_of(field, change, check)
              if int(call.partition(":")[2]) % parts == part]
     step = max(1, round(len(calls) / scenario.count(len(calls))))
     missed = wanted = calls[::step]
