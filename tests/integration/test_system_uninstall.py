@@ -495,9 +495,13 @@ def test_while_all_are_restarted(echo: MintSystem, tmp_path: Path) -> None:
         restart = orders("restart", "--all")
         wait_for(lambda: len(echo.plugins()[names[1]]["instances"]) == 2,
                  "the one that is held")
+        wait_for(lambda: echo.plugins()[names[0]]["move"] is None,
+                 "the end of the one before")
         echo.ctl("uninstall", names[0])
         hold.unlink()
         assert restart.wait(60) == 0
+    wait_for(lambda: all(p["move"] is None for p in echo.plugins().values()),
+             "the end of all moves", 60)
     assert echo.pid(names[2]) != last
     for name in names[1:]:
         echo.ctl("uninstall", name)
