@@ -9,6 +9,7 @@
 
 #include "lib/log.h"
 #include "lib/strbuf.h"
+#include "platform/change_document.h"
 #include "platform/long_reply.h"
 #include "platform/resources.h"
 
@@ -139,11 +140,7 @@ uninstall_compose(void *cls, json_t *result, const struct error *err,
     uninstall = cls;
 
     if (result == NULL) {
-        return json_pack("{s:b, s:s, s:b, s:b, s:s, s:s, s:O?}", "success", 0,
-                         "message", err->text, "restart_required", 0,
-                         "conflict_detected", err->code == MINT_ERR_CONFLICT,
-                         "error", error_code_name(err->code), "request_id",
-                         uninstall->request_id, "details", details);
+        return change_refused(err, details, uninstall->request_id);
     }
 
     directory_refresh_soon(uninstall->directory);   /* its token is void */
@@ -161,15 +158,8 @@ uninstall_compose(void *cls, json_t *result, const struct error *err,
                       ? "removed" : "kept");
     }
 
-    document = json_copy(result);
-    json_object_set(document, "name", json_object_get(result, "distribution"));
-    json_object_set_new(document, "success", json_true());
-    json_object_set_new(document, "message",
-                        json_string(strbuf_text(&message)));
-    json_object_set_new(document, "restart_required", json_false());
-    json_object_set_new(document, "conflict_detected", json_false());
-    json_object_set_new(document, "request_id",
-                        json_string(uninstall->request_id));
+    document = change_done(result, strbuf_text(&message),
+                           uninstall->request_id);
     strbuf_free(&message);
 
     return document;

@@ -14,6 +14,7 @@
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/strbuf.h"
+#include "platform/change_document.h"
 #include "platform/long_reply.h"
 #include "platform/resources.h"
 
@@ -44,8 +45,6 @@ static void upload_failed(struct call *call, const char *message);
 static int upload_move(struct call *call, struct upload *upload,
     struct error *err);
 static json_t *upload_compose(void *cls, json_t *result,
-    const struct error *err, json_t *details);
-static json_t *upload_refused(const struct upload *upload,
     const struct error *err, json_t *details);
 static json_t *plan_compose(void *cls, json_t *result,
     const struct error *err, json_t *details);
@@ -218,35 +217,15 @@ upload_compose(void *cls, json_t *result, const struct error *err,
     upload = cls;
 
     if (result == NULL) {
-        return upload_refused(upload, err, details);
+        return change_refused(err, details, upload->request_id);
     }
 
     upload_message(&message, result);
-    document = json_copy(result);
+    document = change_done(result, strbuf_text(&message), upload->request_id);
     json_object_set(document, "plugin", json_object_get(result, "name"));
-    json_object_set(document, "name", json_object_get(result, "distribution"));
-    json_object_set_new(document, "success", json_true());
-    json_object_set_new(document, "message",
-                        json_string(strbuf_text(&message)));
-    json_object_set_new(document, "restart_required", json_false());
-    json_object_set_new(document, "conflict_detected", json_false());
-    json_object_set_new(document, "request_id",
-                        json_string(upload->request_id));
     strbuf_free(&message);
 
     return document;
-}
-
-
-static json_t *
-upload_refused(const struct upload *upload, const struct error *err,
-    json_t *details)
-{
-    return json_pack("{s:b, s:s, s:b, s:b, s:s, s:s, s:O?}", "success", 0,
-                     "message", err->text, "restart_required", 0,
-                     "conflict_detected", err->code == MINT_ERR_CONFLICT,
-                     "error", error_code_name(err->code), "request_id",
-                     upload->request_id, "details", details);
 }
 
 
@@ -261,7 +240,7 @@ plan_compose(void *cls, json_t *result, const struct error *err,
     upload = cls;
 
     if (result == NULL) {
-        return upload_refused(upload, err, details);
+        return change_refused(err, details, upload->request_id);
     }
 
     strbuf_printf(&message, json_is_true(json_object_get(result, "unchanged"))

@@ -147,11 +147,6 @@ void plugin_process_ask(const struct plugin *plugin, plugin_answer_fn fn,
 /* the last count records of its history; a new reference */
 json_t *plugin_process_history(const struct plugin *plugin, size_t count);
 
-/* no new work; what has begun is finished, then the process is stopped.
-   MINT_ERR_CONFLICT: an older process is not done yet */
-int plugin_process_leave(const struct plugin *plugin, bool is_now,
-    struct error *err);
-
 /*
  * Not to run until plugin_process_begin() or _restart_by_hand(): kept in the
  * registry, so it lasts.  is_now as above.  MINT_ERR_CONFLICT: an older process

@@ -239,36 +239,6 @@ plugin_process_go(struct plugin_process *p, bool is_now)
 }
 
 
-int
-plugin_process_leave(const struct plugin *plugin, bool is_now,
-    struct error *err)
-{
-    int                     rc;
-    struct plugin_process  *p;
-
-    p = plugin->process;
-
-    if (p == NULL) {
-        return plugin_process_is_missing(plugin, err);
-    }
-
-    if (p->group != NULL && plugin_group_is_wanted(p, NULL)) {
-        return error_set(err, MINT_ERR_CONFLICT, "plugin \"%s\" runs in one "
-                         "process with others (plugins.sharedProcess), so it "
-                         "cannot be drained alone; \"mintctl stop\" takes it "
-                         "out of that process", plugin->name);
-    }
-
-    rc = plugin_process_may_leave(plugin, err);
-
-    if (rc == 0) {
-        plugin_process_go(p, is_now);
-    }
-
-    return rc;
-}
-
-
 /* a member of the shared process that was stopped before, and is not in it any
    more: whatever is kept of it now is nothing to the others */
 
