@@ -20,6 +20,7 @@ RECOVERY_SEC = 5.0
 AFTERWARDS_SEC = 10.0
 P99_FACTOR = 3.0
 P99_SLACK_SEC = 0.05
+FEWEST = 20
 
 
 class Neighbours:
@@ -80,7 +81,8 @@ class Neighbours:
 
 
 def p99(attempts: list[Attempt]) -> float:
-    """By the nearest rank; of so few answers it would say nothing."""
-    assert len(attempts) >= 100, f"only {len(attempts)} answers"
+    """By the nearest rank: of less than a hundred the slowest.  Some troubles
+    are over that soon."""
+    assert len(attempts) >= FEWEST, f"only {len(attempts)} answers"
     times = sorted(a.end - a.start for a in attempts)
     return times[math.ceil(0.99 * len(times)) - 1]

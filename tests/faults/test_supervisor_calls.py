@@ -168,8 +168,8 @@ def is_active(field: Field, user: int) -> bool:
 @pytest.mark.timeout(1500)
 @pytest.mark.parametrize("part", [0, 1])
 def test_killed_at_each_call_of_a_move(scenario: Scenario, part: int) -> None:
-    """Two parts, side by side.  A planned restart: the plugin has one process afterwards, the old one
-    or the new one, and no request has failed."""
+    """A planned restart: the plugin has one process afterwards, the old one or
+    the new one, and no request has failed.  Two parts, side by side."""
     with field_of(2) as field:
         name, other = field.names
         need_moves(field, scenario)
