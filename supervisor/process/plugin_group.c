@@ -114,7 +114,9 @@ plugin_group_refresh(struct plugin_process *p)
     for (i = 0; i < group->count; i++) {
         plugin = group->members[i]->plugin;
 
-        if (plugin->installed_unix_ms > group->plugin.installed_unix_ms) {
+        if (plugin->installed_unix_ms > group->plugin.installed_unix_ms
+            && plugin_group_takes(p->all, plugin))
+        {
             group->plugin.installed_unix_ms = plugin->installed_unix_ms;
             free(group->plugin.environment);
             group->plugin.environment = mem_strdup(plugin->environment);
@@ -171,6 +173,10 @@ plugin_group_remove(struct plugin_process *p, struct plugin *plugin)
 
     for (i = 0; i < group->count; i++) {
         if (group->members[i]->plugin == plugin) {
+            if (group->owning == group->members[i]) {
+                group->owning = NULL;
+            }
+
             plugin_member_free(group->members[i]);
             group->members[i] = group->members[--group->count];
             return;

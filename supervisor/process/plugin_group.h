@@ -38,6 +38,7 @@ struct plugin_member {
     struct plugin              *plugin;
     char                       *data;
     struct history             *history;
+    bool                        is_owned;   /* its directory has been made */
     struct plugin_group_place   at[PLUGIN_SEATS];
 };
 
@@ -48,7 +49,8 @@ struct plugin_group {
     struct plugin_member  **members;
     size_t                  count;
     unsigned                asked;      /* sockets not answered for yet */
-    size_t                  owned;      /* directories made so far */
+    struct plugin_member   *owning;     /* its directory is being made; NULL:
+                                           none, or it has left since */
     char                   *plugins;    /* MINT_HOST_PLUGINS, secret */
     bool                    is_resumed;
 };
@@ -106,6 +108,14 @@ void plugin_group_remove(struct plugin_process *p, struct plugin *plugin);
 /* its mode is another one: true if it is on its way to where it belongs */
 bool plugin_group_has_changed(struct plugin_processes *all,
     struct plugin *plugin);
+
+/* out of the shared process, which it still is in */
+bool plugin_group_is_leaving(const struct plugin *plugin);
+
+/* from the loop, after any change: those that belong elsewhere leave once no
+   older process is ending, whose seat they would take; and the process ends
+   with the last one that was to run in it */
+void plugin_group_look(struct plugin_process *p);
 
 /* p's processes were told to end, so that its plugin can enter: false if they
    have not yet, else p is freed */

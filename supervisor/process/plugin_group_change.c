@@ -20,25 +20,20 @@ bool
 plugin_group_has_changed(struct plugin_processes *all, struct plugin *plugin)
 {
     size_t                  i;
-    bool                    is_in;
     struct plugin_process  *p;
 
     p = plugin->process;
 
-    if (p == NULL || (p->group != NULL) == plugin_group_takes(all, plugin)
-        || (p->group != NULL && p->group->asked > 0))
-    {
+    if (p == NULL || (p->group != NULL) == plugin_group_takes(all, plugin)) {
         return false;
     }
 
-    is_in = p->group != NULL;
-    log_info("plugin \"%s\" %s the shared process", plugin->name,
-             is_in ? "leaves" : "enters");
-
-    if (is_in) {
-        plugin_group_leave(p, plugin);
+    if (p->group != NULL) {
+        plugin_move_touch(p);           /* plugin_group_look() */
         return true;
     }
+
+    log_info("plugin \"%s\" enters the shared process", plugin->name);
 
     /* its own process ends first, and then: plugin_group_absorb() */
 
@@ -57,6 +52,69 @@ plugin_group_has_changed(struct plugin_processes *all, struct plugin *plugin)
 }
 
 
+bool
+plugin_group_is_leaving(const struct plugin *plugin)
+{
+    const struct plugin_process  *p;
+
+    p = plugin->process;
+
+    return p != NULL && p->group != NULL
+           && !plugin_group_takes(p->all, plugin);
+}
+
+
+/* of the seat that it would take, and of what is under way for it */
+
+static bool
+plugin_group_may_leave(const struct plugin_process *p)
+{
+    return p->group->asked == 0 && !plugin_process_is_following(p)
+           && service_state(p->seats[0].service) != SERVICE_PREPARING
+           && service_state(p->seats[1].service) != SERVICE_PREPARING;
+}
+
+
+static bool
+plugin_group_is_abandoned(const struct plugin_process *p)
+{
+    enum service_state  state;
+
+    state = service_state(p->current->service);
+
+    return (p->move.state == PLUGIN_MOVE_NONE
+            || p->move.state == PLUGIN_MOVE_RESISTING)
+           && state != SERVICE_DOWN && state != SERVICE_DRAINING
+           && state != SERVICE_STOPPING && !plugin_group_is_wanted(p, NULL);
+}
+
+
+void
+plugin_group_look(struct plugin_process *p)
+{
+    size_t                i, left;
+    struct plugin_group  *group;
+
+    group = p->group;
+    left = 0;
+
+    for (i = group->count; i-- > 0 && plugin_group_may_leave(p); ) {
+        if (!plugin_group_takes(p->all, group->members[i]->plugin)) {
+            plugin_group_leave(p, group->members[i]->plugin);
+            left++;
+        }
+    }
+
+    if (left > 0 && plugin_group_is_wanted(p, NULL)) {
+        plugin_process_wish_for(p, MINT_CAUSE_RESTART, false);
+
+    } else if (left > 0 || plugin_group_is_abandoned(p)) {
+        p->move.is_again_now = false;
+        plugin_move_event(p, PLUGIN_MOVE_LEAVE);
+    }
+}
+
+
 /*
  * Its next process takes the seat that the shared one does not have, so that
  * the edge has one place at a time to send requests to.
@@ -67,6 +125,8 @@ plugin_group_leave(struct plugin_process *p, struct plugin *plugin)
 {
     size_t                  letter;
     struct plugin_process  *own;
+
+    log_info("plugin \"%s\" leaves the shared process", plugin->name);
 
     letter = p->current == &p->seats[0];
     plugin_group_remove(p, plugin);
@@ -80,14 +140,6 @@ plugin_group_leave(struct plugin_process *p, struct plugin *plugin)
 
     plugin_seat_listen(&own->seats[0]);
     plugin_seat_listen(&own->seats[1]);
-
-    if (plugin_group_is_wanted(p, NULL)) {
-        plugin_process_wish_for(p, MINT_CAUSE_RESTART, false);
-
-    } else {
-        p->move.is_again_now = false;
-        plugin_move_event(p, PLUGIN_MOVE_LEAVE);
-    }
 }
 
 

@@ -77,6 +77,7 @@ plugin_group_on_listening(void *ctx, int status,
 
     if (--m->unit->group->asked == 0) {
         plugin_group_all_listen(m->unit);
+        plugin_move_touch(m->unit);
     }
 }
 

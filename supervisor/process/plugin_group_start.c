@@ -36,27 +36,35 @@ plugin_group_at(struct plugin_member *m, const struct plugin_seat *seat)
 static void
 plugin_group_owned(void *ctx, int status)
 {
-    struct error         err;
-    struct plugin_seat  *seat;
+    struct error           err;
+    struct plugin_seat    *seat;
+    struct plugin_member  *m;
 
     seat = ctx;
+    m = seat->owner->group->owning;
+    seat->owner->group->owning = NULL;
 
-    if (status != 0) {
-        error_set(&err, MINT_ERR_SYSTEM, "making \"%s\" failed: %s",
-            seat->owner->group->members[seat->owner->group->owned]->data,
-            strerror(status));
+    if (m != NULL && status != 0) {
+        error_set(&err, MINT_ERR_SYSTEM, "making \"%s\" failed: %s", m->data,
+                  strerror(status));
         service_prepared(seat->service, &err);
         return;
     }
 
-    seat->owner->group->owned++;
+    if (m != NULL) {
+        m->is_owned = true;
+    }
+
     plugin_group_own_next(seat);
 }
 
 
+/* members come and go between one answer and the next question */
+
 static void
 plugin_group_own_next(struct plugin_seat *seat)
 {
+    size_t                i;
     uint32_t              uid;
     struct error          err;
     struct plugin_group  *group;
@@ -64,13 +72,19 @@ plugin_group_own_next(struct plugin_seat *seat)
     group = seat->owner->group;
     uid = group->plugin.uid;
 
-    if (group->owned == group->count) {
+    for (i = 0; i < group->count && group->members[i]->is_owned; i++) {
+        /* void */
+    }
+
+    if (i == group->count) {
         plugin_spawn_prepare_tmp(seat);
         return;
     }
 
+    group->owning = group->members[i];
+
     if (keeper_client_own(process_table_keeper(seat->owner->all->table),
-                          group->members[group->owned]->data, 0700, uid, uid,
+                          group->owning->data, 0700, uid, uid,
                           plugin_group_owned, seat, &err)
         != 0)
     {
@@ -82,7 +96,15 @@ plugin_group_own_next(struct plugin_seat *seat)
 void
 plugin_group_prepare(struct plugin_seat *seat)
 {
-    seat->owner->group->owned = 0;
+    size_t                i;
+    struct plugin_group  *group;
+
+    group = seat->owner->group;
+
+    for (i = 0; i < group->count; i++) {
+        group->members[i]->is_owned = false;
+    }
+
     plugin_group_own_next(seat);
 }
 
@@ -201,7 +223,8 @@ plugin_group_gather(struct plugin_seat *seat, uint32_t generation,
 
         /* the sockets of an adopted process are there, whoever listened */
 
-        at->is_in = (at->is_listening || at->is_in) && !m->plugin->is_stopped;
+        at->is_in = (at->is_listening || at->is_in) && !m->plugin->is_stopped
+                    && plugin_group_takes(seat->owner->all, m->plugin);
         at->is_up = false;
         free(at->error);
         at->error = NULL;

@@ -298,6 +298,10 @@ plugin_move_on_look(evutil_socket_t fd, short what, void *arg)
         plugin_catch_up_stop(p);
     }
 
+    if (p->group != NULL) {
+        plugin_group_look(p);
+    }
+
     if (move->state == PLUGIN_MOVE_NONE
         || move->state == PLUGIN_MOVE_RESISTING)
     {

@@ -93,16 +93,24 @@ plugin_process_last_wish(const struct plugin *plugin)
 
     p = plugin->process;
 
-    return p != NULL ? p->wish : 0;
+    return p == NULL ? 0 : p->wish + plugin_group_is_leaving(plugin);
+}
+
+
+static bool
+plugin_process_keeps_work(const struct plugin_process *p)
+{
+    return p->move.state == PLUGIN_MOVE_HELD
+           || (p->move.state == PLUGIN_MOVE_DRAINING
+               && p->move.activity.owner_count > 0);
 }
 
 
 static bool
 plugin_process_waits(const struct plugin_process *p)
 {
-    return p->move.state == PLUGIN_MOVE_HELD
-           || (p->move.is_again && p->move.state == PLUGIN_MOVE_DRAINING
-               && p->move.activity.owner_count > 0);
+    return plugin_process_keeps_work(p)
+           && (p->move.is_again || p->move.state == PLUGIN_MOVE_HELD);
 }
 
 
@@ -123,6 +131,11 @@ plugin_process_wish(const struct plugin *plugin, uint64_t wish)
 
     if (plugin->is_stopped) {
         return PLUGIN_WISH_REFUSED;
+    }
+
+    if (plugin_group_is_leaving(plugin)) {
+        return plugin_process_keeps_work(p) ? PLUGIN_WISH_WAITS
+                                            : PLUGIN_WISH_PENDING;
     }
 
     state = service_state(p->current->service);
@@ -353,10 +366,8 @@ plugin_process_halted(const struct plugin *plugin)
         return PLUGIN_WISH_GRANTED;
     }
 
-    return p->move.state == PLUGIN_MOVE_HELD
-           || (p->move.state == PLUGIN_MOVE_DRAINING
-               && p->move.activity.owner_count > 0)
-           ? PLUGIN_WISH_WAITS : PLUGIN_WISH_PENDING;
+    return plugin_process_keeps_work(p) ? PLUGIN_WISH_WAITS
+                                        : PLUGIN_WISH_PENDING;
 }
 
 

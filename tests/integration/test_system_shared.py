@@ -351,6 +351,40 @@ def test_one_that_is_stopped_and_started_at_once(lab: MintSystem) -> None:
             f"/api/{MIRROR}/_mint/runtime").status_code == 200
 
 
+@pytest.mark.parametrize("others", [(), ("mirror",)])
+def test_one_that_leaves_waits_for_work(
+    folder: Path, others: tuple[str, ...]
+) -> None:
+    """Its next process takes the seat of the older one, which has a job yet;
+    the shared process ends with the last one that was in it."""
+    with running_system(ON) as system:
+        system.create_user("owner", PASSWORD)
+        for name in (*others, "echo"):
+            system.install(make_bundle(PLUGINS / name, folder))
+        with system.client(system.login("owner", PASSWORD)) as client:
+            job = submit(client, 20.0)
+            old = system.pid(ECHO)
+            system.ctl("restart", ECHO)
+            reach(system, "draining")
+            answer = system.upload(make_bundle(
+                PLUGINS / "echo", folder / "2", version="2.0.0",
+                requires=["click<8"]))
+            assert answer["success"], answer
+            assert system.plugins()[ECHO]["mode"] == "isolated"
+            assert old in hosts(system)
+            assert '"plugin": "test-echo"' in json.dumps(result(client, job))
+            system.ctl("restart", ECHO, "--now", "--yes")
+            wait_for(lambda: old not in hosts(system)
+                     and len(hosts(system)) == 1 + len(others)
+                     and system.plugins()[ECHO]["move"] is None, "its own")
+            own = client.get(f"{BASE}/environment").json()["pid"]
+            assert own == system.pid(ECHO)
+            for name in others:
+                assert client.get(
+                    f"/api/test-{name}/_mint/runtime").status_code == 200
+                assert system.pid(f"test-{name}") != own
+
+
 def test_the_key_ends_the_way_back(folder: Path) -> None:
     """All of one process is of the newest versions."""
     with running_system() as system:
