@@ -183,6 +183,22 @@ print_explain(json_t *result)
 }
 
 
+/* what else than the installed packages the engine had to look at */
+
+static const char *
+print_basis(json_t *engine)
+{
+    const char  *basis;
+
+    basis = print_text(engine, "basis");
+
+    return strcmp(basis, "cached") == 0
+           ? " (with releases that uv has kept)"
+           : strcmp(basis, "resolved") == 0
+           ? " (with releases that the resolver has read)" : "";
+}
+
+
 /* nothing for plugins that were installed before there was one; a clash that
    the reason is made of has been printed */
 
@@ -205,7 +221,8 @@ print_verdict(json_t *verdict, const char *reason)
         printf(" (%s)", print_text(engine, "doubt"));
     }
 
-    printf("; resolver: %s\n", print_text(verdict, "resolver"));
+    printf("%s; resolver: %s\n", print_basis(engine),
+           print_text(verdict, "resolver"));
 
     json_array_foreach(json_object_get(engine, "clashes"), i, clash) {
         sentence = print_text(clash, "sentence");

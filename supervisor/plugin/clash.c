@@ -60,11 +60,12 @@ clash_judge(const struct clash_input *input, struct clash_result *out)
     out->verdict = is_certain ? CLASH_CLASHES
                    : out->count > 0 || out->doubt != NULL ? CLASH_UNKNOWN
                    : CLASH_FITS;
+    out->is_open = out->verdict == CLASH_UNKNOWN && !graph->is_doubtful;
 }
 
 
-void
-clash_clear(struct clash_result *result)
+static void
+clash_forget(struct clash_result *result)
 {
     size_t  i;
 
@@ -73,6 +74,27 @@ clash_clear(struct clash_result *result)
         free(result->clashes[i].has.steps);
     }
 
+    result->count = 0;
+}
+
+
+void
+clash_settle(struct clash_result *result, enum clash_verdict verdict)
+{
+    result->verdict = verdict;
+    result->is_open = false;
+    result->doubt = NULL;
+
+    if (verdict == CLASH_FITS) {
+        clash_forget(result);
+    }
+}
+
+
+void
+clash_clear(struct clash_result *result)
+{
+    clash_forget(result);
     free(result->clashes);
     clash_graph_free(&result->graph);
     memset(result, 0, sizeof(struct clash_result));

@@ -97,6 +97,8 @@ struct clash_result {
     struct clash        *clashes;   /* those of the newcomer first */
     size_t               count;
     char                *doubt;     /* the first thing not known, or NULL */
+    bool                 is_open;   /* UNKNOWN, and only because packages
+                                       would have to come or to move */
     struct clash_graph  *graph;     /* holds the texts */
 };
 
@@ -104,6 +106,9 @@ struct clash_result {
 /* the input must outlive the result */
 void clash_judge(const struct clash_input *input, struct clash_result *out);
 void clash_clear(struct clash_result *result);
+
+/* of an open one, by a search: FITS has no clashes any more */
+void clash_settle(struct clash_result *result, enum clash_verdict verdict);
 
 /* the one to tell people of: not between others; NULL if there is none */
 const struct clash *clash_first(const struct clash_result *result);

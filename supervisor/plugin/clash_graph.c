@@ -30,9 +30,20 @@ static void clash_graph_follow(struct clash_graph *graph, size_t from,
 
 
 void
+clash_graph_missing(struct clash_graph *graph, const char *name)
+{
+    if (graph->doubt == NULL) {
+        graph->doubt = mem_printf("%.100s is not installed yet", name);
+    }
+}
+
+
+void
 clash_graph_doubt(struct clash_graph *graph, const char *format, ...)
 {
     va_list  args;
+
+    graph->is_doubtful = true;
 
     if (graph->doubt == NULL) {
         va_start(args, format);
@@ -483,8 +494,7 @@ clash_graph_follow(struct clash_graph *graph, size_t from,
     found = clash_graph_find(graph, requirement->name);
 
     if (found == CLASH_NONE) {
-        clash_graph_doubt(graph, "%.100s is not installed yet",
-                          requirement->name);
+        clash_graph_missing(graph, requirement->name);
         return;
     }
 

@@ -82,6 +82,8 @@ struct clash_graph {
     size_t                       unread;        /* bytes still read */
     size_t                       compared;      /* pairs of requirements */
     char                        *doubt;
+    bool                         is_doubtful;   /* for another reason than a
+                                                   package that is missing */
 };
 
 
@@ -98,7 +100,8 @@ bool clash_marker_skips(struct clash_graph *graph, const char *requirement);
 /* false, and a doubt: so much may not be read any more */
 bool clash_graph_may_read(struct clash_graph *graph, const char *text);
 
-/* keeps the first one */
+/* keep the first one; missing: a package is not installed yet */
+void clash_graph_missing(struct clash_graph *graph, const char *name);
 void clash_graph_doubt(struct clash_graph *graph, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

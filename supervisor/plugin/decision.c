@@ -193,6 +193,7 @@ decision_prepare(struct decision_run *run, struct error *err)
     fit.wheel = run->input.wheel;
     fit.wheel_path = run->input.wheel_path;
     fit.sdk_version = run->tools->config->environments.platform_version;
+    fit.uv_cache = run->tools->config->environments.cache_directory;
     fit.inventory = run->input.inventory;
     fit.scene = &run->scene;
 
@@ -452,6 +453,7 @@ decision_compare(struct decision_run *run, bool fits)
         return;
     }
 
+    fit_look_again(&run->fit);
     wheel = run->input.wheel;
     doubt = run->fit.result.doubt;
     verdict = run->fit.result.verdict;
@@ -539,6 +541,20 @@ decision_conflict(struct decision_run *run,
 }
 
 
+static json_t *
+decision_verdict(const struct decision_run *run)
+{
+    json_t  *engine;
+
+    engine = clash_encode(&run->fit.result);
+    json_object_set_new(engine, "basis",
+                        json_string(fit_basis_name(run->fit.basis)));
+
+    return json_pack("{s:o, s:s}", "engine", engine, "resolver",
+                     run->resolver);
+}
+
+
 static int
 decision_explain(struct decision_run *run, enum plugin_mode mode,
     struct error *err)
@@ -566,9 +582,7 @@ decision_explain(struct decision_run *run, enum plugin_mode mode,
     run->decision.mode = mode;
     run->decision.reason = reason_sentence(&in);
     run->decision.details = reason_details(&in);
-    run->decision.verdict = json_pack("{s:o, s:s}", "engine",
-                                      clash_encode(&run->fit.result),
-                                      "resolver", run->resolver);
+    run->decision.verdict = decision_verdict(run);
     run->decision.moves = mode == PLUGIN_SHARED
                           && requirement_moves(&run->scene, &chosen);
     lock_clear(&chosen);

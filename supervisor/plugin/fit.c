@@ -9,10 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "supervisor/plugin/fit_search.h"
 #include "supervisor/plugin/names.h"
 #include "supervisor/plugin/resolution.h"
 
 
+static void fit_settle(struct fit *fit, enum fit_basis basis);
 static void fit_doubt(struct fit *fit, const char *what, const char *name);
 static void fit_wheel(struct fit *fit, const struct fit_input *in);
 static void fit_lock(struct fit *fit, const struct fit_input *in);
@@ -60,6 +62,49 @@ fit_judge(struct fit *out, const struct fit_input *in)
     out->input.doubt = out->doubt.len > 0 ? strbuf_text(&out->doubt) : NULL;
 
     clash_judge(&out->input, &out->result);
+    out->uv_cache = in->uv_cache;
+    fit_settle(out, FIT_CACHED);
+}
+
+
+static void
+fit_settle(struct fit *fit, enum fit_basis basis)
+{
+    struct uv_cache     *cache;
+    enum clash_verdict   verdict;
+
+    if (!fit->result.is_open || fit->uv_cache == NULL) {
+        return;
+    }
+
+    cache = uv_cache_open(fit->uv_cache, fit->input.environment);
+    verdict = fit_search(&fit->input, cache);
+    uv_cache_close(&cache);
+
+    if (verdict != CLASH_UNKNOWN) {
+        fit->basis = basis;
+        clash_settle(&fit->result, verdict);
+    }
+}
+
+
+void
+fit_look_again(struct fit *fit)
+{
+    fit_settle(fit, FIT_RESOLVED);
+}
+
+
+const char *
+fit_basis_name(enum fit_basis basis)
+{
+    static const char *const  names[] = {
+        [FIT_INSTALLED] = "installed",
+        [FIT_CACHED] = "cached",
+        [FIT_RESOLVED] = "resolved"
+    };
+
+    return names[basis];
 }
 
 

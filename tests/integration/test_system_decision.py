@@ -59,11 +59,14 @@ def test_clash_with_a_plugin(system: MintSystem) -> None:
 
 def test_what_fits_is_known(system: MintSystem) -> None:
     """test-echo needs nothing but the SDK; peak-table brought a package that
-    nobody had read."""
+    was known from uv's cache, or once the resolver had read it."""
     fits = {name: system.ctl_json("explain", name)["verdict"]
             for name in ("test-echo", "peak-table")}
     assert {v["resolver"] for v in fits.values()} == {"fits"}
-    assert fits["test-echo"]["engine"]["verdict"] == "fits"
+    engine = fits["test-echo"]["engine"]
+    assert (engine["verdict"], engine["basis"]) == ("fits", "installed")
     engine = fits["peak-table"]["engine"]
-    assert engine["verdict"] == "unknown"
-    assert engine["doubt"] == "prettytable is not installed yet"
+    assert (engine["verdict"], engine["doubt"]) == ("fits", None)
+    assert engine["basis"] in ("cached", "resolved")
+    assert re.search(r"\n  engine: fits \(with releases that \S.*\); resolver: "
+                     r"fits\n", system.ctl("explain", "peak-table").stdout)

@@ -313,6 +313,79 @@ fixture_bundle(const char *directory, const char *distribution,
 }
 
 
+static void
+fixture_pack(const char *text, struct strbuf *out)
+{
+    unsigned char  head[2];
+
+    head[0] = 0xd9;
+    head[1] = (unsigned char) strlen(text);
+    strbuf_append(out, head, 2);
+    strbuf_puts(out, text);
+}
+
+
+void
+fixture_release_entry(const char *name, const char *version,
+    const char *python, const char *const *requires, struct strbuf *out)
+{
+    size_t         i, count;
+    unsigned char  head[3];
+
+    for (count = 0; requires[count] != NULL; count++) {
+        /* void */
+    }
+
+    strbuf_append(out, "\x96", 1);
+    fixture_pack(name, out);
+    fixture_pack(version, out);
+
+    head[0] = 0xdc;
+    head[1] = (unsigned char) (count >> 8);
+    head[2] = (unsigned char) count;
+    strbuf_append(out, head, 3);
+
+    for (i = 0; i < count; i++) {
+        fixture_pack(requires[i], out);
+    }
+
+    if (python != NULL) {
+        fixture_pack(python, out);
+
+    } else {
+        strbuf_append(out, "\xc0", 1);
+    }
+
+    strbuf_append(out, "\x91\xa3" "all\xc2", 6);
+    strbuf_append(out, "\0\0\0what follows", 15);
+}
+
+
+void
+fixture_release(const char *cache, const char *name, const char *version,
+    const char *tags, const char *python, const char *const *requires)
+{
+    char           *path, *directory;
+    struct strbuf   entry;
+
+    memset(&entry, 0, sizeof(entry));
+    fixture_release_entry(name, version, python, requires, &entry);
+    directory = mem_printf("%s/wheels-v8/pypi/%s", cache, name);
+    path = mem_printf("%s/%s-%s.msgpack", directory, version, tags);
+
+    if (fs_mkdir_all(directory, 0700, NULL) != 0
+        || fs_write_atomic(path, entry.data, entry.len, 0600, NULL) != 0)
+    {
+        perror(path);
+        abort();
+    }
+
+    free(directory);
+    free(path);
+    strbuf_free(&entry);
+}
+
+
 void
 fixture_plugin(struct plugin *plugin, const char *name,
     enum plugin_mode mode)

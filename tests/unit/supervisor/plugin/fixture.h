@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 
+#include "lib/strbuf.h"
 #include "supervisor/plugin/registry.h"
 
 
@@ -40,6 +41,15 @@ char *fixture_wheel(const char *directory, const char *distribution,
 /* a .mint bundle around that wheel */
 char *fixture_bundle(const char *directory, const char *distribution,
     const char *version, const char *wheel, const char *requires_mint);
+
+/* what uv keeps of a wheel, in the cache directory; requires ends with NULL,
+   python may be NULL */
+void fixture_release(const char *cache, const char *name, const char *version,
+    const char *tags, const char *python, const char *const *requires);
+
+/* the same as bytes */
+void fixture_release_entry(const char *name, const char *version,
+    const char *python, const char *const *requires, struct strbuf *out);
 
 /* fills a plugin that may be put */
 void fixture_plugin(struct plugin *plugin, const char *name,

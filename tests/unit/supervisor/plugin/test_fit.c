@@ -121,6 +121,7 @@ START_TEST(test_case)
     input.wheel = &wheel;
     input.wheel_path = cases[_i].path;
     input.sdk_version = "1.2.10";
+    input.uv_cache = NULL;
     input.inventory = &inventory;
     input.scene = &scene;
 

@@ -216,7 +216,7 @@ START_TEST(test_life)
     ck_assert_uint_eq(world.added, 1);
     ck_assert_ptr_null(world.replaced);
     ck_assert_uint_eq(json_array_size(first->details), 2);
-    check_verdicts("unknown", "fits");
+    check_verdicts("fits", "fits");
 
     path = mem_printf("%s/bin/python", first->environment);
     ck_assert_int_eq(access(path, X_OK), 0);
