@@ -92,6 +92,7 @@ bench: programs tools  ## what the edge costs, into docs/performance.md (quiet m
 	@MINT_BUILD=$(abspath $(B)) tests/bench/scale $(BENCH_ARGS)
 	@MINT_BUILD=$(abspath $(B)) tests/bench/edge $(BENCH_ARGS)
 	@tests/bench/warm-start $(B)
+	@tests/bench/install $(B)
 	@MINT_BUILD=$(abspath $(B)) tests/bench/decision
 
 nginx-tests: programs tools  ## nginx's own tests, with the module (DIR=checkout)

@@ -20,6 +20,7 @@
 #define ENVIRONMENT_COMPILE_SEC     1800
 #define ENVIRONMENT_IMPORT_SEC      120
 #define ENVIRONMENT_DISK_SEC        600
+#define ENVIRONMENT_OTHERS_MAX      4
 
 
 static struct command *environment_inside(struct environment_build *build,
@@ -103,12 +104,42 @@ environment_sync(struct environment_build *build)
 }
 
 
-/*
- * By the interpreter that the environment is made from, without its site
- * module: the environment's own runs what is in its .pth files.  Nothing is
- * imported.  What is not Python at all (templates, tests of other versions) is
- * passed over.
- */
+/* most of what is in this one has been compiled for the platform's, or for an
+   earlier one of its own.  One that is built anew takes nothing from others */
+
+static void
+environment_add_others(struct environment_build *build,
+    struct command *command)
+{
+    size_t             i, count;
+    const char        *name;
+    struct text_list   all;
+
+    memset(&all, 0, sizeof(all));
+
+    if (!build->anew) {
+        environment_list_all(build->tools->environments, &all);
+    }
+
+    count = 0;
+
+    for (i = 0; i < all.count && count < ENVIRONMENT_OTHERS_MAX; i++) {
+        name = strrchr(all.item[i], '/') + 1;
+
+        if (environment_key_is_of(name, "platform")
+            || environment_key_is_of(name, build->name))
+        {
+            command_add(command, all.item[i]);
+            count++;
+        }
+    }
+
+    text_list_clear(&all);
+}
+
+
+/* by the interpreter that the environment is made from, without its site
+   module: the environment's own runs what is in its .pth files */
 
 struct command *
 environment_compile(struct environment_build *build)
@@ -121,10 +152,10 @@ environment_compile(struct environment_build *build)
 
     command_add(command, "-I");
     command_add(command, "-S");
-    command_add(command, "-c");
-    command_add(command, "import compileall, sys\n"
-                "compileall.compile_dir(sys.argv[1], quiet=1, workers=0)");
-    text_list_printf(&command->argv, "%s/lib", build->temporary);
+    text_list_printf(&command->argv, "%s/plugin_host/bytecode.py",
+                     build->tools->config->server.program_directory);
+    command_add(command, build->temporary);
+    environment_add_others(build, command);
 
     return command;
 }

@@ -164,7 +164,7 @@ static const struct {
       "Failed to install: x" },
     { { "uv pip sync", FAKE_EXIT(1), "error: Hash mismatch for `x==1`\n",
         false, false }, MINT_ERR_INVALID, "Hash mismatch" },
-    { { "compileall", FAKE_EXIT(0), "*** Error compiling 'x.py'...\n"
+    { { "bytecode.py", FAKE_EXIT(0), "*** Error compiling 'x.py'...\n"
         "OSError: [Errno 28] No space left on device\n", false, false },
       MINT_ERR_FULL, "could not be compiled: the disk is full" },
     { { "inventory:", FAKE_EXIT(0), "", false, false },
