@@ -49,6 +49,7 @@ struct decision_run {
 
     char                        *conflict;      /* uv: why not shared */
     enum decision_pass           pass;
+    bool                         is_online;     /* the index is asked */
     struct lock                  pins;          /* of the unforced ones */
     struct decision              decision;
 
@@ -72,6 +73,9 @@ static int decision_judge(struct decision_run *run, struct error *err);
 static void decision_judged(void *ctx, const struct command_result *result);
 static int decision_resolve(struct decision_run *run,
     enum decision_pass pass, struct error *err);
+static int decision_ask(struct decision_run *run, struct error *err);
+static bool decision_is_settled(const struct decision_run *run,
+    const struct command_result *result);
 static size_t decision_wheels(struct decision_run *run,
     enum decision_pass pass, struct resolution_wheel *wheels);
 static void decision_resolved(void *ctx, const struct command_result *result);
@@ -331,6 +335,20 @@ decision_judged(void *ctx, const struct command_result *result)
 }
 
 
+/* with what uv has in its cache; the index, which may be far away or not there
+   at all, is asked if that is not enough */
+
+static int
+decision_resolve(struct decision_run *run, enum decision_pass pass,
+    struct error *err)
+{
+    run->pass = pass;
+    run->is_online = run->input.asks_index;
+
+    return decision_ask(run, err);
+}
+
+
 /*
  * One resolution.  What is pinned today is preferred, so that others move as
  * little as can be; the core does not move at all.  Alone, a plugin begins
@@ -338,8 +356,7 @@ decision_judged(void *ctx, const struct command_result *result)
  */
 
 static int
-decision_resolve(struct decision_run *run, enum decision_pass pass,
-    struct error *err)
+decision_ask(struct decision_run *run, struct error *err)
 {
     int                       rc;
     char                     *platform_lock;
@@ -354,11 +371,12 @@ decision_resolve(struct decision_run *run, enum decision_pass pass,
 
     memset(&resolution, 0, sizeof(resolution));
     resolution.work = run->input.work;
-    resolution.name = decision_pass_names[pass];
+    resolution.name = decision_pass_names[run->pass];
     resolution.wheels = wheels;
-    resolution.count = decision_wheels(run, pass, wheels);
+    resolution.count = decision_wheels(run, run->pass, wheels);
+    resolution.is_offline = !run->is_online;
 
-    if (pass == DECISION_ALONE) {
+    if (run->pass == DECISION_ALONE) {
         resolution.core_wheels = true;
         resolution.prefer = run->input.core_lock;
 
@@ -367,10 +385,9 @@ decision_resolve(struct decision_run *run, enum decision_pass pass,
             run->tools->config->environments.platform_version;
         resolution.prefer = platform_lock;
         resolution.constraints = run->input.core_lock;
-        resolution.pins = pass == DECISION_PINNED ? &run->pins : NULL;
+        resolution.pins = run->pass == DECISION_PINNED ? &run->pins : NULL;
     }
 
-    run->pass = pass;
     command = resolution_command(run->tools, &resolution, &run->decision.lock,
                                  &run->decision.find_links, err);
     rc = command != NULL
@@ -425,6 +442,10 @@ decision_resolved(void *ctx, const struct command_result *result)
         decision_compare(run, true);
         rc = decision_found(run, &err);
 
+    } else if (!decision_is_settled(run, result)) {
+        run->is_online = true;
+        rc = decision_ask(run, &err);
+
     } else if (uv_is_conflict(result)) {
         decision_compare(run, false);
         rc = decision_conflict(run, result, &err);
@@ -436,6 +457,18 @@ decision_resolved(void *ctx, const struct command_result *result)
     if (rc != 0) {
         decision_end(run, &err);
     }
+}
+
+
+/* no release of anything, in no index, would help */
+
+static bool
+decision_is_settled(const struct decision_run *run,
+    const struct command_result *result)
+{
+    return run->is_online
+           || (uv_is_conflict(result) && run->pass == DECISION_TOGETHER
+               && run->fit.result.verdict == CLASH_CLASHES);
 }
 
 

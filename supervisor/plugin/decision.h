@@ -27,6 +27,7 @@ struct decision_input {
     const char              *core_lock;
     struct plugin *const    *others;        /* shared plugins but this one */
     size_t                   other_count;
+    bool                     asks_index;    /* even if uv's cache has enough */
 };
 
 

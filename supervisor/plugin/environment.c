@@ -18,6 +18,8 @@ static int environment_go_on(struct environment_build *build,
     struct error *err);
 static void environment_line(void *ctx, const char *line);
 static void environment_ended(void *ctx, const struct command_result *result);
+static bool environment_goes_online(struct environment_build *build,
+    const struct environment_step *step);
 static bool environment_again(struct environment_build *build,
     const struct error *why);
 static void environment_end(struct environment_build *build,
@@ -70,6 +72,7 @@ environment_build(struct environment_build **out,
     build->tools = tools;
     build->name = mem_strdup(plan->name);
     build->anew = plan->anew;
+    build->is_online = plan->anew;
     build->lock = mem_strdup(plan->lock);
     build->plugins = json_deep_copy(plan->plugins);
     build->uids = mem_grow(NULL, plan->import_count + 1, sizeof(uint32_t));
@@ -205,7 +208,8 @@ environment_ended(void *ctx, const struct command_result *result)
     step = &environment_steps[build->step];
 
     if (result->error.code != 0 || result->exit_code != 0) {
-        rc = environment_describe(build, step, result, &err);
+        rc = environment_goes_online(build, step)
+             ? 0 : environment_describe(build, step, result, &err);
 
     } else {
         build->step++;
@@ -223,6 +227,23 @@ environment_ended(void *ctx, const struct command_result *result)
     if (rc != 0) {
         environment_end(build, &err);
     }
+}
+
+
+/* the step is tried once more, with the index: whatever it has failed of, that
+   is what is to be told */
+
+static bool
+environment_goes_online(struct environment_build *build,
+    const struct environment_step *step)
+{
+    if (step->command != environment_sync || build->is_online) {
+        return false;
+    }
+
+    build->is_online = true;
+
+    return true;
 }
 
 

@@ -350,6 +350,7 @@ install_decide(struct install_job *job, struct error *err)
     input.inventory = &job->installer->inventory;
     input.others = job->others;
     input.other_count = job->other_count;
+    input.asks_index = job->request->force;
 
     install_progress(job->installer, "resolving what %s %s needs",
                      job->wheel.plugin_name, job->wheel.version);

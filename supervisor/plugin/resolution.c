@@ -66,6 +66,7 @@ resolution_command(const struct toolset *tools,
         compile.constraints = resolution->constraints;
         compile.overrides = resolution->pins != NULL ? overrides : NULL;
         compile.find_links = find_links;
+        compile.is_offline = resolution->is_offline;
 
         command = uv_compile_command(tools->uv, &compile);
         free(*lock_out);

@@ -28,6 +28,7 @@ struct resolution {
     const struct resolution_wheel  *wheels;
     size_t                          count;
     bool                            core_wheels;    /* may replace the core */
+    bool                            is_offline;     /* no index is asked */
     const char                     *prefer;     /* lock to begin from, NULL */
     const char                     *constraints;    /* lock, or NULL */
     const struct lock              *pins;       /* these win, or NULL */

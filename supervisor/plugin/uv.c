@@ -241,6 +241,10 @@ uv_compile_command(const struct uv *uv, const struct uv_compile *compile)
         command_add(command, compile->overrides);
     }
 
+    if (compile->is_offline) {
+        command_add(command, "--offline");
+    }
+
     uv_add_links(command, compile->find_links);
     command_add(command, compile->input);
 
@@ -296,7 +300,7 @@ uv_version_command(const struct uv *uv)
 
 struct command *
 uv_sync_command(const struct uv *uv, const char *directory, const char *lock,
-    const struct text_list *find_links)
+    const struct text_list *find_links, bool is_offline)
 {
     struct command  *command;
 
@@ -309,6 +313,11 @@ uv_sync_command(const struct uv *uv, const char *directory, const char *lock,
     command_add(command, "--require-hashes");
     command_add(command, "--python");
     text_list_printf(&command->argv, "%s/bin/python", directory);
+
+    if (is_offline) {
+        command_add(command, "--offline");
+    }
+
     uv_add_links(command, find_links);
     command_add(command, lock);
 

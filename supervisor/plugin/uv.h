@@ -23,6 +23,7 @@ struct uv_compile {
     const char               *constraints;  /* a lock, or NULL */
     const char               *overrides;    /* pins that win, or NULL */
     const struct text_list   *find_links;   /* directories of wheels */
+    bool                      is_offline;   /* with what is in the cache */
 };
 
 
@@ -35,7 +36,7 @@ struct command *uv_compile_command(const struct uv *uv,
 struct command *uv_version_command(const struct uv *uv);
 struct command *uv_venv_command(const struct uv *uv, const char *directory);
 struct command *uv_sync_command(const struct uv *uv, const char *directory,
-    const char *lock, const struct text_list *find_links);
+    const char *lock, const struct text_list *find_links, bool is_offline);
 
 /* exit code 0: the requirement (with its marker) is met by what is installed
    in directory, or does not apply there; nothing is changed or fetched */

@@ -101,6 +101,7 @@ START_TEST(test_shared)
     /* the core is fixed; what the plugin runs is run as the plugin */
 
     ck_assert_uint_eq(fake_called(&fake, "shared.lock -c "), 1);
+    ck_assert_uint_eq(fake_called(&fake, "--offline"), 2);
     ck_assert_uint_eq(fake_called(&fake, "core.lock"), 1);
     ck_assert_uint_eq(fake_called(&fake, "mint_plugin_x uid=60706"), 1);
     ck_assert_uint_eq(fake_called(&fake, "probe: "), 1);
@@ -114,6 +115,31 @@ START_TEST(test_shared)
 
     world_settle(&world);
     ck_assert_uint_eq(world_count(&world, "bundles", ".tmp-"), 0);
+}
+END_TEST
+
+
+/* the index is asked if uv's cache has not enough, and if that is wanted */
+
+START_TEST(test_cache_first)
+{
+    forget_calls();
+    fake.rules[1].match = "--offline";
+    fake.rules[1].wait_status = FAKE_EXIT(1);
+    fake.rules[1].output = "error: tabulate was not found in the cache\n";
+    ck_assert_msg(world_install(&world, bundle, false) == 0, "%s",
+                  world.err.text);
+    ck_assert_int_eq(world.plugin->mode, PLUGIN_SHARED);
+    ck_assert_uint_eq(fake_called(&fake, "uv pip compile"), 2);
+    ck_assert_uint_eq(fake_called(&fake, "uv pip sync"), 2);
+    ck_assert_uint_eq(fake_called(&fake, "--offline"), 2);
+
+    forget_calls();
+    fake.rules[1].match = NULL;
+    ck_assert_int_eq(world_install(&world, bundle, true), 0);
+    ck_assert_uint_eq(fake_called(&fake, "uv pip compile"), 1);
+    ck_assert_uint_eq(fake_called(&fake, "uv pip sync"), 1);
+    ck_assert_uint_eq(fake_called(&fake, "--offline"), 0);
 }
 END_TEST
 
@@ -498,6 +524,7 @@ main(void)
     tcase_add_test(tcase, test_prepare_order);
     tcase_add_test(tcase, test_another_core);
     tcase_add_test(tcase, test_shared);
+    tcase_add_test(tcase, test_cache_first);
     tcase_add_test(tcase, test_probe_environment);
     tcase_add_loop_test(tcase, test_failures, 0,
                         sizeof(failures) / sizeof(failures[0]));
