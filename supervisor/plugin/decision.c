@@ -49,7 +49,9 @@ struct decision_run {
 
     char                        *conflict;      /* uv: why not shared */
     enum decision_pass           pass;
-    bool                         is_online;     /* the index is asked */
+    bool                         is_offline;    /* the index is not asked */
+    bool                         is_second;     /* the first try of a pass has
+                                                   not been enough */
     struct lock                  pins;          /* of the unforced ones */
     struct decision              decision;
 
@@ -74,7 +76,7 @@ static void decision_judged(void *ctx, const struct command_result *result);
 static int decision_resolve(struct decision_run *run,
     enum decision_pass pass, struct error *err);
 static int decision_ask(struct decision_run *run, struct error *err);
-static bool decision_is_settled(const struct decision_run *run,
+static bool decision_is_conflict(const struct decision_run *run,
     const struct command_result *result);
 static size_t decision_wheels(struct decision_run *run,
     enum decision_pass pass, struct resolution_wheel *wheels);
@@ -336,14 +338,15 @@ decision_judged(void *ctx, const struct command_result *result)
 
 
 /* with what uv has in its cache; the index, which may be far away or not there
-   at all, is asked if that is not enough */
+   at all, is asked if that is not enough.  Or the other way */
 
 static int
 decision_resolve(struct decision_run *run, enum decision_pass pass,
     struct error *err)
 {
     run->pass = pass;
-    run->is_online = run->input.asks_index;
+    run->is_offline = !run->input.asks_index;
+    run->is_second = false;
 
     return decision_ask(run, err);
 }
@@ -374,7 +377,7 @@ decision_ask(struct decision_run *run, struct error *err)
     resolution.name = decision_pass_names[run->pass];
     resolution.wheels = wheels;
     resolution.count = decision_wheels(run, run->pass, wheels);
-    resolution.is_offline = !run->is_online;
+    resolution.is_offline = run->is_offline;
 
     if (run->pass == DECISION_ALONE) {
         resolution.core_wheels = true;
@@ -442,13 +445,14 @@ decision_resolved(void *ctx, const struct command_result *result)
         decision_compare(run, true);
         rc = decision_found(run, &err);
 
-    } else if (!decision_is_settled(run, result)) {
-        run->is_online = true;
-        rc = decision_ask(run, &err);
-
-    } else if (uv_is_conflict(result)) {
+    } else if (decision_is_conflict(run, result)) {
         decision_compare(run, false);
         rc = decision_conflict(run, result, &err);
+
+    } else if (!run->is_second) {
+        run->is_second = true;
+        run->is_offline = !run->is_offline;
+        rc = decision_ask(run, &err);
 
     } else {
         rc = uv_failed(result, &err, "what it needs could not be resolved");
@@ -460,15 +464,16 @@ decision_resolved(void *ctx, const struct command_result *result)
 }
 
 
-/* no release of anything, in no index, would help */
+/* without the index only where no release of anything would help */
 
 static bool
-decision_is_settled(const struct decision_run *run,
+decision_is_conflict(const struct decision_run *run,
     const struct command_result *result)
 {
-    return run->is_online
-           || (uv_is_conflict(result) && run->pass == DECISION_TOGETHER
-               && run->fit.result.verdict == CLASH_CLASHES);
+    return uv_is_conflict(result)
+           && (!run->is_offline
+               || (run->pass == DECISION_TOGETHER
+                   && run->fit.result.verdict == CLASH_CLASHES));
 }
 
 

@@ -18,7 +18,7 @@ static int environment_go_on(struct environment_build *build,
     struct error *err);
 static void environment_line(void *ctx, const char *line);
 static void environment_ended(void *ctx, const struct command_result *result);
-static bool environment_goes_online(struct environment_build *build,
+static bool environment_asks_index(struct environment_build *build,
     const struct environment_step *step);
 static bool environment_again(struct environment_build *build,
     const struct error *why);
@@ -72,7 +72,7 @@ environment_build(struct environment_build **out,
     build->tools = tools;
     build->name = mem_strdup(plan->name);
     build->anew = plan->anew;
-    build->is_online = plan->anew;
+    build->source = plan->anew ? UV_ANEW : UV_CACHE;
     build->lock = mem_strdup(plan->lock);
     build->plugins = json_deep_copy(plan->plugins);
     build->uids = mem_grow(NULL, plan->import_count + 1, sizeof(uint32_t));
@@ -208,7 +208,7 @@ environment_ended(void *ctx, const struct command_result *result)
     step = &environment_steps[build->step];
 
     if (result->error.code != 0 || result->exit_code != 0) {
-        rc = environment_goes_online(build, step)
+        rc = environment_asks_index(build, step)
              ? 0 : environment_describe(build, step, result, &err);
 
     } else {
@@ -230,18 +230,23 @@ environment_ended(void *ctx, const struct command_result *result)
 }
 
 
-/* the step is tried once more, with the index: whatever it has failed of, that
+/* the step is tried once more, with all there is: whatever it has failed of then
    is what is to be told */
 
 static bool
-environment_goes_online(struct environment_build *build,
+environment_asks_index(struct environment_build *build,
     const struct environment_step *step)
 {
-    if (step->command != environment_sync || build->is_online) {
+    if (step->command != environment_sync || build->source == UV_INDEX) {
         return false;
     }
 
-    build->is_online = true;
+    if (build->source == UV_ANEW) {
+        log_warn("the packages of \"%s\" cannot be fetched anew, those of uv's "
+                 "cache are taken", build->name);
+    }
+
+    build->source = UV_INDEX;
 
     return true;
 }

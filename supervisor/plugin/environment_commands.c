@@ -100,7 +100,7 @@ struct command *
 environment_sync(struct environment_build *build)
 {
     return uv_sync_command(build->tools->uv, build->temporary, build->lock,
-                           &build->find_links, !build->is_online);
+                           &build->find_links, build->source);
 }
 
 

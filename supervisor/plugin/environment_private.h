@@ -36,7 +36,7 @@ struct environment_build {
     char                      *temporary;
     char                      *lock;
     bool                       anew;
-    bool                       is_online;   /* the cache was not enough */
+    enum uv_source             source;
     struct text_list           find_links;
     struct text_list           modules;
     uint32_t                  *uids;

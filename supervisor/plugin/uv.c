@@ -300,9 +300,15 @@ uv_version_command(const struct uv *uv)
 
 struct command *
 uv_sync_command(const struct uv *uv, const char *directory, const char *lock,
-    const struct text_list *find_links, bool is_offline)
+    const struct text_list *find_links, enum uv_source source)
 {
     struct command  *command;
+
+    static const char *const  options[] = {
+        [UV_CACHE] = "--offline",
+        [UV_INDEX] = NULL,
+        [UV_ANEW] = "--no-cache"
+    };
 
     command = uv_command(uv, "uv pip sync");
     command->timeout_sec = UV_SYNC_TIMEOUT_SEC;
@@ -314,8 +320,8 @@ uv_sync_command(const struct uv *uv, const char *directory, const char *lock,
     command_add(command, "--python");
     text_list_printf(&command->argv, "%s/bin/python", directory);
 
-    if (is_offline) {
-        command_add(command, "--offline");
+    if (options[source] != NULL) {
+        command_add(command, options[source]);
     }
 
     uv_add_links(command, find_links);

@@ -16,6 +16,15 @@
 
 struct uv;
 
+/* where wheels come from.  uv links files from its cache, so what was changed in
+   one environment has changed in the cache: only ANEW mends that */
+enum uv_source {
+    UV_CACHE = 0,                   /* from nowhere else */
+    UV_INDEX = 1,                   /* what is not in the cache */
+    UV_ANEW = 2                     /* all of it, past the cache */
+};
+
+
 struct uv_compile {
     const char               *input;        /* requirements */
     const char               *output;       /* the lock; what is pinned in it
@@ -36,7 +45,8 @@ struct command *uv_compile_command(const struct uv *uv,
 struct command *uv_version_command(const struct uv *uv);
 struct command *uv_venv_command(const struct uv *uv, const char *directory);
 struct command *uv_sync_command(const struct uv *uv, const char *directory,
-    const char *lock, const struct text_list *find_links, bool is_offline);
+    const char *lock, const struct text_list *find_links,
+    enum uv_source source);
 
 /* exit code 0: the requirement (with its marker) is met by what is installed
    in directory, or does not apply there; nothing is changed or fetched */

@@ -139,7 +139,41 @@ START_TEST(test_cache_first)
     ck_assert_int_eq(world_install(&world, bundle, true), 0);
     ck_assert_uint_eq(fake_called(&fake, "uv pip compile"), 1);
     ck_assert_uint_eq(fake_called(&fake, "uv pip sync"), 1);
+    ck_assert_uint_eq(fake_called(&fake, "--no-cache"), 1);
     ck_assert_uint_eq(fake_called(&fake, "--offline"), 0);
+
+    /* there is none: what is there is better than nothing */
+
+    forget_calls();
+    fake.rules[1].match = "uv pip compile";
+    fake.rules[1].wait_status = FAKE_EXIT(2);
+    fake.rules[1].output = "error: Failed to fetch: `https://index/`\n";
+    fake.once = &fake.rules[1];
+    fake.rules[2].match = "--no-cache";
+    fake.rules[2].wait_status = FAKE_EXIT(1);
+    fake.rules[2].output = fake.rules[1].output;
+    ck_assert_msg(world_install(&world, bundle, true) == 0, "%s",
+                  world.err.text);
+    ck_assert_uint_eq(fake_called(&fake, "--offline"), 1);
+    ck_assert_uint_eq(fake_called(&fake, "uv pip sync"), 2);
+}
+END_TEST
+
+
+/* no solution in what is at hand need not be one in what there is */
+
+START_TEST(test_conflict_without_the_index)
+{
+    forget_calls();
+    fake.rules[1].match = "uv pip compile";
+    fake.rules[1].wait_status = FAKE_EXIT(2);
+    fake.rules[1].output = "error: Failed to fetch: `https://index/`\n";
+    fake.once = &fake.rules[1];
+    fake.rules[2].match = "--offline";
+    fake.rules[2].wait_status = FAKE_EXIT(1);
+    fake.rules[2].output = NO_SOLUTION;
+    ck_assert_int_ne(world_install(&world, bundle, true), 0);
+    ck_assert_uint_eq(fake_called(&fake, "isolated"), 0);
 }
 END_TEST
 
@@ -525,6 +559,7 @@ main(void)
     tcase_add_test(tcase, test_another_core);
     tcase_add_test(tcase, test_shared);
     tcase_add_test(tcase, test_cache_first);
+    tcase_add_test(tcase, test_conflict_without_the_index);
     tcase_add_test(tcase, test_probe_environment);
     tcase_add_loop_test(tcase, test_failures, 0,
                         sizeof(failures) / sizeof(failures[0]));
