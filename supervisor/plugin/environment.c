@@ -230,8 +230,8 @@ environment_ended(void *ctx, const struct command_result *result)
 }
 
 
-/* the step is tried once more, with all there is: whatever it has failed of then
-   is what is to be told */
+/* the step is tried once more, with all there is: what it has failed of then is
+   what is to be told */
 
 static bool
 environment_asks_index(struct environment_build *build,

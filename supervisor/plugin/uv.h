@@ -16,8 +16,8 @@
 
 struct uv;
 
-/* where wheels come from.  uv links files from its cache, so what was changed in
-   one environment has changed in the cache: only ANEW mends that */
+/* where wheels come from.  uv links files from its cache, so what was changed
+   in one environment has changed in the cache: only ANEW mends that */
 enum uv_source {
     UV_CACHE = 0,                   /* from nowhere else */
     UV_INDEX = 1,                   /* what is not in the cache */

@@ -291,11 +291,8 @@ uv_cache_is_python(const struct uv_cache *cache, const char *tag,
 }
 
 
-/*
- * "py3-none-any", "cp313-cp313-<platforms>", "cp310-abi3-<platforms>".  uv has
- * looked at it for this machine, but maybe for another of its interpreters.
- * Long ones are a hash in uv's cache: nobody knows.
- */
+/* "py3-none-any", "cp313-cp313-<platforms>", "cp310-abi3-<platforms>".  uv has
+   looked at it for this machine, but maybe for another of its interpreters */
 
 static bool
 uv_cache_is_for(const struct uv_cache *cache, const char *tags)
@@ -363,15 +360,53 @@ uv_cache_is_final(const char *text)
 }
 
 
+/* uv replaces long tags in the name of its file by a hash; then they are in the
+   wheel's address, which lies behind the entry.  NULL: not found; mem_alloc */
+
+static char *
+uv_cache_tags_of_url(const struct strbuf *text, const char *version)
+{
+    char        *tags;
+    size_t       length;
+    const char  *at, *end, *stop;
+
+    at = text->data;
+    stop = at + text->len;
+    length = strlen(version);
+    tags = NULL;
+
+    while ((end = memmem(at, (size_t) (stop - at), ".whl", 4)) != NULL) {
+        at = memrchr(text->data, '/', (size_t) (end - text->data));
+
+        while (at != NULL && at < end && tags == NULL) {
+            at = memchr(at + 1, '-', (size_t) (end - at - 1));
+
+            if (at != NULL && (size_t) (end - at) > length + 2
+                && memcmp(at + 1, version, length) == 0
+                && at[length + 1] == '-')
+            {
+                at += length + 2;
+                tags = mem_alloc((size_t) (end - at) + 1);
+                memcpy(tags, at, (size_t) (end - at));
+            }
+        }
+
+        at = end + 4;
+    }
+
+    return tags;
+}
+
+
 /* a file's name begins with the version that is in it */
 
 static bool
 uv_cache_is_wanted(const struct uv_cache *cache, const char *file,
-    const struct uv_release *release)
+    const struct strbuf *text, const struct uv_release *release)
 {
-    bool         is_for;
-    char        *tags;
-    size_t       length;
+    bool     is_for;
+    char    *tags;
+    size_t   length;
 
     length = strlen(release->version);
 
@@ -381,7 +416,13 @@ uv_cache_is_wanted(const struct uv_cache *cache, const char *file,
 
     tags = mem_strdup(file + length + 1);
     tags[strlen(tags) - strlen(UV_CACHE_SUFFIX)] = '\0';
-    is_for = uv_cache_is_for(cache, tags);
+
+    if (strchr(tags, '-') == NULL) {
+        free(tags);
+        tags = uv_cache_tags_of_url(text, release->version);
+    }
+
+    is_for = tags != NULL && uv_cache_is_for(cache, tags);
     free(tags);
 
     return is_for && uv_cache_is_final(release->version)
@@ -416,12 +457,12 @@ uv_cache_read_file(struct uv_cache *cache, const char *directory,
         is_good = uv_release_parse(out, text.data, text.len) == 0;
     }
 
-    strbuf_free(&text);
-
-    if (is_good && !uv_cache_is_wanted(cache, file, out)) {
+    if (is_good && !uv_cache_is_wanted(cache, file, &text, out)) {
         uv_release_clear(out);
         is_good = false;
     }
+
+    strbuf_free(&text);
 
     return is_good;
 }

@@ -290,6 +290,49 @@ START_TEST(test_entry_of_another)
 END_TEST
 
 
+/* long tags are a hash in the file's name, and are found in the address */
+
+static const struct {
+    const char  *address;
+    bool         is_told;
+} addresses[] = {
+    { "https://x/a/rich-14.0-cp313-cp313-manylinux2014_x86_64.whl", true },
+    { "\1\2x://rich/rich-14.0-cp310-abi3-linux_x86_64.whl.metadata\3", true },
+    { "https://x/a/rich-14.0-cp312-cp312-manylinux2014_x86_64.whl", false },
+    { "https://x/a/rich-15.0-cp313-cp313-manylinux2014_x86_64.whl", false },
+    { "https://x/a/rich-14.0.whl", false },
+    { "https://x/a/rich-14.0-", false },
+    { ".whl", false },
+    { "/.whl", false },
+    { "/-14.0-.whl", false },
+};
+
+
+START_TEST(test_address)
+{
+    char          *path;
+    struct strbuf  out, entry;
+
+    memset(&out, 0, sizeof(out));
+    memset(&entry, 0, sizeof(entry));
+    fixture_release(directory, "rich", "9.0", "py3-none-any", NULL, NOTHING);
+    fixture_release_entry("rich", "14.0", NULL, NOTHING, &entry);
+    strbuf_puts(&entry, addresses[_i].address);
+    path = mem_printf("%s/wheels-v8/pypi/rich/14.0-527811ebca4593a1.msgpack",
+                      directory);
+    ck_assert_int_eq(fs_write_atomic(path, entry.data, entry.len, 0600, NULL),
+                     0);
+    free(path);
+
+    told("rich", &out);
+    ck_assert_str_eq(strbuf_text(&out),
+                     addresses[_i].is_told ? "14.0 9.0" : "9.0");
+    strbuf_free(&entry);
+    strbuf_free(&out);
+}
+END_TEST
+
+
 START_TEST(test_two_indexes)
 {
     char          *from, *to;
@@ -340,6 +383,8 @@ main(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_loop_test(tcase, test_kept, 0,
                         (int) (sizeof(kept) / sizeof(kept[0])));
+    tcase_add_loop_test(tcase, test_address, 0,
+                        (int) (sizeof(addresses) / sizeof(addresses[0])));
     tcase_add_test(tcase, test_newest_first_and_once);
     tcase_add_test(tcase, test_what_is_not_as_known);
     tcase_add_test(tcase, test_entry_of_another);
