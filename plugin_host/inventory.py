@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """inventory.py DIRECTORY OUTPUT: what is installed in an environment, what it
-requires, what it takes on disk, and what markers see of the interpreter, as
-JSON.
+requires, what of it is there under one name twice, what it takes on disk, and
+what markers see of the interpreter, as JSON.
 
 Run with -I -S by the interpreter that the environment is made from: no code of
 a package, not even a .pth file, is run."""
@@ -14,6 +14,10 @@ import platform
 import stat
 import sys
 import sysconfig
+
+# with -I not even the script's own directory is looked into
+sys.path.append(os.path.dirname(os.path.abspath(__file__)))
+from conflicts import conflicts  # noqa: E402
 
 REQUIRES_MAX = 64 * 1024  # characters of one package
 
@@ -104,12 +108,17 @@ def disk(directory):
 
 
 def main(directory, output):
-    packages = [package(folder) for place in sorted(places(directory))
-                for folder in sorted(pathlib.Path(place).glob("*.dist-info"))]
+    folders = [folder for place in sorted(places(directory))
+               for folder in sorted(pathlib.Path(place).glob("*.dist-info"))]
+    packages = [package(folder) for folder in folders]
+    found, more = conflicts(directory, [
+        (folder, one["name"], one["version"])
+        for folder, one in zip(folders, packages)])
     # a package may have put a file there that lies in a cache, too
     pathlib.Path(output).unlink(missing_ok=True)
     with open(output, "x", encoding="utf-8") as file:
         json.dump({"interpreter": interpreter(), "packages": packages,
+                   "conflicts": found, "conflicts_more": more,
                    "disk": disk(directory)}, file, separators=(",", ":"))
 
 
