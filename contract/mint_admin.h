@@ -47,10 +47,14 @@
  *   explain {plugin}         -> {plugin, mode, reason, details: [text], move,
  *       verdict: VERDICT|null}; null: installed before there was one.
  *       VERDICT = {engine: {verdict: "fits"|"clashes"|"unknown", doubt:
- *       text|null, clashes: [CLASH]}, resolver: "fits"|"clashes"|"not asked"}
+ *       text|null, clashes: [CLASH]}, resolver: "fits"|"clashes"|"not asked",
+ *       conflicts?: [CONFLICT]: found once the files were there}
  *       CLASH = {sentence, package, installed, core: bool, certain: bool,
  *       needs: [STEP], has: [STEP]}: who needs what, and who has it so;
  *       STEP = {by, version, requirement}, the last one asks for the package
+ *       CONFLICT = {sentence, environment: "shared": why it is not in it|"own",
+ *       kind: "file"|"library", path: below site-packages, or the name of the
+ *       library, count: how many of them, packages: [{name, version}]}
  *   logs {plugin?, lines?, after?} -> {lines: [LINE], until, directory,
  *       access_log}: of the plugin, of "platform", "nginx", "warm",
  *       "supervisor" or of all, the last ones or those after a time

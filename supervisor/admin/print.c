@@ -17,6 +17,7 @@ static void print_row(const char *label, const char *format, ...)
 static void print_process(const char *label, json_t *process);
 static void print_reason(json_t *result);
 static void print_verdict(json_t *verdict, const char *reason);
+static void print_sentences(json_t *list, const char *reason);
 static void print_move(json_t *plugin);
 static size_t print_width(const char *text);
 static void print_table(const char *const *cells, size_t rows);
@@ -205,9 +206,7 @@ print_basis(json_t *engine)
 static void
 print_verdict(json_t *verdict, const char *reason)
 {
-    size_t       i;
-    json_t      *engine, *clash;
-    const char  *sentence;
+    json_t  *engine;
 
     engine = json_object_get(verdict, "engine");
 
@@ -224,7 +223,19 @@ print_verdict(json_t *verdict, const char *reason)
     printf("%s; resolver: %s\n", print_basis(engine),
            print_text(verdict, "resolver"));
 
-    json_array_foreach(json_object_get(engine, "clashes"), i, clash) {
+    print_sentences(json_object_get(engine, "clashes"), reason);
+    print_sentences(json_object_get(verdict, "conflicts"), reason);
+}
+
+
+static void
+print_sentences(json_t *list, const char *reason)
+{
+    size_t       i;
+    json_t      *clash;
+    const char  *sentence;
+
+    json_array_foreach(list, i, clash) {
         sentence = print_text(clash, "sentence");
 
         if (strstr(reason, sentence) == NULL) {

@@ -268,6 +268,7 @@ decision_is_forced(const struct decision_run *run,
 static int
 decision_judge(struct decision_run *run, struct error *err)
 {
+    bool                        alone;
     struct command             *command;
     struct requirement         *requirement;
     const struct lock_package  *installed;
@@ -295,8 +296,10 @@ decision_judge(struct decision_run *run, struct error *err)
                              decision_judged, run, err);
     }
 
-    return decision_resolve(run, run->force == REASON_FORCED_ISOLATED
-                                 ? DECISION_ALONE : DECISION_TOGETHER, err);
+    alone = run->force == REASON_FORCED_ISOLATED || run->input.refusal != NULL;
+
+    return decision_resolve(run, alone ? DECISION_ALONE : DECISION_TOGETHER,
+                            err);
 }
 
 
@@ -584,6 +587,10 @@ decision_verdict(const struct decision_run *run)
 {
     json_t  *engine;
 
+    if (run->input.refusal != NULL) {
+        return json_deep_copy(run->input.refusal->verdict);
+    }
+
     engine = clash_encode(&run->fit.result);
     json_object_set_new(engine, "basis",
                         json_string(fit_basis_name(run->fit.basis)));
@@ -611,6 +618,8 @@ decision_explain(struct decision_run *run, enum plugin_mode mode,
     in.force = run->force;
     in.overridden = run->pass == DECISION_PINNED;
     in.conflict = run->conflict;
+    in.refusal = run->input.refusal != NULL ? run->input.refusal->sentence
+                                            : NULL;
     in.clash = clash_first(&run->fit.result);
     in.requirements = run->requirements;
     in.count = run->count;
@@ -621,6 +630,8 @@ decision_explain(struct decision_run *run, enum plugin_mode mode,
     run->decision.reason = reason_sentence(&in);
     run->decision.details = reason_details(&in);
     run->decision.verdict = decision_verdict(run);
+    run->decision.is_forced = mode == PLUGIN_SHARED
+                              && run->force == REASON_FORCED_SHARED;
     run->decision.moves = mode == PLUGIN_SHARED
                           && requirement_moves(&run->scene, &chosen);
     lock_clear(&chosen);

@@ -17,6 +17,13 @@
 #include "supervisor/plugin/wheel.h"
 
 
+/* why what was decided to be shared cannot be, found when it was built */
+struct decision_refusal {
+    const char  *sentence;
+    json_t      *verdict;               /* of that decision, and this */
+};
+
+
 /* must outlive the decision */
 struct decision_input {
     const struct wheel      *wheel;
@@ -28,6 +35,8 @@ struct decision_input {
     struct plugin *const    *others;        /* shared plugins but this one */
     size_t                   other_count;
     bool                     asks_index;    /* even if uv's cache has enough */
+
+    const struct decision_refusal  *refusal;    /* or NULL */
 };
 
 
@@ -39,6 +48,7 @@ struct decision {
     char              *lock;                /* path, in work */
     struct text_list   find_links;
     bool               moves;               /* packages of others move */
+    bool               is_forced;           /* shared by plugins.forceShared */
 };
 
 

@@ -14,6 +14,8 @@
 #include "lib/strbuf.h"
 
 
+static int environment_judge(struct environment_build *build,
+    const struct command_result *result, struct error *err);
 static int environment_go_on(struct environment_build *build,
     struct error *err);
 static void environment_line(void *ctx, const char *line);
@@ -42,6 +44,8 @@ static const struct environment_step  environment_steps[] = {
       environment_compile, environment_compiled },
     { "its packages could not be listed", NULL, false,
       environment_inventory, environment_listed },
+    { "it cannot be used", NULL, true,
+      NULL, environment_judge },
     { "its files could not be opened to plugins", NULL, false,
       environment_chmod, NULL },
     { "its packages cannot be imported", "importing what is installed", true,
@@ -77,6 +81,7 @@ environment_build(struct environment_build **out,
     build->plugins = json_deep_copy(plan->plugins);
     build->uids = mem_grow(NULL, plan->import_count + 1, sizeof(uint32_t));
     build->slot = out;
+    build->judge = plan->judge;
     build->progress = progress;
     build->done = done;
     build->ctx = ctx;
@@ -137,6 +142,34 @@ environment_free(struct environment_build *build)
     free(build->directory);
     free(build->next);
     free(build);
+}
+
+
+/* one of an earlier version, used again, does not say what is in it */
+
+static int
+environment_judge(struct environment_build *build,
+    const struct command_result *result, struct error *err)
+{
+    int               rc;
+    struct inventory  inventory;
+
+    (void) result;
+
+    if (build->judge == NULL) {
+        return 0;
+    }
+
+    rc = inventory_read(&inventory, environment_at(build), err);
+
+    if (rc != 0) {
+        return build->place == ENVIRONMENT_REUSED ? 0 : rc;
+    }
+
+    rc = build->judge(build->ctx, &inventory, err);
+    inventory_clear(&inventory);
+
+    return rc;
 }
 
 

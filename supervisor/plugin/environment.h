@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "lib/error.h"
+#include "supervisor/plugin/inventory.h"
 #include "supervisor/plugin/text_list.h"
 #include "supervisor/plugin/toolset.h"
 
@@ -33,6 +34,11 @@ struct environment_import {
 };
 
 
+/* may an environment with these packages be used?  Asked before any of their
+   code is run; an error ends the build */
+typedef int (*environment_judge_fn)(void *ctx,
+    const struct inventory *inventory, struct error *err);
+
 /* everything is copied */
 struct environment_plan {
     const char                       *name;     /* "platform", a plugin */
@@ -42,6 +48,7 @@ struct environment_plan {
     const struct environment_import  *imports;
     size_t                            import_count;
     bool                              anew;     /* even if it is there */
+    environment_judge_fn              judge;    /* or NULL */
 };
 
 

@@ -45,6 +45,7 @@ struct environment_build {
     json_t                    *disk;        /* or NULL */
 
     struct environment_build **slot;
+    environment_judge_fn       judge;       /* or NULL */
     environment_progress_fn    progress;
     environment_done_fn        done;
     void                      *ctx;

@@ -50,6 +50,7 @@ install_build(struct install_job *job, struct error *err)
     plan.imports = imports;
     plan.import_count = count;
     plan.anew = job->request->force;
+    plan.judge = install_judge;
 
     rc = environment_build(&job->building, &job->installer->tools, &plan,
                            install_building, install_built, job, err);
@@ -132,6 +133,12 @@ install_built(void *ctx, const struct error *err,
         {
             return;
         }
+    }
+
+    if (install_is_refused(job, &why)
+        && install_not_shared(job, &why) == 0)
+    {
+        return;
     }
 
     error_prefix(&why, "%s %s", job->wheel.plugin_name, job->wheel.version);

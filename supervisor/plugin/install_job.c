@@ -23,7 +23,7 @@ static int install_check(struct install_job *job, struct error *err);
 static int install_requires(struct install_job *job, struct error *err);
 static void install_requires_done(void *ctx,
     const struct command_result *result);
-static int install_decide(struct install_job *job, struct error *err);
+static int install_keep(struct install_job *job, struct error *err);
 static void install_decided(void *ctx, const struct error *err,
     struct decision *decision);
 static void install_job_free(struct install_job *job);
@@ -115,6 +115,7 @@ install_job_free(struct install_job *job)
     wheel_clear(&job->wheel);
     keep_clear(&job->kept);
     decision_clear(&job->decision);
+    json_decref(job->refusal.verdict);
     free(job->others);
     free(job->environment);
     free(job->replaced);
@@ -267,14 +268,14 @@ install_requires(struct install_job *job, struct error *err)
     specifier = bundle_requires_mint(job->bundle);
 
     if (specifier[strspn(specifier, " ")] == '\0' || job->request->force) {
-        return install_decide(job, err);
+        return install_keep(job, err);
     }
 
     rc = install_check_mint(job->installer, specifier, &job->wheel, &is_known,
                             err);
 
     if (is_known) {
-        return rc == 0 ? install_decide(job, err) : rc;
+        return rc == 0 ? install_keep(job, err) : rc;
     }
 
     requirement = mem_printf("mint-sdk%s", specifier);
@@ -299,7 +300,7 @@ install_requires_done(void *ctx, const struct command_result *result)
     specifier = bundle_requires_mint(job->bundle);
 
     if (result->error.code == 0 && result->exit_code == 0) {
-        rc = install_decide(job, &err);
+        rc = install_keep(job, &err);
 
     } else if (uv_is_conflict(result)) {
         rc = install_refuse_mint(job->installer, specifier, &job->wheel, &err);
@@ -321,10 +322,9 @@ install_requires_done(void *ctx, const struct command_result *result)
 
 
 static int
-install_decide(struct install_job *job, struct error *err)
+install_keep(struct install_job *job, struct error *err)
 {
-    int                     rc;
-    struct decision_input   input;
+    int  rc;
 
     /* nothing stays of a dry run but the job's own directory, until its end */
 
@@ -341,6 +341,15 @@ install_decide(struct install_job *job, struct error *err)
     job->others = install_shared(job->installer, job->wheel.plugin_name,
                                  &job->other_count);
 
+    return install_decide(job, err);
+}
+
+
+int
+install_decide(struct install_job *job, struct error *err)
+{
+    struct decision_input  input;
+
     memset(&input, 0, sizeof(input));
     input.wheel = &job->wheel;
     input.wheel_path = job->kept.wheel;
@@ -351,6 +360,7 @@ install_decide(struct install_job *job, struct error *err)
     input.others = job->others;
     input.other_count = job->other_count;
     input.asks_index = job->request->force;
+    input.refusal = job->refusal.verdict != NULL ? &job->refusal : NULL;
 
     install_progress(job->installer, "resolving what %s %s needs",
                      job->wheel.plugin_name, job->wheel.version);

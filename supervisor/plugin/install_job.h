@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One bundle on its way in, for install_job.c (as far as the decision),
- * install_build.c and install_plan.c (from there).
+ * install_build.c and install_plan.c (from there), install_conflict.c (back to
+ * another decision).
  */
 
 #ifndef SUPERVISOR_PLUGIN_INSTALL_JOB_H
@@ -37,6 +38,7 @@ struct install_job {
     struct plan_run            *planning;
 
     struct decision             decision;
+    struct decision_refusal     refusal;        /* of what was decided first */
     char                       *environment;
     bool                        is_new;         /* nobody else uses that */
 };
@@ -46,9 +48,19 @@ struct install_job {
 void install_end(struct install_job *job, const struct error *err,
     struct plugin *plugin);
 
+/* from the wheels that are kept: install_decided() goes on */
+int install_decide(struct install_job *job, struct error *err);
+
 /* builds and registers what has been decided; install_end() is called unless
    it returns an error */
 int install_build(struct install_job *job, struct error *err);
+
+/* an environment_judge_fn; has it said no?  Then it is decided once more */
+int install_judge(void *ctx, const struct inventory *inventory,
+    struct error *err);
+bool install_is_refused(const struct install_job *job,
+    const struct error *why);
+int install_not_shared(struct install_job *job, struct error *err);
 
 /* finds out what that would do instead, or that nothing would be done */
 int install_plan(struct install_job *job, struct error *err);

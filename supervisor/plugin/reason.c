@@ -146,6 +146,11 @@ reason_isolated(const struct reason_input *in, struct strbuf *out)
 
     strbuf_puts(out, "isolated because ");
 
+    if (in->refusal != NULL) {
+        strbuf_puts(out, in->refusal);
+        return;
+    }
+
     if (!reason_clash(in, out)) {
         strbuf_printf(out, "its packages do not fit the shared environment: "
                       "%s", in->conflict != NULL ? in->conflict : "");

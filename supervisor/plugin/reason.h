@@ -25,6 +25,7 @@ struct reason_input {
     enum reason_force                force;
     bool                             overridden;    /* forced against uv */
     const char                      *conflict;      /* uv's words, or NULL */
+    const char                      *refusal;       /* or NULL */
     const struct clash              *clash;         /* the engine's, or NULL */
     const struct requirement        *requirements;
     size_t                           count;
