@@ -510,7 +510,7 @@ main(void)
 
     suite = suite_create("clash");
     tcase = tcase_create("all");
-    tcase_set_timeout(tcase, 30);
+    tcase_set_timeout(tcase, 120);
     suite_add_tcase(suite, tcase);
     tcase_add_loop_test(tcase, test_case, 0, sizeof(cases) / sizeof(cases[0]));
     tcase_add_test(tcase, test_python);
