@@ -111,6 +111,12 @@
  *       [{name, path: text|null: not found}], runtime_requirements: Markdown
  *       |null, routes_prefix: null, capabilities: null, not_known: why these
  *       two are null}
+ *   reload {}                -> {restart: [key], plugins: [{plugin, mode: text
+ *       |null: gone, reason: text|null, error: text|null}]}
+ *       the configuration is read again; restart: keys that have changed but
+ *       need MINT to be stopped and started; plugins: those that the lists
+ *       concern, as they are now, error: why one stays as it was.  INVALID:
+ *       the configuration is, nothing has changed
  *   upgrade {}               -> {supervisor_pid} of the one that answers; the
  *       keeper then starts the program that is in its place now.  CONFLICT:
  *       that one cannot be used, nothing has changed

@@ -128,6 +128,15 @@ int config_load(struct config **out, const char *path, char **environment,
     struct error *err);
 void config_free(struct config **config);
 
+/*
+ * A configuration that was read again: what may change while the program runs
+ * is exchanged between the two; then row *i and those behind it are looked
+ * through for the next key whose value differs, NULL at the end.
+ */
+void config_take(struct config *config, struct config *fresh);
+const char *config_next_difference(const struct config *a,
+    const struct config *b, size_t *i);
+
 /* never NULL; names are compared as package names */
 const struct config_limits *config_limits_of(const struct config *config,
     const char *plugin);

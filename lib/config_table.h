@@ -50,6 +50,8 @@ enum config_type {
 #define CONFIG_PER_PLUGIN 0x20  /* may stand in plugins.perPlugin; its field is
                                    in struct config_limits */
 
+#define CONFIG_RELOAD     0x40  /* a list that config_take() takes over */
+
 #define CONFIG_NOT_USED   SIZE_MAX
 
 

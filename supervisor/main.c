@@ -53,6 +53,10 @@ supervisor_free(struct supervisor *s)
         event_free(s->tick);
     }
 
+    if (s->hangup != NULL) {
+        event_free(s->hangup);
+    }
+
     if (s->stop_poll != NULL) {
         event_free(s->stop_poll);
     }
@@ -124,6 +128,11 @@ supervisor_open(struct supervisor *s, const char *config_path,
 {
     int                 rc;
     const char *const  *notice;
+
+    rc = supervisor_catch_hangup(s, err);
+    if (rc != 0) {
+        return rc;
+    }
 
     rc = config_load(&s->config, config_path, environ, err);
     if (rc != 0) {

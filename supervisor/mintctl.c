@@ -117,6 +117,8 @@ static const struct command  commands[] = {
       "start a plugin that does not run" },
     { "stop", "[PLUGIN]", MAY_NOW, 0, 120, control_stop,
       "stop a plugin until it is started again, or the whole system" },
+    { "reload", NULL, 0, 0, 3600, control_reload,
+      "read the configuration again: plugins.forceIsolated and .forceShared" },
     { "upgrade-supervisor", NULL, 0, 0, 120, control_upgrade,
       "start the supervisor program that is in place now; all else goes on" },
     { "wait", NULL, 0, 0, 120, control_wait,

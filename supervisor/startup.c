@@ -171,6 +171,12 @@ supervisor_on_prepared(void *ctx, const struct error *err,
         purger_look(s->purger);
         installer_collect(s->installer, plugin_processes_use, s->processes);
     }
+
+    /* the lists may have changed while nobody was there to be told */
+
+    if (s->stop_phase == STOP_NOT && err->code == 0) {
+        operations_decide_again(s->operations);
+    }
 }
 
 
@@ -291,6 +297,7 @@ supervisor_open_admin(struct supervisor *s, struct error *err)
     parts.pool = s->pool;
     parts.own_output = s->own_output;
     parts.upgrade = supervisor_upgrade;
+    parts.reload = supervisor_reload;
     parts.stop = supervisor_on_stop;
     parts.stop_ctx = s;
 
@@ -410,4 +417,8 @@ supervisor_start(struct supervisor *s)
 
     installer_prepare(s->installer, supervisor_on_prepare_progress,
                       supervisor_on_prepared, s);
+
+    if (s->is_hung_up) {
+        supervisor_hang_up(s);
+    }
 }

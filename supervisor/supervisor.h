@@ -3,7 +3,7 @@
  * The supervisor as a whole, shared by the files at the top of this folder:
  * main.c (program), takeover.c (the keeper's inventory and sockets), startup.c
  * (parts and first starts), lock.c (one a directory), upgrade.c (the next
- * program) and shutdown.c (ordered stop).
+ * program), reload.c (its configuration again) and shutdown.c (ordered stop).
  */
 
 #ifndef SUPERVISOR_SUPERVISOR_H
@@ -62,6 +62,8 @@ struct supervisor {
     struct output            *own_output;   /* copies of our own log */
     struct event             *tick;
     uint64_t                  ticks;        /* seconds */
+    struct event             *hangup;       /* SIGHUP */
+    bool                      is_hung_up;   /* before it was started */
     struct event             *stop_poll;
     struct found             *found;
     uint32_t                 *listeners;    /* ids, as told at attach */
@@ -105,6 +107,13 @@ void supervisor_upgrade(void *ctx, upgrade_done_fn done, void *done_ctx);
 
 /* --check: the exit status */
 int supervisor_check(const char *config_path);
+
+/* reload.c: a reload_fn; ctx is the supervisor */
+int supervisor_reload(void *ctx, json_t **restart, struct error *err);
+
+/* SIGHUP does the same, once the supervisor is started */
+int supervisor_catch_hangup(struct supervisor *s, struct error *err);
+void supervisor_hang_up(struct supervisor *s);
 
 /* shutdown.c: ctx is the supervisor */
 void supervisor_on_stop(void *ctx);

@@ -58,6 +58,7 @@ int control_restart(const struct control *control);
 int control_drain(const struct control *control);
 int control_uninstall(const struct control *control);
 int control_history(const struct control *control);
+int control_reload(const struct control *control);
 
 /* control_logs.c */
 int control_logs(const struct control *control);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Commands of mintctl around planned changes: restart, drain, uninstall,
- * history.  What "--now" would end is said first, and asked about.
+ * history, reload.  What "--now" would end is said first, and asked about.
  */
 
 #include <stdio.h>
@@ -207,4 +207,38 @@ control_history(const struct control *control)
                           json_pack("{s:s,s:I}", "plugin", control->argument,
                                     "lines", (json_int_t) control->lines),
                           true, print_history);
+}
+
+
+/* a plugin that could not be put where it is wanted is a failure */
+
+int
+control_reload(const struct control *control)
+{
+    int            rc;
+    bool           is_running;
+    json_t        *result, *row;
+    size_t         i;
+    struct error   err;
+
+    rc = control_call(control, "reload", NULL, control_deadline(control),
+                      false, &result, &is_running, &err);
+    if (rc != 0) {
+        if (control_interrupted()) {
+            fprintf(stderr, "what was asked for goes on\n");
+        }
+        return control_failed(control, &err, is_running);
+    }
+
+    control_print(control, result, print_reload);
+
+    json_array_foreach(json_object_get(result, "plugins"), i, row) {
+        if (json_is_string(json_object_get(row, "error"))) {
+            rc = CONTROL_FAILED;
+        }
+    }
+
+    json_decref(result);
+
+    return rc;
 }

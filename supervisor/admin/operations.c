@@ -52,6 +52,8 @@ static const struct admin_operation  operations_list[] = {
       "install a bundle, answer when it runs" },
     { "plan", ADMIN_ANYONE, operation_plan,
       "what installing a bundle would do; nothing is installed" },
+    { "reload", ADMIN_ANYONE, operation_reload,
+      "read the configuration again, answer when plugins are decided" },
     { "upgrade", ADMIN_ANYONE, operation_upgrade,
       "let the keeper start the supervisor program that is there now" },
     { "stop", ADMIN_ANYONE, operation_stop, "stop the whole system" },

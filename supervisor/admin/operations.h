@@ -26,6 +26,10 @@ struct operations;
 typedef void (*upgrade_done_fn)(void *ctx, const struct error *err);
 typedef void (*upgrade_fn)(void *ctx, upgrade_done_fn done, void *done_ctx);
 
+/* reads the configuration again; *restart: the keys that have changed but are
+   not taken over, a new reference.  On failure nothing has changed */
+typedef int (*reload_fn)(void *ctx, json_t **restart, struct error *err);
+
 
 /* borrowed; filled by main.c as the parts come up */
 struct operations_parts {
@@ -43,6 +47,7 @@ struct operations_parts {
     struct service_pool       *pool;
     const struct output       *own_output;  /* NULL = none */
     upgrade_fn                 upgrade;     /* ctx as of stop */
+    reload_fn                  reload;      /* likewise */
     void                     (*stop)(void *ctx);
     void                      *stop_ctx;
 };
@@ -61,6 +66,10 @@ void operations_set_step(struct operations *operations, const char *step);
 /* the platform environment: "building", "ready", "failed", and why */
 void operations_set_environment(struct operations *operations,
     const char *state, const char *error);
+
+/* plugins whose mode is not what the lists of the configuration say any more
+   are decided again */
+void operations_decide_again(struct operations *operations);
 
 void operations_set_stopping(struct operations *operations);
 

@@ -3,8 +3,8 @@
  * Shared by the files that hold the handlers: operations.c (status, plugins),
  * observe_operations.c (logs, facts), change_operations.c (restart, install,
  * stop), plan_operations.c (what an installation would do),
- * uninstall_operations.c, move_operations.c (what would be lost, history) and
- * identity_operations.c (what only the platform may ask).
+ * uninstall_operations.c, reload_operations.c, move_operations.c (what would be
+ * lost, history) and identity_operations.c (what only the platform may ask).
  */
 
 #ifndef SUPERVISOR_ADMIN_OPERATIONS_PRIVATE_H
@@ -65,6 +65,9 @@ void operation_upgrade(void *ctx, struct admin_call *call,
 void operation_stop(void *ctx, struct admin_call *call, json_t *arguments);
 void operations_waiters_on_change(void *ctx, struct plugin *plugin);
 void operations_waiters_free(struct operations *operations);
+
+/* reload_operations.c */
+void operation_reload(void *ctx, struct admin_call *call, json_t *arguments);
 
 /* plan_operations.c */
 void operation_plan(void *ctx, struct admin_call *call, json_t *arguments);

@@ -356,6 +356,32 @@ print_upgrade(json_t *result)
 
 
 void
+print_reload(json_t *result)
+{
+    size_t   i;
+    json_t  *row;
+
+    printf("the configuration has been read again\n");
+
+    json_array_foreach(json_object_get(result, "restart"), i, row) {
+        printf("%s has changed: stop and start MINT for it to take effect\n",
+               json_string_value(row));
+    }
+
+    json_array_foreach(json_object_get(result, "plugins"), i, row) {
+        if (json_is_string(json_object_get(row, "error"))) {
+            printf("%s stays as it is: %s\n", print_text(row, "plugin"),
+                   print_text(row, "error"));
+
+        } else {
+            printf("%s is %s\n", print_text(row, "plugin"),
+                   print_text(row, "reason"));
+        }
+    }
+}
+
+
+void
 print_history(json_t *result)
 {
     size_t   i;

@@ -20,6 +20,7 @@ void print_start(json_t *result);
 void print_halt(json_t *result);
 void print_uninstall(json_t *result);
 void print_upgrade(json_t *result);
+void print_reload(json_t *result);
 void print_history(json_t *result);
 void print_restart_all(json_t *result);
 void print_install(json_t *result);

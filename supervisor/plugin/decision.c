@@ -15,6 +15,7 @@
 #include "lib/strbuf.h"
 #include "supervisor/plugin/environment.h"
 #include "supervisor/plugin/fit.h"
+#include "supervisor/plugin/forced.h"
 #include "supervisor/plugin/lock.h"
 #include "supervisor/plugin/names.h"
 #include "supervisor/plugin/reason.h"
@@ -70,7 +71,6 @@ static const char *const  decision_pass_names[] = {
 
 
 static int decision_prepare(struct decision_run *run, struct error *err);
-static enum reason_force decision_forced(const struct decision_run *run);
 static int decision_judge(struct decision_run *run, struct error *err);
 static void decision_judged(void *ctx, const struct command_result *result);
 static int decision_resolve(struct decision_run *run,
@@ -194,7 +194,9 @@ decision_prepare(struct decision_run *run, struct error *err)
     run->scene.others = run->input.others;
     run->scene.other_count = run->input.other_count;
 
-    run->force = decision_forced(run);
+    run->force = forced_by(run->tools->config,
+                           run->input.wheel->plugin_name,
+                           run->input.wheel->distribution);
 
     fit.wheel = run->input.wheel;
     fit.wheel_path = run->input.wheel_path;
@@ -212,54 +214,11 @@ decision_prepare(struct decision_run *run, struct error *err)
 
 
 static bool
-decision_named(const struct config_list *list, const char *name,
-    const char *distribution)
-{
-    size_t  i;
-
-    for (i = 0; i < list->count; i++) {
-        if (strcmp(list->item[i], name) == 0
-            || names_same_distribution(list->item[i], distribution))
-        {
-            return true;
-        }
-    }
-
-    return false;
-}
-
-
-static enum reason_force
-decision_forced(const struct decision_run *run)
-{
-    const struct wheel   *wheel;
-    const struct config  *config;
-
-    wheel = run->input.wheel;
-    config = run->tools->config;
-
-    if (decision_named(&config->plugins.force_isolated, wheel->plugin_name,
-                       wheel->distribution))
-    {
-        return REASON_FORCED_ISOLATED;
-    }
-
-    if (decision_named(&config->plugins.force_shared, wheel->plugin_name,
-                       wheel->distribution))
-    {
-        return REASON_FORCED_SHARED;
-    }
-
-    return REASON_FREE;
-}
-
-
-static bool
 decision_is_forced(const struct decision_run *run,
     const struct plugin *plugin)
 {
-    return decision_named(&run->tools->config->plugins.force_shared,
-                          plugin->name, plugin->distribution);
+    return forced_by(run->tools->config, plugin->name, plugin->distribution)
+           == REASON_FORCED_SHARED;
 }
 
 
@@ -632,6 +591,8 @@ decision_explain(struct decision_run *run, enum plugin_mode mode,
     run->decision.verdict = decision_verdict(run);
     run->decision.is_forced = mode == PLUGIN_SHARED
                               && run->force == REASON_FORCED_SHARED;
+    run->decision.is_overruled = run->force == REASON_FORCED_ISOLATED
+                                 || (run->decision.is_forced && in.overridden);
     run->decision.moves = mode == PLUGIN_SHARED
                           && requirement_moves(&run->scene, &chosen);
     lock_clear(&chosen);

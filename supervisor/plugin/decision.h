@@ -49,6 +49,8 @@ struct decision {
     struct text_list   find_links;
     bool               moves;               /* packages of others move */
     bool               is_forced;           /* shared by plugins.forceShared */
+    bool               is_overruled;        /* a list has decided, nothing
+                                               else */
 };
 
 

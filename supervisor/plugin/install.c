@@ -150,6 +150,7 @@ install_request_free(struct install_request *request)
     json_decref(request->plan);
     free(request->bundle);
     free(request->removed);
+    free(request->again);
     free(request);
 }
 
@@ -219,6 +220,18 @@ installer_plan(struct installer *installer, const char *bundle, bool force,
     install_progress_fn progress, install_planned_fn done, void *ctx)
 {
     install_enqueue(installer, bundle, force, progress, ctx)->planned = done;
+}
+
+
+void
+installer_decide_again(struct installer *installer, const char *name,
+    install_progress_fn progress, install_done_fn done, void *ctx)
+{
+    struct install_request  *request;
+
+    request = install_enqueue(installer, NULL, false, progress, ctx);
+    request->again = mem_strdup(name);
+    request->done = done;
 }
 
 
@@ -327,15 +340,17 @@ install_next(evutil_socket_t fd, short events, void *ctx)
 static int
 install_begin(struct installer *installer, struct error *err)
 {
-    const char  *bundle;
+    const char                    *bundle;
+    const struct install_request  *request;
 
-    bundle = installer->first->bundle;
+    request = installer->first;
+    bundle = request->bundle;
 
-    if (bundle == NULL) {
+    if (bundle == NULL && request->again == NULL) {
         return prepare_start(installer, err);
     }
 
-    if (bundle[0] != '/') {
+    if (bundle != NULL && bundle[0] != '/') {
         return error_set(err, MINT_ERR_INVALID,
                          "bundle: expected an absolute path");
     }

@@ -78,6 +78,14 @@ void installer_plan(struct installer *installer, const char *bundle,
 void installer_plan_abandon(struct installer *installer, void *ctx);
 
 /*
+ * Decides again on an installed plugin, from its kept wheel, if the lists of
+ * the configuration say something else than what it was decided by when its
+ * turn comes (else: unchanged).  On failure it stays as it is.
+ */
+void installer_decide_again(struct installer *installer, const char *name,
+    install_progress_fn progress, install_done_fn done, void *ctx);
+
+/*
  * Takes a plugin that is to be uninstalled (registry_set_removal()) and has
  * ended out of the registry, in line with installations.  The shared
  * environment stays as it is until the next change; what nobody needs any more

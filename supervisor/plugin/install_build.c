@@ -187,6 +187,7 @@ install_register(struct install_job *job, json_t *report,
 
     install_fill(&fresh, &job->wheel, &job->decision, job->kept.wheel,
                  job->environment, report);
+    fresh.installed_unix_ms = job->installed_unix_ms;
 
     if (job->decision.mode == PLUGIN_SHARED) {
         rc = registry_put_shared(job->installer->registry, &fresh, plugin,

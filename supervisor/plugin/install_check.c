@@ -244,6 +244,7 @@ install_fill(struct plugin *plugin, const struct wheel *wheel,
     plugin->plugin_type = mem_strdup(
         json_string_value(json_object_get(report, "plugin_type")));
     plugin->mode = decision->mode;
+    plugin->is_forced = decision->is_overruled;
     plugin->reason = mem_strdup(decision->reason);
     plugin->details = json_incref(decision->details);
     plugin->verdict = json_incref(decision->verdict);

@@ -14,15 +14,20 @@
 #include "lib/fs.h"
 #include "lib/strbuf.h"
 #include "supervisor/plugin/environment.h"
+#include "supervisor/plugin/forced.h"
 #include "supervisor/plugin/keep.h"
 #include "supervisor/plugin/names.h"
 
 
+static int install_open(struct install_job *job, struct error *err);
 static void install_unpack(evutil_socket_t fd, short events, void *ctx);
 static int install_check(struct install_job *job, struct error *err);
 static int install_requires(struct install_job *job, struct error *err);
 static void install_requires_done(void *ctx,
     const struct command_result *result);
+static void install_again(evutil_socket_t fd, short events, void *ctx);
+static int install_again_read(struct install_job *job, struct error *err);
+static int install_keep_wheels(struct install_job *job, struct error *err);
 static int install_keep(struct install_job *job, struct error *err);
 static void install_decided(void *ctx, const struct error *err,
     struct decision *decision);
@@ -49,14 +54,13 @@ install_job_start(struct installer *installer, struct error *err)
         rc = error_set_errno(err, "mkdir(\"%s\") failed", job->work);
     }
 
-    if (rc == 0) {
-        install_progress(installer, "reading \"%s\"",
-                         strrchr(job->request->bundle, '/') + 1);
-        rc = bundle_open(&job->bundle, job->request->bundle, job->work, err);
+    if (rc == 0 && job->request->bundle != NULL) {
+        rc = install_open(job, err);
     }
 
     if (rc == 0) {
-        job->step = evtimer_new(installer->base, install_unpack, job);
+        job->step = evtimer_new(installer->base, job->bundle != NULL
+                                ? install_unpack : install_again, job);
 
         if (job->step == NULL) {
             rc = error_set(err, MINT_ERR_MEMORY, "evtimer_new() failed");
@@ -72,6 +76,16 @@ install_job_start(struct installer *installer, struct error *err)
     evtimer_add(job->step, &install_soon);
 
     return 0;
+}
+
+
+static int
+install_open(struct install_job *job, struct error *err)
+{
+    install_progress(job->installer, "reading \"%s\"",
+                     strrchr(job->request->bundle, '/') + 1);
+
+    return bundle_open(&job->bundle, job->request->bundle, job->work, err);
 }
 
 
@@ -254,6 +268,75 @@ install_check(struct install_job *job, struct error *err)
 }
 
 
+/* what is installed goes the same way, but for what its bundle was asked */
+
+static void
+install_again(evutil_socket_t fd, short events, void *ctx)
+{
+    int                  rc;
+    struct error         err;
+    struct install_job  *job = ctx;
+
+    (void) fd;
+    (void) events;
+
+    memset(&err, 0, sizeof(err));
+    rc = install_again_read(job, &err);
+
+    if (rc == 0 && job->is_unchanged) {
+        install_end(job, &err, registry_find(job->installer->registry,
+                                             job->request->again));
+        return;
+    }
+
+    if (rc == 0) {
+        rc = install_keep(job, &err);
+    }
+
+    if (rc != 0) {
+        error_prefix(&err, "%s", job->request->again);
+        install_end(job, &err, NULL);
+    }
+}
+
+
+/* it may have been taken out, replaced or decided again since it was asked
+   for */
+
+static int
+install_again_read(struct install_job *job, struct error *err)
+{
+    int                   rc;
+    const struct plugin  *plugin;
+
+    plugin = registry_find(job->installer->registry, job->request->again);
+
+    if (plugin == NULL) {
+        return error_set(err, MINT_ERR_NOT_FOUND, "it is not installed any "
+                         "more");
+    }
+
+    if (!forced_differs(job->installer->tools.config, plugin)) {
+        job->is_unchanged = true;
+        return 0;
+    }
+
+    rc = wheel_read(&job->wheel, plugin->wheel, err);
+
+    if (rc == 0) {
+        rc = install_check_names(job->installer, &job->wheel, &job->uid, err);
+    }
+
+    if (rc == 0) {
+        job->kept.wheel = mem_strdup(plugin->wheel);
+        job->replaced = mem_strdup(plugin->version);
+        job->installed_unix_ms = plugin->installed_unix_ms;
+    }
+
+    return rc;
+}
+
+
 /* does the bundle want this platform at all? */
 
 static int
@@ -321,18 +404,35 @@ install_requires_done(void *ctx, const struct command_result *result)
 }
 
 
+/* nothing stays of a dry run but the job's own directory, until its end; what
+   is decided again is kept already */
+
+static int
+install_keep_wheels(struct install_job *job, struct error *err)
+{
+    const char  *core;
+
+    core = job->installer->core_lock;
+
+    if (job->bundle == NULL) {
+        return 0;
+    }
+
+    if (job->request->planned != NULL) {
+        return keep_sort(&job->kept, job->bundle, job->work, core, err);
+    }
+
+    return keep_wheels(&job->kept, &job->installer->tools, job->bundle,
+                       &job->wheel, job->work, core, err);
+}
+
+
 static int
 install_keep(struct install_job *job, struct error *err)
 {
     int  rc;
 
-    /* nothing stays of a dry run but the job's own directory, until its end */
-
-    rc = job->request->planned != NULL
-         ? keep_sort(&job->kept, job->bundle, job->work,
-                     job->installer->core_lock, err)
-         : keep_wheels(&job->kept, &job->installer->tools, job->bundle,
-                       &job->wheel, job->work, job->installer->core_lock, err);
+    rc = install_keep_wheels(job, err);
 
     if (rc != 0) {
         return rc;

@@ -27,6 +27,7 @@ struct install_job {
     uint32_t                    uid;
     char                       *replaced;       /* old version, or NULL */
     bool                        is_unchanged;   /* it is there already */
+    uint64_t                    installed_unix_ms;  /* decided again, or 0 */
 
     struct plugin             **others;         /* shared plugins but this */
     size_t                      other_count;

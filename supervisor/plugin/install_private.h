@@ -19,7 +19,8 @@
 struct install_request {
     struct install_request  *next;
     char                    *bundle;        /* NULL: prepare, or: */
-    char                    *removed;       /* plugin to take out */
+    char                    *removed;       /* plugin to take out, or: */
+    char                    *again;         /* one to decide again */
     bool                     force;
     install_progress_fn      progress;
     install_done_fn          done;

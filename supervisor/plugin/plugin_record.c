@@ -91,6 +91,7 @@ plugin_record_encode(const struct plugin *plugin, const char *environment)
                         json_integer((json_int_t) plugin->installed_unix_ms));
     json_object_set_new(record, "has_frontend",
                         json_boolean(plugin->has_frontend));
+    json_object_set_new(record, "forced", json_boolean(plugin->is_forced));
     json_object_set_new(record, "stopped", json_boolean(plugin->is_stopped));
 
     if (plugin->removal != PLUGIN_STAYS) {
@@ -265,6 +266,7 @@ plugin_record_numbers(const json_t *record, struct plugin *out,
     out->mode = strcmp(mode, "shared") == 0 ? PLUGIN_SHARED
                                             : PLUGIN_ISOLATED;
     out->has_frontend = json_is_true(json_object_get(record, "has_frontend"));
+    out->is_forced = json_is_true(json_object_get(record, "forced"));
     out->is_stopped = json_is_true(json_object_get(record, "stopped"));
     out->removal = plugin_removal_of(
                        json_string_value(json_object_get(record, "removal")));

@@ -68,6 +68,8 @@ struct plugin {
     uint32_t           uid;             /* UINT32_MAX: no uid of its own */
     uint64_t           installed_unix_ms;
     bool               has_frontend;
+    bool               is_forced;       /* a list of the configuration has put
+                                           it where it is, nothing else */
     bool               is_stopped;      /* by hand, until started by hand */
     enum plugin_removal   removal;      /* once it has ended */
     struct plugin     *former;          /* to go back to, or NULL; owned */

@@ -160,6 +160,64 @@ END_TEST
 
 /* spelling, type, what wins */
 
+/* names: each followed by a blank, in any order */
+
+static void
+names_differ(const struct config *a, const struct config *b,
+    const char *names)
+{
+    char         word[64];
+    size_t       i, len;
+    const char  *path;
+
+    i = 0;
+    len = 0;
+
+    while ((path = config_next_difference(a, b, &i)) != NULL) {
+        snprintf(word, sizeof(word), "%s ", path);
+        ck_assert_msg(strstr(names, word) != NULL, "%s", path);
+        len += strlen(word);
+    }
+
+    ck_assert_uint_eq(len, strlen(names));
+}
+
+
+START_TEST(test_read_again)
+{
+    size_t          i;
+    struct config  *c, *fresh;
+
+    c = loaded("{\"plugins\":{\"forceIsolated\":[\"a\"],"
+               "\"forceShared\":[\"b\"]}}", NULL);
+    fresh = loaded("{\"server\":{\"port\":2},\"auth\":{\"enableAuth\":"
+                   "false},\"corsOrigins\":[\"https://h\"],"
+                   "\"plugins\":{\"forceIsolated\":[\"c\",\"d\"],"
+                   "\"perPlugin\":{\"c\":{\"cpuPercent\":50}}}}", NULL);
+    config_take(c, fresh);
+    ck_assert_uint_eq(c->plugins.force_isolated.count, 2);
+    ck_assert_str_eq(c->plugins.force_isolated.item[1], "d");
+    ck_assert_uint_eq(c->plugins.force_shared.count, 0);
+
+    /* nothing else is taken over; it is named */
+
+    ck_assert_int_eq(c->server.port, 8001);
+    names_differ(c, fresh, "auth.enableAuth corsOrigins plugins.perPlugin "
+                           "server.port ");
+    config_free(&fresh);
+
+    /* what was exchanged is freed once, and its own */
+
+    ck_assert_str_eq(c->plugins.force_isolated.item[0], "c");
+    fresh = loaded(NULL, NULL);
+    i = 0;
+    ck_assert_ptr_null(config_next_difference(c, fresh, &i));
+    config_free(&fresh);
+    config_free(&c);
+}
+END_TEST
+
+
 START_TEST(test_one_plugin)
 {
     struct config               *c;
@@ -577,6 +635,7 @@ main(void)
     tcase_add_checked_fixture(tcase, scratch_enter, scratch_leave);
     tcase_add_test(tcase, test_defaults);
     tcase_add_test(tcase, test_file);
+    tcase_add_test(tcase, test_read_again);
     tcase_add_test(tcase, test_one_plugin);
     tcase_add_test(tcase, test_variables);
     tcase_add_test(tcase, test_equal_doubles_are_fine);

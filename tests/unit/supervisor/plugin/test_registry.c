@@ -82,7 +82,7 @@ put(const char *name, enum plugin_mode mode)
 START_TEST(test_put_and_reload)
 {
     char            token[65];
-    struct plugin  *plugin;
+    struct plugin  *plugin, forced;
 
     plugin = put("peak-table", PLUGIN_SHARED);
 
@@ -95,13 +95,18 @@ START_TEST(test_put_and_reload)
     ck_assert_str_eq(heard.name, "peak-table");
     strcpy(token, plugin->token);
 
-    ck_assert_uint_eq(put("blank", PLUGIN_ISOLATED)->uid, 60707);
+    fixture_plugin(&forced, "blank", PLUGIN_ISOLATED);
+    forced.is_forced = true;
+    ck_assert_int_eq(registry_put(registry, &forced, &plugin, &err), 0);
+    ck_assert_uint_eq(plugin->uid, 60707);
 
     registry_free(&registry);
     open_registry(60706, 61183);
 
     ck_assert_uint_eq(registry_count(registry), 2);
+    ck_assert(registry_at(registry, 1)->is_forced);
     plugin = registry_at(registry, 0);
+    ck_assert(!plugin->is_forced);
     ck_assert_str_eq(plugin->name, "peak-table");
     ck_assert_str_eq(plugin->token, token);
     ck_assert_uint_eq(plugin->uid, 60706);
