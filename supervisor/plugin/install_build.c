@@ -96,6 +96,23 @@ install_imports(struct install_job *job, size_t *count,
 }
 
 
+/* one that shares against its own requirements fails by these, most likely */
+
+static void
+install_blame(const struct install_job *job, struct error *err)
+{
+    const struct decision  *decision;
+
+    decision = &job->decision;
+
+    if (decision->mode == PLUGIN_SHARED && decision->is_overruled) {
+        error_prefix(err, "it would be %s", decision->reason);
+    }
+
+    error_prefix(err, "%s %s", job->wheel.plugin_name, job->wheel.version);
+}
+
+
 static void
 install_building(void *ctx, const char *text)
 {
@@ -141,7 +158,7 @@ install_built(void *ctx, const struct error *err,
         return;
     }
 
-    error_prefix(&why, "%s %s", job->wheel.plugin_name, job->wheel.version);
+    install_blame(job, &why);
     install_end(job, &why, NULL);
 }
 
@@ -163,8 +180,7 @@ install_probed(void *ctx, const struct error *err, json_t *report)
     }
 
     if (rc != 0) {
-        error_prefix(&why, "%s %s", job->wheel.plugin_name,
-                     job->wheel.version);
+        install_blame(job, &why);
     }
 
     install_end(job, &why, rc == 0 ? plugin : NULL);

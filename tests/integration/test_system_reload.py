@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
@@ -162,10 +163,33 @@ def test_what_cannot_be_shared_stays(free: MintSystem) -> None:
         configure(free, forceShared=[PICKY])
         done = free.ctl("reload", status=1)
         assert f"{PICKY} stays as it is: " in done.stdout
+        assert re.search(r"plugins\.forceShared names it, although test-picky "
+                         r"1\.0\.0 needs click<8; the platform's core has "
+                         r"click \S+, required ", done.stdout), done.stdout
         assert "click is too new for this" in done.stdout
 
     moves_only(free, set(), share)
     assert free.plugins()[PICKY]["mode"] == "isolated"
+
+
+def test_a_newcomer_that_cannot_be_shared(
+    free: MintSystem, tmp_path: Path
+) -> None:
+    """Its error says what it clashes with; nothing of it is installed."""
+    before = pids(free)
+    bundle = make_bundle(renamed_plugin("echo", "newcomer", tmp_path),
+                         tmp_path, requires=["click<8"],
+                         replace={FUTURE: NEEDS_OLD})
+    configure(free, forceShared=["test-newcomer"])
+    assert free.ctl_json("reload")["plugins"] == []
+    answer = free.upload(bundle)
+    assert answer["success"] is False, answer
+    text = json.dumps(answer)
+    assert ("plugins.forceShared names it, although test-newcomer 1.0.0 needs "
+            "click<8" in text), text
+    assert "click is too new for this" in text, text
+    assert set(free.plugins()) == set(ALL)
+    assert pids(free) == before
 
 
 @pytest.mark.parametrize("text, complaint", [
