@@ -22,6 +22,7 @@ static void environment_line(void *ctx, const char *line);
 static void environment_ended(void *ctx, const struct command_result *result);
 static bool environment_asks_index(struct environment_build *build,
     const struct environment_step *step);
+static void environment_from_venv(struct environment_build *build);
 static bool environment_again(struct environment_build *build,
     const struct error *why);
 static void environment_end(struct environment_build *build,
@@ -263,8 +264,9 @@ environment_ended(void *ctx, const struct command_result *result)
 }
 
 
-/* the step is tried once more, with all there is: what it has failed of then is
-   what is to be told */
+/* tried once more, with all there is: what it has failed of then is what is to
+   be told.  A uv that was killed has left half of the packages, so this begins
+   with a directory of its own */
 
 static bool
 environment_asks_index(struct environment_build *build,
@@ -280,8 +282,21 @@ environment_asks_index(struct environment_build *build,
     }
 
     build->source = UV_INDEX;
+    environment_take_other(build);
+    environment_from_venv(build);
 
     return true;
+}
+
+
+static void
+environment_from_venv(struct environment_build *build)
+{
+    build->step = 0;
+
+    while (environment_steps[build->step].command != environment_venv) {
+        build->step++;
+    }
 }
 
 
@@ -298,11 +313,7 @@ environment_again(struct environment_build *build, const struct error *why)
 
     environment_take_next(build);
     build->import = 0;
-    build->step = 0;
-
-    while (environment_steps[build->step].command != environment_venv) {
-        build->step++;
-    }
+    environment_from_venv(build);
 
     return true;
 }

@@ -20,8 +20,8 @@
 #include "supervisor/plugin/environment_key.h"
 
 
-static void environment_choose_name(struct environment_build *build,
-    const char *key);
+static void environment_name_temporary(struct environment_build *build);
+static void environment_choose_name(struct environment_build *build);
 static bool environment_is_usable(const struct environment_build *build);
 static int environment_save_lock(struct environment_build *build,
     struct error *err);
@@ -37,7 +37,6 @@ environment_choose(struct environment_build *build,
     const struct command_result *result, struct error *err)
 {
     int            rc;
-    char           random[9], key[ENVIRONMENT_KEY_LENGTH + 1];
     struct strbuf  lock;
 
     (void) result;
@@ -47,7 +46,7 @@ environment_choose(struct environment_build *build,
 
     if (rc == 0) {
         rc = environment_key(strbuf_text(&lock), build->interpreter,
-                             build->uv, key, err);
+                             build->uv, build->key, err);
     }
 
     strbuf_free(&lock);
@@ -56,16 +55,34 @@ environment_choose(struct environment_build *build,
         return rc;
     }
 
-    /* what is left of an earlier try may be removed at this moment */
-
-    fs_random_hex(random, 4);
-    build->temporary = mem_printf("%s/%s%s-%s-%s",
-                                  build->tools->environments,
-                                  ENVIRONMENT_TEMPORARY, build->name, key,
-                                  random);
-    environment_choose_name(build, key);
+    environment_name_temporary(build);
+    environment_choose_name(build);
 
     return 0;
+}
+
+
+/* what is left of an earlier try may be removed at this moment */
+
+static void
+environment_name_temporary(struct environment_build *build)
+{
+    char  random[9];
+
+    fs_random_hex(random, 4);
+    free(build->temporary);
+    build->temporary = mem_printf("%s/%s%s-%s-%s",
+                                  build->tools->environments,
+                                  ENVIRONMENT_TEMPORARY, build->name,
+                                  build->key, random);
+}
+
+
+void
+environment_take_other(struct environment_build *build)
+{
+    cleanup_remove(build->tools->cleanup, build->temporary);
+    environment_name_temporary(build);
 }
 
 
@@ -76,19 +93,19 @@ environment_choose(struct environment_build *build,
  */
 
 static void
-environment_choose_name(struct environment_build *build, const char *key)
+environment_choose_name(struct environment_build *build)
 {
     char      *next;
     unsigned   number;
 
     next = mem_printf("%s/%s-%s", build->tools->environments, build->name,
-                      key);
+                      build->key);
 
     for (number = 2; fs_exists(next); number++) {
         free(build->directory);
         build->directory = next;
         next = mem_printf("%s/%s-%s-%u", build->tools->environments,
-                          build->name, key, number);
+                          build->name, build->key, number);
     }
 
     if (build->directory != NULL && !build->anew

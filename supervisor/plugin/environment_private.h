@@ -9,6 +9,7 @@
 #define SUPERVISOR_PLUGIN_ENVIRONMENT_PRIVATE_H
 
 #include "supervisor/plugin/environment.h"
+#include "supervisor/plugin/environment_key.h"
 
 
 #define ENVIRONMENT_LOCK_MAX  (16 * 1024 * 1024)
@@ -29,6 +30,7 @@ struct environment_build {
     enum environment_place     place;
 
     char                      *name;
+    char                       key[ENVIRONMENT_KEY_LENGTH + 1];
     char                      *interpreter; /* what it says of itself */
     char                      *uv;
     char                      *directory;   /* when complete */
@@ -103,6 +105,9 @@ int environment_put(struct environment_build *build,
 
 /* what was to be used again is damaged: another one is built, beside it */
 void environment_take_next(struct environment_build *build);
+
+/* what was begun aside is removed, and begun again in another place */
+void environment_take_other(struct environment_build *build);
 
 /* gives the name back if it was taken; what was built is removed */
 void environment_take_away(struct environment_build *build);

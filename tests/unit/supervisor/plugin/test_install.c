@@ -160,6 +160,66 @@ START_TEST(test_cache_first)
 END_TEST
 
 
+/* where the next call of this kind builds */
+
+static char *
+place_of(size_t *at, const char *call)
+{
+    char        *place;
+    const char  *name;
+
+    while (*at < fake.calls.count
+           && strncmp(fake.calls.item[*at], call, strlen(call)) != 0)
+    {
+        (*at)++;
+    }
+
+    ck_assert_msg(*at < fake.calls.count, "no more \"%s\"", call);
+    name = strstr(fake.calls.item[(*at)++], "/environments/.tmp-");
+    ck_assert_ptr_nonnull(name);
+    name += strlen("/environments/");
+    place = mem_strdup(name);
+    place[strcspn(place, " /")] = '\0';
+
+    return place;
+}
+
+
+/* what was killed has left some of it: nothing goes on in there */
+
+START_TEST(test_killed_while_fetching)
+{
+    char    *place[4];
+    size_t   at, i;
+
+    forget_calls();
+    fake.rules[1].match = "uv pip sync";
+    fake.rules[1].wait_status = 9;
+    fake.rules[1].output = "";
+    fake.once = &fake.rules[1];
+    ck_assert_msg(world_install(&world, bundle, false) == 0, "%s",
+                  world.err.text);
+
+    at = 0;
+
+    for (i = 0; i < 4; i++) {
+        place[i] = place_of(&at, i % 2 == 0 ? "uv venv: " : "uv pip sync: ");
+    }
+
+    ck_assert_str_eq(place[0], place[1]);
+    ck_assert_str_ne(place[0], place[2]);
+    ck_assert_str_eq(place[2], place[3]);
+
+    for (i = 0; i < 4; i++) {
+        free(place[i]);
+    }
+
+    world_settle(&world);
+    ck_assert_uint_eq(world_count(&world, "environments", ".tmp-"), 0);
+}
+END_TEST
+
+
 /* no solution in what is at hand need not be one in what there is */
 
 START_TEST(test_conflict_without_the_index)
@@ -559,6 +619,7 @@ main(void)
     tcase_add_test(tcase, test_another_core);
     tcase_add_test(tcase, test_shared);
     tcase_add_test(tcase, test_cache_first);
+    tcase_add_test(tcase, test_killed_while_fetching);
     tcase_add_test(tcase, test_conflict_without_the_index);
     tcase_add_test(tcase, test_probe_environment);
     tcase_add_loop_test(tcase, test_failures, 0,
