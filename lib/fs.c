@@ -6,6 +6,7 @@
 
 #include "lib/fs.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -21,6 +22,7 @@
 
 
 #define FS_BLOCK  (64 * 1024)
+#define FS_UNFINISHED  ".tmp-"          /* and the writer's pid */
 
 
 static int fs_read_all(int fd, const char *path, size_t max,
@@ -29,6 +31,7 @@ static int fs_open_regular(const char *path, struct error *err);
 static int fs_write_new(const char *path, const void *data, size_t len,
     mode_t mode, struct error *err);
 static int fs_open_parent(const char *path, struct error *err);
+static int fs_is_unfinished(const char *entry, const char *name);
 static int fs_mkdir_one(const char *path, mode_t mode, struct error *err);
 static void fs_hex(char *hex, const unsigned char *data, size_t len);
 
@@ -125,8 +128,8 @@ fs_write_atomic(const char *path, const void *data, size_t len, mode_t mode,
     int   rc, directory;
     char  temporary[PATH_MAX];
 
-    rc = snprintf(temporary, sizeof(temporary), "%s.tmp-%ld", path,
-                  (long) getpid());
+    rc = snprintf(temporary, sizeof(temporary), "%s" FS_UNFINISHED "%ld",
+                  path, (long) getpid());
 
     if (rc < 0 || (size_t) rc >= sizeof(temporary)) {
         return error_set(err, MINT_ERR_INVALID, "path \"%s\" is too long",
@@ -251,6 +254,50 @@ fs_open_parent(const char *path, struct error *err)
     }
 
     return fd;
+}
+
+
+void
+fs_remove_unfinished(const char *directory, const char *name)
+{
+    DIR            *list;
+    struct dirent  *entry;
+
+    list = opendir(directory);
+
+    if (list == NULL) {
+        return;
+    }
+
+    while ((entry = readdir(list)) != NULL) {
+        if (fs_is_unfinished(entry->d_name, name)) {
+            (void) unlinkat(dirfd(list), entry->d_name, 0);
+        }
+    }
+
+    closedir(list);
+}
+
+
+static int
+fs_is_unfinished(const char *entry, const char *name)
+{
+    size_t       len;
+    const char  *mark;
+
+    len = name != NULL ? strlen(name) : 0;
+    mark = name == NULL ? strstr(entry, FS_UNFINISHED)
+           : strncmp(entry, name, len) == 0 ? entry + len : NULL;
+
+    if (mark == NULL || mark == entry
+        || strncmp(mark, FS_UNFINISHED, strlen(FS_UNFINISHED)) != 0)
+    {
+        return 0;
+    }
+
+    mark += strlen(FS_UNFINISHED);
+
+    return *mark != '\0' && mark[strspn(mark, "0123456789")] == '\0';
 }
 
 

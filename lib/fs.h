@@ -23,6 +23,10 @@ int fs_read(const char *path, size_t max, struct strbuf *out,
 int fs_write_atomic(const char *path, const void *data, size_t len,
     mode_t mode, struct error *err);
 
+/* what processes that were killed have left of fs_write_atomic, in a directory
+   that nobody else writes to now; of one file, or name NULL: of all */
+void fs_remove_unfinished(const char *directory, const char *name);
+
 /* mkdir -p; existing directories are left as they are */
 int fs_mkdir_all(const char *path, mode_t mode, struct error *err);
 

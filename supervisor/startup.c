@@ -20,6 +20,8 @@
 #define STARTUP_COLLECT_SEC  600
 
 
+static void supervisor_remove_unfinished(struct supervisor *s);
+
 int
 supervisor_make_directories(struct supervisor *s, struct error *err)
 {
@@ -47,6 +49,10 @@ supervisor_make_directories(struct supervisor *s, struct error *err)
         rc = supervisor_lock(s, err);
     }
 
+    if (rc == 0) {
+        supervisor_remove_unfinished(s);
+    }
+
     /* workers reach the sockets through the group */
 
     if (rc == 0 && s->layout.has_uids
@@ -58,6 +64,25 @@ supervisor_make_directories(struct supervisor *s, struct error *err)
     }
 
     return rc;
+}
+
+
+/* mint-platform writes to the data directory, too, and may do so now */
+
+static void
+supervisor_remove_unfinished(struct supervisor *s)
+{
+    char        *locks;
+    const char  *data;
+
+    data = s->config->server.data_path;
+    locks = mem_printf("%s/locks", data);
+
+    fs_remove_unfinished(data, "registry.json");
+    fs_remove_unfinished(locks, NULL);
+    fs_remove_unfinished(s->layout.history_directory, NULL);
+    fs_remove_unfinished(s->config->server.run_directory, NULL);
+    free(locks);
 }
 
 

@@ -8,7 +8,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/strbuf.h"
 #include "supervisor/plugin/environment.h"
@@ -23,9 +25,12 @@
  */
 #define INSTALL_GRACE_SEC  3600
 
+#define INSTALL_LOCK_SUFFIX  ".txt"
+
 
 static void install_collect_environment(struct installer *installer,
     const char *path);
+static void install_collect_locks(struct installer *installer);
 static bool install_is_needed(struct installer *installer,
     const char *directory);
 
@@ -101,6 +106,7 @@ installer_collect(struct installer *installer,
     }
 
     text_list_clear(&all);
+    install_collect_locks(installer);
     environment_list_all(installer->tools.bundles, &all);
 
     for (i = 0; i < all.count; i++) {
@@ -130,6 +136,46 @@ install_collect_environment(struct installer *installer, const char *path)
 
     log_info("environment \"%s\" is not used any more, removing it", path);
     environment_discard(&installer->tools, path);
+}
+
+
+/* a kill between a lock and its environment leaves the lock; one that was lost
+   is built again from it, if somebody needs it */
+
+static void
+install_collect_locks(struct installer *installer)
+{
+    int                len;
+    char              *environment;
+    size_t             i;
+    const char        *name;
+    struct text_list   all;
+
+    memset(&all, 0, sizeof(all));
+    environment_list_all(installer->tools.locks, &all);
+
+    for (i = 0; i < all.count; i++) {
+        name = strrchr(all.item[i], '/') + 1;
+        len = (int) strlen(name) - (int) strlen(INSTALL_LOCK_SUFFIX);
+
+        if (len <= 0 || strcmp(name + len, INSTALL_LOCK_SUFFIX) != 0) {
+            continue;
+        }
+
+        environment = mem_printf("%s/%.*s", installer->tools.environments, len,
+                                 name);
+
+        if (!fs_exists(environment)
+            && strcmp(environment, installer->platform) != 0
+            && !install_is_needed(installer, environment))
+        {
+            unlink(all.item[i]);
+        }
+
+        free(environment);
+    }
+
+    text_list_clear(&all);
 }
 
 

@@ -112,6 +112,54 @@ START_TEST(test_write_atomic)
 END_TEST
 
 
+START_TEST(test_remove_unfinished)
+{
+    size_t  i;
+
+    static const struct {
+        const char  *name;
+        int          is_of_f;
+        int          is_left;           /* of any file */
+    } files[] = {
+        { "f.tmp-17",         1, 1 },
+        { "f.tmp-4194304",    1, 1 },
+        { "ff.tmp-17",        0, 1 },
+        { "f.txt.tmp-17",     0, 1 },
+        { "f",                0, 0 },
+        { "f.tmp-",           0, 0 },
+        { "f.tmp-17x",        0, 0 },
+        { "f.tmp-x17",        0, 0 },
+        { "f.tmp--17",        0, 0 },
+        { ".tmp-17",          0, 0 },
+        { "f.tmp",            0, 0 },
+    };
+
+    fs_remove_unfinished("none", NULL);
+    ck_assert_int_eq(mkdir("d.tmp-17", 0700), 0);
+
+    for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        scratch_write(files[i].name, "half");
+    }
+
+    fs_remove_unfinished(".", "f");
+
+    for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        ck_assert_msg(fs_exists(files[i].name) == !files[i].is_of_f, "%s",
+                      files[i].name);
+    }
+
+    fs_remove_unfinished(scratch_path(), NULL);
+
+    for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        ck_assert_msg(fs_exists(files[i].name) == !files[i].is_left, "%s",
+                      files[i].name);
+    }
+
+    ck_assert_int_eq(fs_exists("d.tmp-17"), 1);
+}
+END_TEST
+
+
 START_TEST(test_write_atomic_fails_whole)
 {
     char           name[64], big[20000], path[5000];
@@ -290,6 +338,7 @@ main(void)
     tcase_add_test(tcase, test_read);
     tcase_add_test(tcase, test_read_fifo);
     tcase_add_test(tcase, test_write_atomic);
+    tcase_add_test(tcase, test_remove_unfinished);
     tcase_add_test(tcase, test_write_atomic_fails_whole);
     tcase_add_test(tcase, test_mkdir_all);
     tcase_add_test(tcase, test_exists);

@@ -405,6 +405,33 @@ START_TEST(test_collect_broken)
 END_TEST
 
 
+/* a lock goes, unless its environment is there or somebody wants it built
+   again from it */
+
+START_TEST(test_collect_locks)
+{
+    char  *path, *used_lock, *aside;
+
+    ck_assert_int_eq(world_install(&world, bundle, false), 0);
+    path = mem_printf("%s/locks/x-7.txt", world.config.server.data_path);
+    used_lock = mem_printf("%s/locks/%s.txt", world.config.server.data_path,
+                           strrchr(world.plugin->environment, '/') + 1);
+    aside = mem_printf("%s/aside", world.config.server.data_path);
+    ck_assert_int_eq(fs_write_atomic(path, "", 0, 0600, NULL), 0);
+    ck_assert_int_eq(rename(world.plugin->environment, aside), 0);
+
+    installer_collect(world.installer, use_one, NULL);
+    ck_assert(!fs_exists(path));
+    ck_assert(fs_exists(used_lock));
+    ck_assert_uint_eq(world_count(&world, "locks", "core.lock"), 1);
+
+    free(aside);
+    free(used_lock);
+    free(path);
+}
+END_TEST
+
+
 static void
 check_link(const char *name, const char *environment)
 {
@@ -496,6 +523,7 @@ main(void)
     tcase_add_test(tcase, test_numbered);
     tcase_add_test(tcase, test_collect);
     tcase_add_test(tcase, test_collect_broken);
+    tcase_add_test(tcase, test_collect_locks);
     tcase_add_test(tcase, test_links);
 
     return install_run("reuse", tcase);
