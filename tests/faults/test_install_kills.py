@@ -26,11 +26,13 @@ KILLS = {"isolated": 24, "shared": 16}
 UV_KILLS = 50
 SEED = 20261201
 
-# what a file, a process or who listens can be told by; half of the kills
-CHANGES = {
-    "fchmod", "fsync", "link", "mkdir", "rename", "renameat", "sendto",
-    "symlinkat", "unlink", "unlinkat", "write", "writev"}
-# found one by one at the end of what is read, or of a list
+# between these a kill may leave something that is half there
+FILES = {
+    "fchmod", "fsync", "link", "mkdir", "rename", "renameat", "symlinkat",
+    "unlink", "unlinkat"}
+# what others are told: the keeper, who waits, the history
+WORDS = {"sendto", "write", "writev"}
+# one after the other, and nothing in between
 READS = {"fcntl", "lseek", "read"}
 
 KILLED = re.compile(r"uv [\w -]+ was killed by signal 9")
@@ -50,13 +52,16 @@ def streams(field: Field) -> list[Stream]:
 
 
 def spread(calls: list[str], count: int) -> list[str]:
-    """So many of them in their order, half of them of those that change
-    something."""
-    named = [(call, call.partition(":")[0]) for call in calls]
-    changes = [c for c, name in named if name in CHANGES]
-    others = [c for c, name in named if name not in CHANGES | READS]
+    """So many of them in their order: half of files, a quarter each of words
+    and of all others."""
+    kinds: list[list[str]] = [[], [], [], []]
+    for call in calls:
+        name = call.partition(":")[0]
+        kinds[0 if name in FILES else 1 if name in WORDS
+              else 3 if name in READS else 2].append(call)
+    quarter = count // 4
     wanted: set[str] = set()
-    for some, share in ((changes, count - count // 2), (others, count // 2)):
+    for some, share in zip(kinds, (count - 2 * quarter, quarter, quarter)):
         wanted |= {some[i * len(some) // share] for i in range(share)}
     return [call for call in calls if call in wanted]
 

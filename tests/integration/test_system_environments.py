@@ -312,7 +312,11 @@ def test_removed_after_a_while(own: MintSystem, tmp_path: Path) -> None:
 def test_killed_while_building(own: MintSystem, uv: Path, tmp_path: Path
                                ) -> None:
     """The old version goes on; what was begun is gone after the next start,
-    and the installation can be repeated."""
+    a file that was being written, too, and the installation can be
+    repeated."""
+    cut = [own.data / name for name in (
+        "registry.json.tmp-17", "locks/core.lock.tmp-17",
+        "history/x.jsonl.tmp-17", f"locks/{CLASHING}-{16 * '0'}.txt")]
     environment, pid = environment_of(own), own.pid(CLASHING)
     known = environments(own)
     bundle = clashing(tmp_path, "2.0.0")
@@ -325,6 +329,8 @@ def test_killed_while_building(own: MintSystem, uv: Path, tmp_path: Path
     try:
         wait_for(uv.with_name("waits").exists, "a build that is half done")
         assert begun(own)
+        for path in cut:
+            path.touch()
         kill_supervisor(own)
         assert installing.wait(timeout=DEADLINE_SEC) != 0
     finally:
@@ -332,6 +338,7 @@ def test_killed_while_building(own: MintSystem, uv: Path, tmp_path: Path
         installing.kill()
         installing.wait()
     wait_for(lambda: not begun(own), "the removal of what was begun")
+    wait_for(lambda: not any(path.exists() for path in cut), "of files")
     assert environment_of(own) == environment
     assert own.pid(CLASHING) == pid
     assert environments(own) == known
