@@ -89,6 +89,8 @@ plugin_record_encode(const struct plugin *plugin, const char *environment)
                         ? json_null() : json_integer(plugin->uid));
     json_object_set_new(record, "installed_unix_ms",
                         json_integer((json_int_t) plugin->installed_unix_ms));
+    json_object_set_new(record, "registered_unix_ms",
+                        json_integer((json_int_t) plugin->registered_unix_ms));
     json_object_set_new(record, "has_frontend",
                         json_boolean(plugin->has_frontend));
     json_object_set_new(record, "forced", json_boolean(plugin->is_forced));
@@ -218,11 +220,12 @@ plugin_record_numbers(const json_t *record, struct plugin *out,
     struct error *err)
 {
     const char    *mode;
-    const json_t  *id, *uid, *installed;
+    const json_t  *id, *uid, *installed, *registered;
 
     id = json_object_get(record, "id");
     uid = json_object_get(record, "uid");
     installed = json_object_get(record, "installed_unix_ms");
+    registered = json_object_get(record, "registered_unix_ms");
     mode = json_string_value(json_object_get(record, "mode"));
 
     if (!json_is_integer(id) || json_integer_value(id) < 1
@@ -244,6 +247,17 @@ plugin_record_numbers(const json_t *record, struct plugin *out,
                          "installed_unix_ms: expected a time");
     }
 
+    /* records of earlier releases have one time for both */
+
+    if (registered == NULL) {
+        registered = installed;
+    }
+
+    if (!json_is_integer(registered) || json_integer_value(registered) < 0) {
+        return error_set(err, MINT_ERR_INVALID,
+                         "registered_unix_ms: expected a time");
+    }
+
     if (json_object_get(record, "removal") != NULL
         && plugin_removal_of(json_string_value(
                json_object_get(record, "removal"))) == PLUGIN_STAYS)
@@ -263,6 +277,7 @@ plugin_record_numbers(const json_t *record, struct plugin *out,
     out->uid = json_is_null(uid) ? UINT32_MAX
                                  : (uint32_t) json_integer_value(uid);
     out->installed_unix_ms = (uint64_t) json_integer_value(installed);
+    out->registered_unix_ms = (uint64_t) json_integer_value(registered);
     out->mode = strcmp(mode, "shared") == 0 ? PLUGIN_SHARED
                                             : PLUGIN_ISOLATED;
     out->has_frontend = json_is_true(json_object_get(record, "has_frontend"));

@@ -66,7 +66,10 @@ struct plugin {
     json_t            *probe;           /* the host's "probed" report */
     char              *token;           /* internal token, secret */
     uint32_t           uid;             /* UINT32_MAX: no uid of its own */
-    uint64_t           installed_unix_ms;
+    uint64_t           installed_unix_ms;   /* as users see it: not new when
+                                               it is only decided again */
+    uint64_t           registered_unix_ms;  /* of this record; no two of a
+                                               plugin have the same */
     bool               has_frontend;
     bool               is_forced;       /* a list of the configuration has put
                                            it where it is, nothing else */
@@ -151,6 +154,11 @@ int registry_put_shared(struct registry *registry, struct plugin *fresh,
    lock; one save, none if they are there already */
 int registry_move(struct registry *registry, struct plugin *const *plugins,
     size_t count, const char *environment, struct error *err);
+
+/* decided again, and all is as it was but the reason: takes what is decided out
+   of fresh, which is to be cleared.  On failure nothing has changed */
+int registry_set_reason(struct registry *registry, struct plugin *plugin,
+    struct plugin *fresh, struct error *err);
 
 /* keeps, durably, whether the plugin is to run; err may be NULL.  One that is
    to run is not to be uninstalled any more.  On failure nothing has changed */

@@ -24,6 +24,7 @@ static int registry_apply(struct registry *registry,
     struct registry_change *change, struct error *err);
 static int registry_prepare(struct registry *registry,
     struct registry_change *change, size_t i, struct error *err);
+static void registry_stamp(struct plugin *fresh, const struct plugin *old);
 static struct plugin *registry_former(const struct plugin *old,
     const struct plugin *fresh);
 static json_t *registry_encode(struct registry *registry,
@@ -149,6 +150,47 @@ registry_set_stopped(struct registry *registry, struct plugin *plugin,
     } else if (!is_stopped) {
         plugin->is_leaving = false;
         plugin->ended_boot_ms = 0;
+    }
+
+    return rc;
+}
+
+
+static void
+registry_swap_reason(struct plugin *plugin, struct plugin *fresh)
+{
+    bool     is_forced;
+    char    *reason;
+    json_t  *details, *verdict;
+
+    is_forced = plugin->is_forced;
+    reason = plugin->reason;
+    details = plugin->details;
+    verdict = plugin->verdict;
+
+    plugin->is_forced = fresh->is_forced;
+    plugin->reason = fresh->reason;
+    plugin->details = fresh->details;
+    plugin->verdict = fresh->verdict;
+
+    fresh->is_forced = is_forced;
+    fresh->reason = reason;
+    fresh->details = details;
+    fresh->verdict = verdict;
+}
+
+
+int
+registry_set_reason(struct registry *registry, struct plugin *plugin,
+    struct plugin *fresh, struct error *err)
+{
+    int  rc;
+
+    registry_swap_reason(plugin, fresh);
+    rc = registry_save_now(registry, err);
+
+    if (rc != 0) {
+        registry_swap_reason(plugin, fresh);
     }
 
     return rc;
@@ -355,11 +397,27 @@ registry_prepare(struct registry *registry, struct registry_change *change,
     fresh->token = mem_strdup(token);
     explicit_bzero(token, sizeof(token));
 
-    if (fresh->installed_unix_ms == 0) {
-        fresh->installed_unix_ms = time_unix_ms();
-    }
+    registry_stamp(fresh, old);
 
     return rc;
+}
+
+
+/* its processes are told from those of other records by this time, also where
+   two come within a millisecond, or the clock was set back */
+
+static void
+registry_stamp(struct plugin *fresh, const struct plugin *old)
+{
+    fresh->registered_unix_ms = time_unix_ms();
+
+    if (old != NULL && fresh->registered_unix_ms <= old->registered_unix_ms) {
+        fresh->registered_unix_ms = old->registered_unix_ms + 1;
+    }
+
+    if (fresh->installed_unix_ms == 0) {
+        fresh->installed_unix_ms = fresh->registered_unix_ms;
+    }
 }
 
 

@@ -41,19 +41,22 @@ plugin_adopt_seat(struct plugin_process *p, const char *place)
 
 
 /*
- * Whose process it is now.  One that was alone and is to be in the shared
- * process, or the other way round after plugins.sharedProcess has changed, is
- * nobody's, and is ended: there are never two of one plugin.
+ * Whose process it is: as it was.  One of a plugin that belongs into the shared
+ * process now, or out of it, was on its way there, or plugins.sharedProcess has
+ * changed; it goes the same way once more, see plugin_processes_resume().
  */
 
 static struct plugin_process *
-plugin_adopt_unit(struct plugin_processes *all, const char *name)
+plugin_adopt_unit(struct plugin_processes *all, const char *name,
+    const char *place, uint32_t generation)
 {
     struct plugin          *plugin;
     struct plugin_process  *p;
 
     if (strcmp(name, PLUGIN_GROUP_NAME) == 0) {
-        return plugin_group_find(all);
+        return plugin_group_find(all, (unsigned) (place[0] != '\0'
+                                                  && place[1] == 'b'),
+                                 generation);
     }
 
     plugin = registry_find(all->registry, name);
@@ -62,9 +65,17 @@ plugin_adopt_unit(struct plugin_processes *all, const char *name)
         return NULL;
     }
 
-    p = plugin_process_get(all, plugin);
+    p = plugin->process;
 
-    return p->group == NULL ? p : NULL;
+    if (p != NULL && p->group == NULL) {
+        return p;
+    }
+
+    if (p != NULL) {
+        plugin_group_remove(p, plugin);
+    }
+
+    return plugin_process_make(all, plugin, NULL);
 }
 
 
@@ -76,7 +87,7 @@ plugin_processes_adopt(struct plugin_processes *processes, const char *name,
     struct plugin_seat     *seat;
     struct plugin_process  *p;
 
-    p = plugin_adopt_unit(processes, name);
+    p = plugin_adopt_unit(processes, name, place, generation);
 
     if (p == NULL) {
         return false;
@@ -278,7 +289,7 @@ plugin_adopt_one(struct plugin_process *p, struct plugin_seat *seat,
     seat->role = PLUGIN_ROLE_CURRENT;
 
     if (!seat->is_found) {
-        seat->running_since = p->plugin->installed_unix_ms;
+        seat->running_since = p->plugin->registered_unix_ms;
     }
 
     plugin_process_other_seat(p, seat)->role = PLUGIN_ROLE_IDLE;
@@ -345,6 +356,19 @@ plugin_adopt_is_down(const struct plugin_find *find)
 }
 
 
+/* it was ready and is to enter the shared process: what it has is let end, and
+   whoever comes has been told to wait, see plugin_group_has_changed() */
+
+static bool
+plugin_adopt_enters(const struct plugin_process *p,
+    const struct plugin_find *find)
+{
+    return p->group == NULL && plugin_group_takes(p->all, p->plugin)
+           && find->state == MINT_SEAT_STARTING
+           && find->cause == MINT_CAUSE_STOPPED;
+}
+
+
 static void
 plugin_adopt_single(struct plugin_process *p, size_t i,
     const struct plugin_find *find)
@@ -362,14 +386,15 @@ plugin_adopt_single(struct plugin_process *p, size_t i,
                            ? &p->seats[!i] : NULL, other);
 
         if (p->move.fresh != NULL) {
-            p->move.fresh->running_since = p->plugin->installed_unix_ms;
+            p->move.fresh->running_since = p->plugin->registered_unix_ms;
             service_start(p->move.fresh->service, other->cause);
         }
 
         return;
     }
 
-    plugin_adopt_one(p, &p->seats[i], find[i].state == MINT_SEAT_READY);
+    plugin_adopt_one(p, &p->seats[i], find[i].state == MINT_SEAT_READY
+                                      || plugin_adopt_enters(p, &find[i]));
 
     /* first: the state that is gone on with is the last record then */
     plugin_history_restore_due(p, p->seats[i].found.process.started_unix_ms);
@@ -420,6 +445,24 @@ plugin_adopt_resume(struct plugin_process *p)
 }
 
 
+/* what was under way to another place goes on */
+
+static void
+plugin_adopt_places(struct plugin_processes *all)
+{
+    size_t          i;
+    struct plugin  *plugin;
+
+    for (i = 0; i < registry_count(all->registry); i++) {
+        plugin = registry_at(all->registry, i);
+
+        if (plugin_group_has_changed(all, plugin)) {
+            plugin_former_forget(all, plugin);
+        }
+    }
+}
+
+
 void
 plugin_processes_resume(struct plugin_processes *processes)
 {
@@ -446,4 +489,6 @@ plugin_processes_resume(struct plugin_processes *processes)
         plugin_adopt_resume(p);
         plugin_former_resume(p);
     }
+
+    plugin_adopt_places(processes);
 }

@@ -57,7 +57,8 @@ plugin_catch_up_is_behind(const struct plugin_process *p)
     move = &p->move;
     seat = move->state == PLUGIN_MOVE_STARTING ? move->fresh : p->current;
 
-    return seat->running_since != p->plugin->installed_unix_ms
+    return (seat->running_since != p->plugin->registered_unix_ms
+            || (p->group != NULL && plugin_group_lacks(p)))
            && !plugin_former_is_back(p)
            && (move->state == PLUGIN_MOVE_NONE || seat == move->fresh
                || p->group != NULL);
@@ -74,7 +75,10 @@ plugin_catch_up(struct plugin_process *p)
         return;
     }
 
-    if (p->group == NULL && p->plugin->is_stopped) {
+    if (p->group != NULL && plugin_group_is_changing(p)) {
+        plugin_move_touch(p);           /* comes to the others afterwards */
+
+    } else if (p->group == NULL && p->plugin->is_stopped) {
         plugin_catch_up_stop(p);
 
     } else if (p->group != NULL && p->move.state == PLUGIN_MOVE_NONE

@@ -131,25 +131,25 @@ plugin_environment_make(struct environment_block *e,
 
 
 char *
-plugin_note(const char *environment, uint64_t installed_unix_ms)
+plugin_note(const char *environment, uint64_t registered_unix_ms)
 {
     const char  *slash;
 
     slash = strrchr(environment, '/');
 
     return mem_printf("%s/%llu", slash != NULL ? slash + 1 : environment,
-                      (unsigned long long) installed_unix_ms);
+                      (unsigned long long) registered_unix_ms);
 }
 
 
 char *
 plugin_note_read(const char *note, const char *beside,
-    uint64_t *installed_unix_ms)
+    uint64_t *registered_unix_ms)
 {
     size_t       len;
     const char  *slash, *directory;
 
-    *installed_unix_ms = 0;
+    *registered_unix_ms = 0;
     slash = note != NULL ? strchr(note, '/') : NULL;
     directory = strrchr(beside, '/');
 
@@ -158,7 +158,7 @@ plugin_note_read(const char *note, const char *beside,
     }
 
     len = (size_t) (directory - beside);
-    *installed_unix_ms = strtoull(slash + 1, NULL, 10);
+    *registered_unix_ms = strtoull(slash + 1, NULL, 10);
 
     return mem_printf("%.*s/%.*s", (int) len, beside, (int) (slash - note),
                       note);

@@ -42,14 +42,14 @@ void plugin_environment_make_group(struct environment_block *e,
 
 /*
  * What a process runs, as the rest of its keeper label: "<environment's
- * name>/<when it was installed>".  The registry may already tell of newer ones
+ * name>/<when it was registered>".  The registry may already tell of newer ones
  * when the next supervisor finds the process.  Both results are to be freed.
  */
-char *plugin_note(const char *environment, uint64_t installed_unix_ms);
+char *plugin_note(const char *environment, uint64_t registered_unix_ms);
 
 /* beside: an environment in the same directory, also the answer to a note that
    is NULL or none (then with a time of 0) */
 char *plugin_note_read(const char *note, const char *beside,
-    uint64_t *installed_unix_ms);
+    uint64_t *registered_unix_ms);
 
 #endif /* SUPERVISOR_PROCESS_PLUGIN_ENVIRONMENT_H */

@@ -22,7 +22,7 @@ plugin_former_is_in(const struct plugin_seat *seat)
 
     former = seat->owner->plugin->former;
 
-    return former != NULL && seat->running_since == former->installed_unix_ms;
+    return former != NULL && seat->running_since == former->registered_unix_ms;
 }
 
 
@@ -40,7 +40,7 @@ plugin_former_leave(struct plugin_seat *seat)
     const struct plugin  *plugin;
 
     plugin = seat->owner->plugin;
-    seat->running_since = plugin->installed_unix_ms;
+    seat->running_since = plugin->registered_unix_ms;
 
     if (seat == seat->owner->current) {
         service_set_once(seat->service, plugin->former != NULL);
@@ -126,7 +126,7 @@ plugin_former_return(struct plugin_process *p)
 
     p->moves_resisted++;
     p->failed_wish = p->current->wish;
-    p->current->running_since = p->plugin->former->installed_unix_ms;
+    p->current->running_since = p->plugin->former->registered_unix_ms;
     service_set_once(service, false);
 
     if (p->move.state == PLUGIN_MOVE_NONE) {
@@ -169,7 +169,7 @@ plugin_former_look(struct plugin_process *p)
     service = p->current->service;
 
     if (p->plugin->former == NULL || p->current == p->move.old
-        || p->current->running_since != p->plugin->installed_unix_ms)
+        || p->current->running_since != p->plugin->registered_unix_ms)
     {
         return;
     }
@@ -200,11 +200,11 @@ plugin_former_resume(struct plugin_process *p)
     if (p->move.state == PLUGIN_MOVE_NONE && plugin_history_is_resisting(p)
         && (plugin_former_is_in(seat) || !plugin_seat_runs(seat)))
     {
-        seat->running_since = p->plugin->former->installed_unix_ms;
+        seat->running_since = p->plugin->former->registered_unix_ms;
         plugin_history_restore_error(p);
         plugin_move_resume(p, PLUGIN_MOVE_RESISTING);
 
-    } else if (seat->running_since == p->plugin->installed_unix_ms) {
+    } else if (seat->running_since == p->plugin->registered_unix_ms) {
         service_set_once(seat->service, true);
     }
 }

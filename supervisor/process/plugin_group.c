@@ -105,36 +105,72 @@ void
 plugin_group_refresh(struct plugin_process *p)
 {
     size_t                i;
-    const struct plugin  *plugin;
+    const struct plugin  *plugin, *last;
     struct plugin_group  *group;
 
     group = p->group;
-    group->plugin.installed_unix_ms = 0;
+    last = NULL;
 
     for (i = 0; i < group->count; i++) {
         plugin = group->members[i]->plugin;
 
-        if (plugin->installed_unix_ms > group->plugin.installed_unix_ms
-            && plugin_group_takes(p->all, plugin))
+        if (plugin_group_takes(p->all, plugin)
+            && (last == NULL
+                || plugin->registered_unix_ms > last->registered_unix_ms))
         {
-            group->plugin.installed_unix_ms = plugin->installed_unix_ms;
-            free(group->plugin.environment);
-            group->plugin.environment = mem_strdup(plugin->environment);
+            last = plugin;
         }
+    }
+
+    /* all leave: their process, which was found, has some environment yet */
+
+    if (last == NULL && group->plugin.environment == NULL
+        && group->count > 0)
+    {
+        last = group->members[0]->plugin;
+    }
+
+    if (last != NULL) {
+        group->plugin.registered_unix_ms = last->registered_unix_ms;
+        free(group->plugin.environment);
+        group->plugin.environment = mem_strdup(last->environment);
     }
 }
 
 
+bool
+plugin_group_is_of(uint64_t word, uint32_t generation)
+{
+    return mint_seat_generation(word) == generation
+           && mint_seat_state(word) != MINT_SEAT_EMPTY
+           && mint_seat_cause(word) != MINT_CAUSE_STOPPED
+           && mint_seat_cause(word) != MINT_CAUSE_INSTALLING;
+}
+
+
 struct plugin_process *
-plugin_group_find(struct plugin_processes *all)
+plugin_group_find(struct plugin_processes *all, unsigned letter,
+    uint32_t generation)
 {
     size_t          i;
+    uint64_t        word;
     struct plugin  *plugin;
 
     for (i = 0; i < registry_count(all->registry); i++) {
         plugin = registry_at(all->registry, i);
 
-        if (plugin_group_takes(all, plugin)) {
+        /* it may have been found in a process of its own */
+
+        if (plugin->process != NULL) {
+            continue;
+        }
+
+        word = all->listener.seat_word(all->listener.ctx,
+                                       LAYOUT_SEAT_OF(plugin->id) + letter);
+
+        if (plugin_group_takes(all, plugin)
+            || plugin_group_is_of(word, generation))
+        {
             plugin_group_join(all, plugin);
         }
     }
@@ -237,7 +273,9 @@ plugin_group_is_wanted(const struct plugin_process *p,
     for (i = 0; i < p->group->count; i++) {
         plugin = p->group->members[i]->plugin;
 
-        if (plugin != without && !plugin->is_stopped) {
+        if (plugin != without && !plugin->is_stopped
+            && plugin_group_takes(p->all, plugin))
+        {
             return true;
         }
     }
@@ -304,15 +342,38 @@ plugin_group_has_stopped(const struct plugin_process *p)
 }
 
 
+uint32_t
+plugin_group_generation(const struct plugin_process *p,
+    const struct plugin *plugin, const struct plugin_seat *seat)
+{
+    return service_pid(seat->service) != 0
+           && plugin_group_at(p, plugin, seat)->is_in
+           ? service_generation(seat->service) : 0;
+}
+
+
 bool
 plugin_group_is_in(const struct plugin_process *p,
     const struct plugin *plugin)
 {
-    size_t  i;
+    return plugin_group_generation(p, plugin, &p->seats[0]) != 0
+           || plugin_group_generation(p, plugin, &p->seats[1]) != 0;
+}
 
-    for (i = 0; i < PLUGIN_SEATS; i++) {
-        if (service_pid(p->seats[i].service) != 0
-            && plugin_group_at(p, plugin, &p->seats[i])->is_in)
+
+bool
+plugin_group_lacks(const struct plugin_process *p)
+{
+    size_t                            i;
+    const struct plugin              *plugin;
+    const struct plugin_group_place  *at;
+
+    for (i = 0; i < p->group->count && plugin_group_is_live(p->current); i++) {
+        plugin = p->group->members[i]->plugin;
+        at = plugin_group_at(p, plugin, p->current);
+
+        if (at->is_listening && !at->is_in && !plugin->is_stopped
+            && plugin_group_takes(p->all, plugin))
         {
             return true;
         }

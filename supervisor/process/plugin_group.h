@@ -69,15 +69,21 @@ struct plugin_process *plugin_group_join(struct plugin_processes *all,
    one environment, the last one installed has it for certain */
 void plugin_group_refresh(struct plugin_process *p);
 
-/* with all members that the registry has; NULL: there is none */
-struct plugin_process *plugin_group_find(struct plugin_processes *all);
+/* for a process that was found, in seat "0a" (letter 0) or "0b" (1): with all
+   members that the registry has, and those which the process has for their
+   seats' words, though they belong elsewhere now; NULL: there is none */
+struct plugin_process *plugin_group_find(struct plugin_processes *all,
+    unsigned letter, uint32_t generation);
+
+/* a seat's word says that the process of this generation has the plugin */
+bool plugin_group_is_of(uint64_t word, uint32_t generation);
 
 void plugin_group_free(struct plugin_process *p);
 
 struct plugin_member *plugin_group_member(const struct plugin_process *p,
     const struct plugin *plugin);
 
-/* one of them is to run, besides the one, which may be NULL */
+/* one of them is to run in it, besides the one, which may be NULL */
 bool plugin_group_is_wanted(const struct plugin_process *p,
     const struct plugin *without);
 
@@ -93,6 +99,13 @@ bool plugin_group_has_stopped(const struct plugin_process *p);
 /* a running process has it */
 bool plugin_group_is_in(const struct plugin_process *p,
     const struct plugin *plugin);
+
+/* the generation of the seat's process, if that runs and has it; else 0 */
+uint32_t plugin_group_generation(const struct plugin_process *p,
+    const struct plugin *plugin, const struct plugin_seat *seat);
+
+/* the current process is without one that is to be in it */
+bool plugin_group_lacks(const struct plugin_process *p);
 
 void plugin_group_tell(struct plugin_process *p);
 void plugin_group_changed(struct plugin_process *p);
@@ -116,6 +129,12 @@ bool plugin_group_is_leaving(const struct plugin *plugin);
    older process is ending, whose seat they would take; and the process ends
    with the last one that was to run in it */
 void plugin_group_look(struct plugin_process *p);
+
+/* some are to leave, and have not yet */
+bool plugin_group_is_changing(const struct plugin_process *p);
+
+/* p is of a plugin alone that has left the shared process, which runs yet */
+bool plugin_group_still_has(const struct plugin_process *p);
 
 /* p's processes were told to end, so that its plugin can enter: false if they
    have not yet, else p is freed */

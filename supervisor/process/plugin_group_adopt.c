@@ -119,9 +119,7 @@ plugin_group_adopt(struct plugin_seat *seat)
         cause = mint_seat_cause(word);
 
         at->is_in = mint_seat_generation(word) != seat->found.generation
-                    || (state != MINT_SEAT_EMPTY
-                        && cause != MINT_CAUSE_STOPPED
-                        && cause != MINT_CAUSE_INSTALLING);
+                    || plugin_group_is_of(word, seat->found.generation);
         at->is_up = at->is_in && (state == MINT_SEAT_READY
                                   || state == MINT_SEAT_DRAINING);
 

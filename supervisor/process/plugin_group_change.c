@@ -8,6 +8,7 @@
 #include "plugin_group.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/log.h"
 
@@ -25,7 +26,15 @@ plugin_group_has_changed(struct plugin_processes *all, struct plugin *plugin)
     p = plugin->process;
 
     if (p == NULL || (p->group != NULL) == plugin_group_takes(all, plugin)) {
+        if (p != NULL && p->group == NULL) {
+            p->is_entering = false;     /* decided otherwise meanwhile */
+        }
+
         return false;
+    }
+
+    if (p->is_entering) {
+        return true;
     }
 
     if (p->group != NULL) {
@@ -44,6 +53,12 @@ plugin_group_has_changed(struct plugin_processes *all, struct plugin *plugin)
     for (i = 0; i < PLUGIN_SEATS; i++) {
         service_set_once(p->seats[i].service, false);
         service_stop(p->seats[i].service, false);
+    }
+
+    /* who comes meanwhile waits for the shared process */
+
+    if (!plugin->is_stopped) {
+        plugin_seat_set_role(p->current, PLUGIN_ROLE_ASLEEP);
     }
 
     plugin_move_touch(p);
@@ -75,6 +90,36 @@ plugin_group_may_leave(const struct plugin_process *p)
 }
 
 
+bool
+plugin_group_is_changing(const struct plugin_process *p)
+{
+    size_t                i;
+    const struct plugin  *plugin;
+
+    for (i = 0; i < p->group->count; i++) {
+        plugin = p->group->members[i]->plugin;
+
+        if (!plugin->is_stopped && !plugin_group_takes(p->all, plugin)) {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
+/* where it is told to: one that is PREPARING sees it when it is prepared, and
+   may be told what is wanted until then */
+
+static const bool  plugin_group_can_end[SERVICE_STATE_COUNT] = {
+    [SERVICE_QUEUED] = true,
+    [SERVICE_STARTING] = true,
+    [SERVICE_READY] = true,
+    [SERVICE_BACKOFF] = true,
+    [SERVICE_FAILED] = true
+};
+
+
 static bool
 plugin_group_is_abandoned(const struct plugin_process *p)
 {
@@ -84,8 +129,8 @@ plugin_group_is_abandoned(const struct plugin_process *p)
 
     return (p->move.state == PLUGIN_MOVE_NONE
             || p->move.state == PLUGIN_MOVE_RESISTING)
-           && state != SERVICE_DOWN && state != SERVICE_DRAINING
-           && state != SERVICE_STOPPING && !plugin_group_is_wanted(p, NULL);
+           && plugin_group_can_end[state] && !plugin_group_is_wanted(p, NULL)
+           && !plugin_group_is_changing(p);
 }
 
 
@@ -93,14 +138,21 @@ void
 plugin_group_look(struct plugin_process *p)
 {
     size_t                i, left;
+    struct plugin        *plugin;
     struct plugin_group  *group;
 
     group = p->group;
     left = 0;
 
     for (i = group->count; i-- > 0 && plugin_group_may_leave(p); ) {
-        if (!plugin_group_takes(p->all, group->members[i]->plugin)) {
-            plugin_group_leave(p, group->members[i]->plugin);
+        plugin = group->members[i]->plugin;
+
+        /* one that is stopped has ended when the process that has it has */
+
+        if (!plugin_group_takes(p->all, plugin)
+            && !(plugin->is_stopped && plugin_group_is_in(p, plugin)))
+        {
+            plugin_group_leave(p, plugin);
             left++;
         }
     }
@@ -123,15 +175,22 @@ plugin_group_look(struct plugin_process *p)
 static void
 plugin_group_leave(struct plugin_process *p, struct plugin *plugin)
 {
-    size_t                  letter;
+    size_t                  i, letter;
+    uint32_t                was_in[PLUGIN_SEATS];
     struct plugin_process  *own;
 
     log_info("plugin \"%s\" leaves the shared process", plugin->name);
 
     letter = p->current == &p->seats[0];
+
+    for (i = 0; i < PLUGIN_SEATS; i++) {
+        was_in[i] = plugin_group_generation(p, plugin, &p->seats[i]);
+    }
+
     plugin_group_remove(p, plugin);
 
     own = plugin_process_make(p->all, plugin, NULL);
+    memcpy(own->was_in, was_in, sizeof(was_in));
     own->wish = p->wish + 1;
     own->current = &own->seats[letter];
     own->seats[letter].role = PLUGIN_ROLE_CURRENT;
@@ -143,21 +202,41 @@ plugin_group_leave(struct plugin_process *p, struct plugin *plugin)
 }
 
 
-/* false: it still runs.  Else p is gone */
+bool
+plugin_group_still_has(const struct plugin_process *p)
+{
+    size_t                        i;
+    const struct plugin_seat     *seat;
+    const struct plugin_process  *group;
+
+    group = p->all->group;
+
+    for (i = 0; i < PLUGIN_SEATS && group != NULL; i++) {
+        seat = &group->seats[i];
+
+        if (p->was_in[i] != 0 && service_pid(seat->service) != 0
+            && service_generation(seat->service) == p->was_in[i])
+        {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
+/* false: it still runs, or an answer about it is to come.  Else p is gone */
 
 bool
 plugin_group_absorb(struct plugin_process *p)
 {
-    size_t                    i;
     uint64_t                  wish;
     struct plugin            *plugin;
     struct plugin_process    *group, **at;
     struct plugin_processes  *all;
 
-    for (i = 0; i < PLUGIN_SEATS; i++) {
-        if (plugin_seat_runs(&p->seats[i]) || p->seats[i].is_cleaning) {
-            return false;
-        }
+    if (!plugin_process_is_over(p)) {
+        return false;
     }
 
     all = p->all;

@@ -12,6 +12,7 @@
 
 #include "lib/log.h"
 #include "lib/strbuf.h"
+#include "plugin_catch_up.h"
 
 
 static struct plugin_group_place *
@@ -342,12 +343,40 @@ plugin_group_probe_at(struct plugin_seat *seat)
 }
 
 
+/* the list is complete: what a process has is known from it, whatever words
+   and records of an earlier supervisor have said.  One that is not in has its
+   own error if it had no room */
+
+static void
+plugin_group_set_members(struct plugin_seat *seat, const json_t *plugins)
+{
+    size_t                      i;
+    struct plugin_member       *m;
+    struct plugin_group_place  *at;
+
+    for (i = 0; i < seat->owner->group->count; i++) {
+        m = seat->owner->group->members[i];
+        at = plugin_group_at(m, seat);
+
+        if (json_object_get(plugins, m->plugin->name) != NULL) {
+            at->is_in = true;
+
+        } else if (at->error == NULL) {
+            at->is_in = false;
+            at->is_up = false;
+        }
+    }
+}
+
+
 static void
 plugin_group_read(struct plugin_seat *seat, json_t *plugins)
 {
     json_t                *error;
     const char            *name;
     struct plugin_member  *m;
+
+    plugin_group_set_members(seat, plugins);
 
     json_object_foreach(plugins, name, error) {
         m = plugin_group_named(seat, name);
@@ -444,7 +473,6 @@ plugin_group_on_report(void *ctx, struct service *service,
     struct plugin_seat    *seat;
     struct plugin_member  *m;
 
-    (void) service;
     seat = ctx;
     name = json_string_value(json_object_get(report, "plugin"));
     plugins = json_object_get(report, "plugins");
@@ -466,6 +494,14 @@ plugin_group_on_report(void *ctx, struct service *service,
     plugin_group_read(seat, plugins);
     plugin_seat_publish(seat);
     plugin_process_tell(seat->owner);
+
+    /* one that was adopted may be without a plugin that came in between */
+
+    if (seat == seat->owner->current && service_state(service) == SERVICE_READY
+        && plugin_group_lacks(seat->owner))
+    {
+        plugin_catch_up(seat->owner);
+    }
 
     return plugin_group_is_refused(seat);
 }

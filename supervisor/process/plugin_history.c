@@ -242,15 +242,15 @@ plugin_history_restore_due(struct plugin_process *p, uint64_t started_unix_ms)
 static const json_t *
 plugin_history_of_newest(const struct plugin_process *p)
 {
-    char           installed[32];
+    char           registered[32];
     const char    *time;
     const json_t  *record;
 
     record = history_last(p->history, "subject", "move", NULL, NULL);
     time = json_string_value(json_object_get(record, "time"));
-    time_rfc3339(p->plugin->installed_unix_ms, installed);
+    time_rfc3339(p->plugin->registered_unix_ms, registered);
 
-    return time != NULL && strcmp(time, installed) >= 0 ? record : NULL;
+    return time != NULL && strcmp(time, registered) >= 0 ? record : NULL;
 }
 
 

@@ -63,7 +63,7 @@ struct plugin_seat {
     char                     *address;
     char                     *tmp;
     char                     *running;      /* environment in use */
-    uint64_t                  running_since;    /* installed then */
+    uint64_t                  running_since;    /* registered then */
     char                     *note;         /* both, for the next supervisor */
     char                     *argv[PLUGIN_ARGV + 1];
     struct environment_block  environment;
@@ -88,6 +88,8 @@ struct plugin_process {
     struct plugin_question   *questions;
     struct plugin_group      *group;        /* NULL: of one plugin alone */
     bool                      is_entering;  /* a group, once it has ended */
+    uint32_t                  was_in[PLUGIN_SEATS];  /* generations of the
+                                               shared processes it has left */
     bool                      is_stop_due;  /* by hand, once it may be ended */
     uint64_t                  wish;         /* the last one */
     uint64_t                  failed_wish;  /* up to here refused */
@@ -168,6 +170,9 @@ void plugin_questions_clear(struct plugin_process *p);  /* at the end of all */
    that the plugin is gone */
 void plugin_removal_look(struct plugin_processes *all, struct plugin *plugin);
 void plugin_removal_done(struct plugin_processes *all, struct plugin *plugin);
+
+/* no process of one that is alone, and no answer about one, is to come */
+bool plugin_process_is_over(const struct plugin_process *p);
 
 /* plugin_process.c */
 struct plugin_process *plugin_process_get(struct plugin_processes *all,

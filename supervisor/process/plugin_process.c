@@ -194,6 +194,11 @@ plugin_process_on_listening(struct plugin_seat *seat, int status)
         return;
     }
 
+    if (p->is_entering) {
+        plugin_move_touch(p);       /* that was waited for */
+        return;
+    }
+
     if (service_state(p->current->service) != SERVICE_DOWN) {
         plugin_catch_up(p);
 

@@ -119,6 +119,15 @@ plugin_removal_count(const struct plugin_processes *all,
 }
 
 
+bool
+plugin_process_is_over(const struct plugin_process *p)
+{
+    return plugin_removal_is_seat_quiet(&p->seats[0])
+           && plugin_removal_is_seat_quiet(&p->seats[1])
+           && !p->rest.is_demand_asked;
+}
+
+
 /* of a process of several: no list of its members is being gone through */
 
 bool
@@ -135,9 +144,8 @@ plugin_process_is_quiet(const struct plugin *plugin)
     }
 
     if (p->group == NULL) {
-        return plugin_removal_is_seat_quiet(&p->seats[0])
-               && plugin_removal_is_seat_quiet(&p->seats[1])
-               && !p->rest.is_demand_asked && !p->is_entering;
+        return plugin_process_is_over(p) && !p->is_entering
+               && !plugin_group_still_has(p);
     }
 
     m = plugin_group_member(p, plugin);

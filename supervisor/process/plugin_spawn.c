@@ -256,7 +256,7 @@ plugin_spawn_set_running(struct plugin_seat *seat,
 
     free(seat->running);
     seat->running = mem_strdup(plugin->environment);
-    seat->running_since = plugin->installed_unix_ms;
+    seat->running_since = plugin->registered_unix_ms;
     seat->excused = 0;
     plugin_former_made(seat);
 

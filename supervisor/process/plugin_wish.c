@@ -35,8 +35,13 @@ void
 plugin_process_wish_for(struct plugin_process *p, enum mint_seat_cause cause,
     bool is_now)
 {
-    plugin_rest_cancel(p);
     p->wish++;
+
+    if (p->is_entering) {
+        return;                     /* the group inherits it */
+    }
+
+    plugin_rest_cancel(p);
     p->move.again_cause = cause;
     p->move.is_again_now = is_now;
 

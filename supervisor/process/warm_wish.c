@@ -73,7 +73,7 @@ warm_environment(struct warm *warm)
 
         if (plugin->mode == PLUGIN_SHARED && plugin->environment != NULL
             && (last == NULL
-                || plugin->installed_unix_ms >= last->installed_unix_ms))
+                || plugin->registered_unix_ms >= last->registered_unix_ms))
         {
             last = plugin;
         }

@@ -67,6 +67,16 @@ def pid_of(client: httpx.Client) -> int:
     return int(reply.json()["pid"])
 
 
+def is_in_its_environment(system: MintSystem, plugin: str = PLUGIN) -> bool:
+    """What its process imports from, as against what is said of it."""
+    token = system.login("member", PASSWORD)
+    with system.client(token) as client:
+        reply = client.get(f"/api/{plugin}/environment")
+    assert reply.status_code == 200, reply.text
+    return (Path(reply.json()["prefix"]).resolve()
+            == Path(system.plugins()[plugin]["environment"]).resolve())
+
+
 def move(system: MintSystem, plugin: str = PLUGIN) -> Any:
     return system.plugins()[plugin]["move"]
 

@@ -675,7 +675,7 @@ def install_between_supervisors(system: MintSystem) -> None:
         path = system.data / "registry.json"
         registry = json.loads(path.read_text())
         record = next(p for p in registry["plugins"] if p["name"] == PLUGIN)
-        record["installed_unix_ms"] = time.time_ns() // 1_000_000
+        record["registered_unix_ms"] = time.time_ns() // 1_000_000
         path.write_text(json.dumps(registry))
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from moves_harness import PASSWORD, lab_with
+from moves_harness import PASSWORD, is_in_its_environment, lab_with
 from system_harness import (
     PLUGINS, MintSystem, make_bundle, renamed_plugin, wait_for)
 from system_kills import between_supervisors
@@ -106,6 +106,7 @@ def moves_only(
     assert {str(o) for o in load.outcomes if o.status != 200} == set()
     after = pids(system)
     assert {n for n in ALL if before[n] != after[n]} == names
+    assert all(is_in_its_environment(system, name) for name in ALL)
 
 
 def decided(answer: dict[str, Any]) -> dict[str, str]:

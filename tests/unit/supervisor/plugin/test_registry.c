@@ -90,6 +90,7 @@ START_TEST(test_put_and_reload)
     ck_assert_uint_eq(plugin->uid, 60706);
     ck_assert_uint_eq(strlen(plugin->token), 64);
     ck_assert_uint_gt(plugin->installed_unix_ms, 0);
+    ck_assert_uint_eq(plugin->registered_unix_ms, plugin->installed_unix_ms);
     ck_assert_int_eq(plugin->state, PLUGIN_REGISTERED);
     ck_assert_int_eq(heard.event, REGISTRY_ADDED);
     ck_assert_str_eq(heard.name, "peak-table");
@@ -415,6 +416,7 @@ static const struct {
     { "environment",       "\"relative\"" },
     { "token",             "\"short\"" },
     { "installed_unix_ms", "-1" },
+    { "registered_unix_ms", "-1" },
     { "details",           "{}" },
     { "probe",             "[]" },
     { "former",            "{}" },

@@ -116,6 +116,7 @@ class EchoPlugin(AnalysisPlugin):
         names = ("HOME", "TMPDIR", "MINT_PLUGIN_DATA_DIR", "MINT_INSTANCE")
         return {
             "pid": os.getpid(),
+            "prefix": sys.prefix,
             "uid": os.getuid(),
             "gid": os.getgid(),
             "groups": os.getgroups(),
