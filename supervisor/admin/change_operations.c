@@ -445,6 +445,7 @@ install_on_done(void *ctx, const struct error *err, struct plugin *plugin,
 
     installer_collect(o->parts.installer, plugin_processes_use,
                       o->parts.processes);
+    operations_follow_lists(o, plugin);
 
     result = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:b}",
         "name", plugin->name,

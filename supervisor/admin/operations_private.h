@@ -66,7 +66,10 @@ void operation_stop(void *ctx, struct admin_call *call, json_t *arguments);
 void operations_waiters_on_change(void *ctx, struct plugin *plugin);
 void operations_waiters_free(struct operations *operations);
 
-/* reload_operations.c */
+/* reload_operations.c; one that was installed, or decided, while a list has
+   changed is decided once more */
+void operations_follow_lists(struct operations *operations,
+    const struct plugin *plugin);
 void operation_reload(void *ctx, struct admin_call *call, json_t *arguments);
 
 /* plan_operations.c */

@@ -81,6 +81,7 @@ reload_on_done(void *ctx, const struct error *err, struct plugin *plugin,
     } else {
         installer_collect(o->parts.installer, plugin_processes_use,
                           o->parts.processes);
+        operations_follow_lists(o, plugin);
     }
 
     json_array_append_new(reload->plugins, json_pack(
@@ -109,15 +110,31 @@ reload_concerns(const struct operations *o, const struct plugin *plugin)
 }
 
 
+static void
+reload_add(struct reload *reload, const struct plugin *plugin)
+{
+    struct reload_plugin  *one;
+
+    log_info("plugin \"%s\", %s, is decided again: plugins.forceIsolated or "
+             "plugins.forceShared has changed", plugin->name,
+             plugin_mode_name(plugin->mode));
+
+    one = mem_alloc(sizeof(struct reload_plugin));
+    one->reload = reload;
+    one->name = mem_strdup(plugin->name);
+    reload->left++;
+
+    installer_decide_again(reload->operations->parts.installer, plugin->name,
+                           reload_on_progress, reload_on_done, one);
+}
+
+
 /* takes restart */
 
-static void
-reload_begin(struct operations *o, struct admin_call *call, json_t *restart)
+static struct reload *
+reload_new(struct operations *o, struct admin_call *call, json_t *restart)
 {
-    size_t                 i;
-    struct plugin         *plugin;
-    struct reload         *reload;
-    struct reload_plugin  *one;
+    struct reload  *reload;
 
     reload = mem_alloc(sizeof(struct reload));
     reload->operations = o;
@@ -125,23 +142,27 @@ reload_begin(struct operations *o, struct admin_call *call, json_t *restart)
     reload->restart = restart;
     reload->plugins = json_array();
 
+    return reload;
+}
+
+
+/* takes restart */
+
+static void
+reload_begin(struct operations *o, struct admin_call *call, json_t *restart)
+{
+    size_t          i;
+    struct plugin  *plugin;
+    struct reload  *reload;
+
+    reload = reload_new(o, call, restart);
+
     for (i = 0; i < registry_count(o->parts.registry); i++) {
         plugin = registry_at(o->parts.registry, i);
 
-        if (!reload_concerns(o, plugin)) {
-            continue;
+        if (reload_concerns(o, plugin)) {
+            reload_add(reload, plugin);
         }
-
-        log_info("plugin \"%s\", %s, is decided again: "
-                 "plugins.forceIsolated or plugins.forceShared has changed",
-                 plugin->name, plugin_mode_name(plugin->mode));
-
-        one = mem_alloc(sizeof(struct reload_plugin));
-        one->reload = reload;
-        one->name = mem_strdup(plugin->name);
-        reload->left++;
-        installer_decide_again(o->parts.installer, plugin->name,
-                               reload_on_progress, reload_on_done, one);
     }
 
     if (reload->left == 0) {
@@ -154,6 +175,16 @@ void
 operations_decide_again(struct operations *operations)
 {
     reload_begin(operations, NULL, json_array());
+}
+
+
+void
+operations_follow_lists(struct operations *operations,
+    const struct plugin *plugin)
+{
+    if (reload_concerns(operations, plugin)) {
+        reload_add(reload_new(operations, NULL, json_array()), plugin);
+    }
 }
 
 

@@ -57,6 +57,13 @@ conflict_text(const json_t *object, const char *name)
 }
 
 
+static json_t *
+conflict_list(const struct inventory *inventory)
+{
+    return json_object_get(inventory->data, "conflicts");
+}
+
+
 static bool
 conflict_is_there(const json_t *package, const struct inventory *inventory)
 {
@@ -67,6 +74,19 @@ conflict_is_there(const json_t *package, const struct inventory *inventory)
     return found != INVENTORY_NONE
            && strcmp(inventory->packages[found].version,
                      conflict_text(package, "version")) == 0;
+}
+
+
+/* an environment of an earlier release says nothing of its conflicts, so one
+   between packages that are there, if in other versions, may be old */
+
+static bool
+conflict_is_new(const json_t *package, const struct inventory *then)
+{
+    return conflict_list(then) != NULL
+           || (then->count > 0
+               && inventory_find(then, conflict_text(package, "name"))
+                  == INVENTORY_NONE);
 }
 
 
@@ -93,7 +113,7 @@ conflict_mine(const json_t *packages, const struct inventory *then,
             return package;
         }
 
-        if (mine == NULL) {
+        if (mine == NULL && conflict_is_new(package, then)) {
             mine = package;
         }
     }
@@ -210,13 +230,6 @@ conflict_add(json_t *list, json_t *conflict, const char *environment,
     json_object_set_new(copy, "sentence",
                         json_string(strbuf_text(sentence)));
     json_array_append_new(list, copy);
-}
-
-
-static json_t *
-conflict_list(const struct inventory *inventory)
-{
-    return json_object_get(inventory->data, "conflicts");
 }
 
 

@@ -51,6 +51,7 @@ struct decision_run {
     char                        *conflict;      /* uv: why not shared */
     enum decision_pass           pass;
     bool                         is_offline;    /* the index is not asked */
+    struct error                 first;         /* of that */
     bool                         is_second;     /* the first try of a pass has
                                                    not been enough */
     struct lock                  pins;          /* of the unforced ones */
@@ -412,9 +413,15 @@ decision_resolved(void *ctx, const struct command_result *result)
         rc = decision_conflict(run, result, &err);
 
     } else if (!run->is_second) {
+        (void) uv_failed(result, &run->first, "what it needs could not be "
+                         "resolved");
         run->is_second = true;
         run->is_offline = !run->is_offline;
         rc = decision_ask(run, &err);
+
+    } else if (run->is_offline) {
+        err = run->first;           /* the index is what was to be asked */
+        rc = err.code;
 
     } else {
         rc = uv_failed(result, &err, "what it needs could not be resolved");

@@ -193,7 +193,7 @@ install_register(struct install_job *job, json_t *report,
 {
     int            rc;
     struct error   why;
-    struct plugin  fresh;
+    struct plugin  fresh, *old;
 
     rc = install_check_prefix(job->installer, &job->wheel, json_string_value(
                               json_object_get(report, "routes_prefix")), err);
@@ -205,7 +205,20 @@ install_register(struct install_job *job, json_t *report,
                  job->environment, report);
     fresh.installed_unix_ms = job->installed_unix_ms;
 
-    if (job->decision.mode == PLUGIN_SHARED) {
+    old = job->request->again != NULL
+          ? registry_find(job->installer->registry, fresh.name) : NULL;
+
+    if (old != NULL && old->mode == fresh.mode
+        && strcmp(old->environment, fresh.environment) == 0)
+    {
+        rc = registry_set_reason(job->installer->registry, old, &fresh, err);
+
+        if (rc == 0) {
+            *plugin = old;
+            plugin_clear(&fresh);
+        }
+
+    } else if (job->decision.mode == PLUGIN_SHARED) {
         rc = registry_put_shared(job->installer->registry, &fresh, plugin,
                                  err);
     } else {

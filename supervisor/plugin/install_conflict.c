@@ -58,6 +58,31 @@ install_judge_shared(struct install_job *job,
 }
 
 
+/* without those of its own environment, which may have been built before and
+   was found damaged */
+
+static json_t *
+install_conflicts_with_others(const json_t *verdict)
+{
+    size_t       i;
+    json_t      *list, *conflict;
+    const char  *environment;
+
+    list = json_array();
+
+    json_array_foreach(json_object_get(verdict, "conflicts"), i, conflict) {
+        environment = json_string_value(json_object_get(conflict,
+                                                        "environment"));
+
+        if (environment != NULL && strcmp(environment, "own") != 0) {
+            json_array_append(list, conflict);
+        }
+    }
+
+    return list;
+}
+
+
 /* its own affair, and it may be made so that it works */
 
 static void
@@ -73,8 +98,7 @@ install_judge_own(struct install_job *job, const struct inventory *inventory)
     }
 
     verdict = job->decision.verdict;
-    list = json_object_get(verdict, "conflicts");
-    list = list != NULL ? json_incref(list) : json_array();
+    list = install_conflicts_with_others(verdict);
 
     json_array_foreach(conflicts, i, conflict) {
         log_warn("plugin \"%s\" %s: in its environment %s; which of them it "

@@ -141,6 +141,38 @@ START_TEST(test_was_there)
 END_TEST
 
 
+/* ... so of one between its packages, in whatever version, nobody knows who
+   has brought it; of nothing at all, only the newcomer's own is certain */
+
+START_TEST(test_nobody_has_looked)
+{
+    static const struct {
+        const char  *then;
+        const char  *who;
+        const char  *sentence;
+    } cases[] = {
+        { PACKAGE("a", "1.0") "," PACKAGE("b", "1.0"),
+          WHO("a", "1.1") "," WHO("b", "1.0"), NULL },
+        { PACKAGE("b", "1.0"), WHO("a", "1.1") "," WHO("b", "1.0"),
+          "a 1.1, which comes with it, brings x.py, which b 1.0 in the shared "
+          "environment has, too" },
+        { "", WHO("a", "1.1") "," WHO("b", "1.0"), NULL },
+        { "", WHO("a", "1.1") "," WHO("peak_tool", "1.0"),
+          "it brings x.py, which a 1.1 brings, too" },
+    };
+
+    char  *text;
+
+    text = mem_printf("\"conflicts\":[{\"kind\":\"file\",\"path\":\"x.py\","
+                      "\"count\":1,\"packages\":[%s]}]", cases[_i].who);
+    read_one(&then, cases[_i].then, "");
+    read_one(&now, "", text);
+    free(text);
+    check_brought(cases[_i].sentence);
+}
+END_TEST
+
+
 START_TEST(test_left_off)
 {
     read_one(&then, "", "\"conflicts_more\":1");
@@ -176,7 +208,7 @@ END_TEST
 
 START_TEST(test_nameless)
 {
-    read_one(&then, "", "");
+    read_one(&then, "", "\"conflicts\":[]");
     read_one(&now, "", "\"conflicts\":[{\"kind\":\"file\",\"packages\":[1,"
              "{}]}]");
     check_brought(" , which comes with it, brings , which   brings, too");
@@ -220,6 +252,7 @@ main(void)
     tcase_add_test(tcase, test_between_newcomers);
     tcase_add_loop_test(tcase, test_known, 0, 3);
     tcase_add_test(tcase, test_was_there);
+    tcase_add_loop_test(tcase, test_nobody_has_looked, 0, 4);
     tcase_add_test(tcase, test_left_off);
     tcase_add_loop_test(tcase, test_odd, 0, 7);
     tcase_add_test(tcase, test_nameless);
