@@ -22,9 +22,9 @@ plugin_group_at(struct plugin_member *m, const struct plugin_seat *seat)
 static const unsigned  plugin_group_says[MINT_SEAT_STATE_COUNT] = {
     [MINT_SEAT_EMPTY] = 0,
     [MINT_SEAT_CLOSED] = 2,
-    [MINT_SEAT_STARTING] = 4,
-    [MINT_SEAT_DRAINING] = 5,
-    [MINT_SEAT_READY] = 6
+    [MINT_SEAT_STARTING] = 5,
+    [MINT_SEAT_DRAINING] = 6,
+    [MINT_SEAT_READY] = 7
 };
 
 
@@ -37,7 +37,19 @@ plugin_group_weight(uint64_t word)
         return 0;
     }
 
+    /* of one that is still to come: nothing of the process */
+
+    if (mint_seat_cause(word) == MINT_CAUSE_INSTALLING) {
+        return 1;
+    }
+
     weight = plugin_group_says[mint_seat_state(word)];
+
+    if (mint_seat_state(word) == MINT_SEAT_STARTING
+        && mint_seat_cause(word) == MINT_CAUSE_FIRST_START)
+    {
+        return weight - 1;          /* maybe of this one only */
+    }
 
     /* closed because all are, not because this one is */
 

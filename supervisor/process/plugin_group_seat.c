@@ -160,16 +160,38 @@ plugin_group_is_running(const struct plugin_seat *seat)
 }
 
 
+/* nothing runs where it is to run: a start that has failed is no more "down" */
+
+static bool
+plugin_group_is_due(const struct plugin_seat *seat,
+    const struct plugin_member *m)
+{
+    return service_state(seat->service) == SERVICE_DOWN
+           && seat->role == PLUGIN_ROLE_CURRENT
+           && !seat->owner->all->is_stopping
+           && plugin_group_takes(seat->owner->all, m->plugin);
+}
+
+
 static enum plugin_presence
 plugin_group_presence(const struct plugin_seat *seat,
     const struct plugin_member *m, const struct plugin_group_place *at)
 {
-    if (!plugin_group_is_running(seat)) {
-        return m->plugin->is_stopped ? PLUGIN_STOPPED_ALONE : PLUGIN_PRESENT;
+    if (m->plugin->is_stopped
+        && (!plugin_group_is_running(seat) || !at->is_in))
+    {
+        return PLUGIN_STOPPED_ALONE;
     }
 
+    if (!plugin_group_is_running(seat)) {
+        return plugin_group_is_due(seat, m) ? PLUGIN_COMING : PLUGIN_PRESENT;
+    }
+
+    /* the next process has it, unless that was given up */
+
     if (!at->is_in) {
-        return m->plugin->is_stopped ? PLUGIN_STOPPED_ALONE : PLUGIN_ABSENT;
+        return seat->owner->move.state == PLUGIN_MOVE_RESISTING
+               ? PLUGIN_ABSENT : PLUGIN_COMING;
     }
 
     if (at->error != NULL) {
@@ -185,6 +207,7 @@ void
 plugin_group_publish(struct plugin_seat *seat)
 {
     size_t                      i;
+    enum mint_seat_cause        cause;
     struct plugin_member       *m;
     struct plugin_processes    *all;
     struct plugin_group_place  *at;
@@ -195,8 +218,14 @@ plugin_group_publish(struct plugin_seat *seat)
         m = seat->owner->group->members[i];
         at = plugin_group_at(m, seat);
 
+        /* for one that nobody has yet it is no restart: its users wait as long
+           as a start takes */
+
+        cause = plugin_group_at(m, seat->owner->current)->is_in
+                ? seat->owner->move.cause : MINT_CAUSE_FIRST_START;
+
         all->listener.on_state(all->listener.ctx, at->record, seat->service,
-                               seat->role, seat->owner->move.cause,
+                               seat->role, cause,
                                plugin_group_presence(seat, m, at));
     }
 }

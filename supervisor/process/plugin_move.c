@@ -185,6 +185,11 @@ plugin_move_set_state(struct plugin_process *p, enum plugin_move_state state)
               p->move.error != NULL ? p->move.error : "");
 
     plugin_history_move(p, from);
+
+    if (p->group != NULL) {
+        plugin_seat_publish(p->current);    /* plugin_group_presence() */
+    }
+
     plugin_move_touch(p);
 }
 

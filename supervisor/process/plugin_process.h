@@ -36,7 +36,8 @@ enum plugin_presence {
     PLUGIN_BROKEN = 2,          /* could not be started in there */
     PLUGIN_ABSENT = 3,          /* that process does not have it */
     PLUGIN_STOPPED_ALONE = 4,   /* by hand */
-    PLUGIN_PRESENCE_COUNT = 5
+    PLUGIN_COMING = 5,          /* not in that process, but in the next one */
+    PLUGIN_PRESENCE_COUNT = 6
 };
 
 

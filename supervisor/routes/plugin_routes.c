@@ -56,6 +56,7 @@ static const struct {
     enum mint_seat_cause  cause;
 } seat_presence[PLUGIN_PRESENCE_COUNT] = {
     [PLUGIN_BROKEN] = { true, MINT_SEAT_CLOSED, MINT_CAUSE_FAILED },
+    [PLUGIN_COMING] = { true, MINT_SEAT_STARTING, MINT_CAUSE_INSTALLING },
     [PLUGIN_ABSENT] = { true, MINT_SEAT_CLOSED, MINT_CAUSE_INSTALLING },
     [PLUGIN_STOPPED_ALONE] = { true, MINT_SEAT_CLOSED, MINT_CAUSE_STOPPED }
 };
