@@ -37,6 +37,7 @@ json_t *user_json(const struct store_user *user);
 void plugins_list(struct call *call);
 void plugins_upload(struct call *call);
 void plugins_plan(struct call *call);
+void plugins_plan_again(struct call *call);
 void plugins_uninstall(struct call *call);
 void admin_restart(struct call *call);
 

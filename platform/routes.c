@@ -29,6 +29,8 @@ static const struct route  routes_public[] = {
       plugins_upload, "installs a bundle or a wheel (part \"file\")" },
     { "POST", "/api/plugins/plan", ROUTE_UPLOAD, "plugins.install", 0,
       plugins_plan, "what installing it would do (part \"file\")" },
+    { "POST", "/api/plugins/{name}/plan", 0, "plugins.install", 0,
+      plugins_plan_again, "what deciding again on it would do" },
     { "DELETE", "/api/plugins/{pkg}", 0, "plugins.install", 0,
       plugins_uninstall, "uninstalls a plugin, by its name or its package's" },
 

@@ -40,6 +40,7 @@ struct restart {
 static void upload_begin(struct call *call, const char *op,
     json_t *(*compose)(void *cls, json_t *result, const struct error *err,
     json_t *details));
+static bool upload_is_connected(struct call *call);
 static bool upload_named_well(const char *name);
 static void upload_failed(struct call *call, const char *message);
 static int upload_move(struct call *call, struct upload *upload,
@@ -48,6 +49,10 @@ static json_t *upload_compose(void *cls, json_t *result,
     const struct error *err, json_t *details);
 static json_t *plan_compose(void *cls, json_t *result,
     const struct error *err, json_t *details);
+static json_t *plan_again_compose(void *cls, json_t *result,
+    const struct error *err, json_t *details);
+static json_t *plan_answer(const struct upload *upload, json_t *result,
+    const char *words);
 static void upload_finish(void *cls);
 static json_t *restart_compose(void *cls, json_t *result,
     const struct error *err, json_t *details);
@@ -66,6 +71,52 @@ void
 plugins_plan(struct call *call)
 {
     upload_begin(call, "plan", plan_compose);
+}
+
+
+void
+plugins_plan_again(struct call *call)
+{
+    struct upload      *upload;
+    struct long_reply   reply;
+
+    if (!upload_is_connected(call)) {
+        return;
+    }
+
+    upload = mem_alloc(sizeof(struct upload));
+    memcpy(upload->request_id, call->http->request_id,
+           sizeof(upload->request_id));
+
+    log_info("user %lld asks for a plan of \"%s\"", (long long) call->user.id,
+             call->params.value[0]);
+
+    memset(&reply, 0, sizeof(reply));
+    reply.op = "plan";
+    reply.args = json_pack("{s:s}", "plugin", call->params.value[0]);
+    reply.timeout_sec = UPLOAD_TIMEOUT_SEC;
+    reply.compose = plan_again_compose;
+    reply.finish = upload_finish;
+    reply.cls = upload;
+
+    long_reply_begin(call, &reply);
+}
+
+
+static bool
+upload_is_connected(struct call *call)
+{
+    struct error  err;
+
+    if (link_wait_connected(call->api->link, LINK_WAIT_MS)) {
+        return true;
+    }
+
+    (void) error_set(&err, MINT_ERR_UNAVAILABLE, "Nothing was installed: the "
+                     "supervisor is not reachable");
+    reply_failure(call, &err);
+
+    return false;
 }
 
 
@@ -93,10 +144,7 @@ upload_begin(struct call *call, const char *op,
         return;
     }
 
-    if (!link_wait_connected(call->api->link, LINK_WAIT_MS)) {
-        (void) error_set(&err, MINT_ERR_UNAVAILABLE, "Nothing was installed: "
-                         "the supervisor is not reachable");
-        reply_failure(call, &err);
+    if (!upload_is_connected(call)) {
         return;
     }
 
@@ -233,9 +281,7 @@ static json_t *
 plan_compose(void *cls, json_t *result, const struct error *err,
     json_t *details)
 {
-    json_t         *document;
     struct upload  *upload;
-    struct strbuf   message = { 0 };
 
     upload = cls;
 
@@ -243,11 +289,35 @@ plan_compose(void *cls, json_t *result, const struct error *err,
         return change_refused(err, details, upload->request_id);
     }
 
-    strbuf_printf(&message, json_is_true(json_object_get(result, "unchanged"))
-                            ? "%s %s is installed already (%s)"
-                            : "%s %s would be installed (%s)",
+    return plan_answer(upload, result,
+                       json_is_true(json_object_get(result, "unchanged"))
+                       ? "is installed already" : "would be installed");
+}
+
+
+static json_t *
+plan_again_compose(void *cls, json_t *result, const struct error *err,
+    json_t *details)
+{
+    struct upload  *upload;
+
+    upload = cls;
+
+    return result == NULL
+           ? change_refused(err, details, upload->request_id)
+           : plan_answer(upload, result, "is installed, and would be now");
+}
+
+
+static json_t *
+plan_answer(const struct upload *upload, json_t *result, const char *words)
+{
+    json_t         *document;
+    struct strbuf   message = { 0 };
+
+    strbuf_printf(&message, "%s %s %s (%s)",
                   upload_json_text(result, "name"),
-                  upload_json_text(result, "version"),
+                  upload_json_text(result, "version"), words,
                   upload_json_text(result, "mode"));
 
     document = json_pack("{s:b, s:s, s:b, s:b, s:s, s:O}", "success", 1,

@@ -100,8 +100,9 @@ static const struct command  commands[] = {
       "let a plugin finish what it has begun, then stop it" },
     { "install", "BUNDLE", MAY_FORCE, 0, 3600, control_install,
       "install a .mint bundle or a wheel" },
-    { "plan", "BUNDLE", MAY_FORCE, 0, 3600, control_plan,
-      "what installing a .mint bundle or a wheel would do; nothing is done" },
+    { "plan", "BUNDLE|PLUGIN", MAY_FORCE, 0, 3600, control_plan,
+      "what installing a .mint bundle or a wheel would do, or deciding again "
+      "on a plugin that is installed; nothing is done" },
     { "verify-env", "[PLUGIN]", 0, 0, 3600, control_verify_env,
       "compare the files of environments with their locks" },
     { "disk", NULL, 0, 0, 10, control_disk,

@@ -6,6 +6,8 @@
 
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "control_private.h"
 #include "print.h"
@@ -84,8 +86,29 @@ control_install(const struct control *control)
 }
 
 
+/* what is neither a file nor can be the path of one */
+
+static bool
+control_is_plugin(const char *argument)
+{
+    size_t  len;
+
+    len = strlen(argument);
+
+    return access(argument, F_OK) == -1 && strchr(argument, '/') == NULL
+           && !(len > 5 && strcmp(argument + len - 5, ".mint") == 0)
+           && !(len > 4 && strcmp(argument + len - 4, ".whl") == 0);
+}
+
+
 int
 control_plan(const struct control *control)
 {
+    if (control_is_plugin(control->argument)) {
+        return control_simple(control, "plan",
+                              json_pack("{s:s}", "plugin", control->argument),
+                              true, print_plan_again);
+    }
+
     return control_bundle(control, "plan", true, print_plan);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * "plan": what an installation would do.  It waits in the line of
- * installations, and ends when its client goes.
+ * "plan": what an installation would do, or another decision on what is
+ * installed.  It waits in the line of installations, and ends when its client
+ * goes.
  */
 
 #include <stdlib.h>
@@ -53,10 +54,31 @@ plan_on_gone(void *ctx)
 }
 
 
+/* NULL, and the call is answered, if neither is asked for as it is to be */
+
+static const char *
+plan_subject(struct operations *o, struct admin_call *call,
+    json_t *arguments, bool *is_installed)
+{
+    struct plugin  *plugin;
+
+    *is_installed = json_object_get(arguments, "plugin") != NULL;
+
+    if (!*is_installed) {
+        return operations_bundle(call, arguments);
+    }
+
+    plugin = operations_plugin(o, call, arguments);
+
+    return plugin != NULL ? plugin->name : NULL;
+}
+
+
 void
 operation_plan(void *ctx, struct admin_call *call, json_t *arguments)
 {
-    const char         *bundle;
+    bool                is_installed;
+    const char         *subject;
     struct operations  *o = ctx;
     struct installer   *installer;
     struct plan_call   *plan;
@@ -65,9 +87,9 @@ operation_plan(void *ctx, struct admin_call *call, json_t *arguments)
         return;
     }
 
-    bundle = operations_bundle(call, arguments);
+    subject = plan_subject(o, call, arguments, &is_installed);
 
-    if (bundle == NULL) {
+    if (subject == NULL) {
         return;
     }
 
@@ -83,7 +105,13 @@ operation_plan(void *ctx, struct admin_call *call, json_t *arguments)
     plan->call = call;
     admin_call_watch(call, plan_on_gone, plan);
 
-    installer_plan(installer, bundle,
+    if (is_installed) {
+        installer_plan_again(installer, subject, plan_on_progress,
+                             plan_on_done, plan);
+        return;
+    }
+
+    installer_plan(installer, subject,
                    json_is_true(json_object_get(arguments, "force")),
                    plan_on_progress, plan_on_done, plan);
 }

@@ -25,6 +25,7 @@ void print_history(json_t *result);
 void print_restart_all(json_t *result);
 void print_install(json_t *result);
 void print_plan(json_t *result);
+void print_plan_again(json_t *result);
 void print_nothing(json_t *result);
 
 /* why shared or isolated: a sentence, then indented a line for each

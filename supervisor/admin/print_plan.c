@@ -259,10 +259,9 @@ plan_requirements(json_t *plan)
 }
 
 
-void
-print_plan(json_t *result)
+static void
+plan_print(json_t *result)
 {
-    plan_title(result);
     print_decision(result);
     plan_packages(result);
     plan_download(result);
@@ -270,4 +269,21 @@ print_plan(json_t *result)
     plan_needs(result);
     plan_unknown(result);
     plan_requirements(result);
+}
+
+
+void
+print_plan(json_t *result)
+{
+    plan_title(result);
+    plan_print(result);
+}
+
+
+void
+print_plan_again(json_t *result)
+{
+    printf("%s %s: decided again\n", print_text(result, "name"),
+           print_text(result, "version"));
+    plan_print(result);
 }

@@ -224,6 +224,18 @@ installer_plan(struct installer *installer, const char *bundle, bool force,
 
 
 void
+installer_plan_again(struct installer *installer, const char *name,
+    install_progress_fn progress, install_planned_fn done, void *ctx)
+{
+    struct install_request  *request;
+
+    request = install_enqueue(installer, NULL, false, progress, ctx);
+    request->again = mem_strdup(name);
+    request->planned = done;
+}
+
+
+void
 installer_decide_again(struct installer *installer, const char *name,
     install_progress_fn progress, install_done_fn done, void *ctx)
 {

@@ -74,6 +74,14 @@ void installer_plan(struct installer *installer, const char *bundle,
     bool force, install_progress_fn progress, install_planned_fn done,
     void *ctx);
 
+/*
+ * What deciding again on an installed plugin would do, as if its wheel came
+ * today: with the lists of the configuration, the other plugins and the
+ * releases there are now.  Else as installer_plan().
+ */
+void installer_plan_again(struct installer *installer, const char *name,
+    install_progress_fn progress, install_planned_fn done, void *ctx);
+
 /* nobody wants the plan of this ctx any more: it ends soon, with an error */
 void installer_plan_abandon(struct installer *installer, void *ctx);
 

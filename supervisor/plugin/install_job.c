@@ -316,7 +316,9 @@ install_again_read(struct install_job *job, struct error *err)
                          "more");
     }
 
-    if (!forced_differs(job->installer->tools.config, plugin)) {
+    if (job->request->planned == NULL
+        && !forced_differs(job->installer->tools.config, plugin))
+    {
         job->is_unchanged = true;
         return 0;
     }

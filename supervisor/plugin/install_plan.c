@@ -26,7 +26,8 @@ install_plan(struct install_job *job, struct error *err)
     memset(&input, 0, sizeof(input));
     input.wheel = &job->wheel;
     input.wheel_path = job->kept.wheel;
-    input.requires_mint = bundle_requires_mint(job->bundle);
+    input.requires_mint = job->bundle != NULL
+                          ? bundle_requires_mint(job->bundle) : "";
     input.decision = &job->decision;
     input.old = registry_find(installer->registry, job->wheel.plugin_name);
     input.work = job->work;

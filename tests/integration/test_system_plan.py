@@ -217,6 +217,35 @@ def test_the_same_again(
     assert traces(system) == before
 
 
+def test_installed_by_its_name(
+    system: MintSystem, admin: httpx.Client
+) -> None:
+    """As if it came today; a list that has changed is not read for that."""
+    for name, plugin in system.settled_plugins().items():
+        before = traces(system)
+        plan = system.ctl_json("plan", name)
+        assert (plan["mode"], plan["unchanged"]) == (plugin["mode"], False)
+        assert plan["installed"]["version"] == plugin["version"]
+        assert not any(plan["packages"][k]
+                       for k in ("add", "change", "remove"))
+        text = system.ctl("plan", name).stdout
+        assert f"{name} {plugin['version']}: decided again\n" in text
+        answer = admin.post(f"/api/plugins/{name}/plan",
+                            timeout=INSTALL_DEADLINE_SEC).json()
+        assert answer["message"] == (
+            f"{name} {plugin['version']} is installed, and would be now "
+            f"({plugin['mode']})")
+        del answer["plan"]["disk"], plan["disk"]
+        assert answer["plan"] == plan
+        assert traces(system) == before
+    nobody = system.ctl("plan", "test-nobody", status=1)
+    assert "test-nobody" in nobody.stderr and "installed" in nobody.stderr
+    assert admin.post("/api/plugins/test-nobody/plan").json()[
+        "success"] is False
+    missing = system.ctl("plan", "missing.mint", status=1)
+    assert "missing.mint" in missing.stderr
+
+
 # ---- what cannot be installed -----------------------------------------------
 
 
