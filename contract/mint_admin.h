@@ -31,7 +31,8 @@
  *   plugins                  -> {plugins: [PLUGIN]}
  *       PLUGIN = {id, name, distribution, version, entry_point,
  *       routes_prefix, plugin_type, mode: "shared"|"isolated", state,
- *       reason: one sentence why this mode, error: text|null,
+ *       reason: one sentence why this mode, error: text|null, list_error:
+ *       text|null: why it is not where a list of the configuration wants it,
  *       uid, environment, installed_at, has_frontend, metadata: {...probe},
  *       instances: [{slot, seat, generation, pid, state, started_at,
  *       restarts, last_exit: text|null, role: "current"|"trial"|"old"|
@@ -45,7 +46,8 @@
  *       requests, websockets, jobs, served, lag_ms, stuck_ms: 0 = not,
  *       stack: text|null}; null is what the host has not said
  *   explain {plugin}         -> {plugin, mode, reason, details: [text], move,
- *       verdict: VERDICT|null}; null: installed before there was one.
+ *       list_error, verdict: VERDICT|null}; null: installed before there was
+ *       one.
  *       VERDICT = {engine: {verdict: "fits"|"clashes"|"unknown", doubt:
  *       text|null, clashes: [CLASH]}, resolver: "fits"|"clashes"|"not asked",
  *       conflicts?: [CONFLICT]: found once the files were there}

@@ -473,8 +473,8 @@ operations_plugin_json(struct operations *operations, struct plugin *plugin)
     time_rfc3339(plugin->installed_unix_ms, installed);
 
     json = json_pack(
-        "{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:s, "
-        "s:s, s:b, s:O, s:o, s:o, s:o}",
+        "{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, "
+        "s:s, s:s, s:b, s:O, s:o, s:o, s:o}",
         "id", (json_int_t) plugin->id,
         "name", plugin->name,
         "distribution", plugin->distribution,
@@ -486,6 +486,7 @@ operations_plugin_json(struct operations *operations, struct plugin *plugin)
         "state", plugin_state_name(plugin->state),
         "reason", plugin->reason,
         "error", operations_optional(plugin->error),
+        "list_error", operations_optional(plugin->list_error),
         "uid", plugin->uid == UINT32_MAX
                ? json_null() : json_integer((json_int_t) plugin->uid),
         "environment", plugin->environment,
@@ -528,10 +529,11 @@ operation_explain(void *ctx, struct admin_call *call, json_t *arguments)
     plugin = operations_plugin(ctx, call, arguments);
 
     if (plugin != NULL) {
-        admin_reply(call, json_pack("{s:s, s:s, s:s, s:o, s:O, s:O}",
+        admin_reply(call, json_pack("{s:s, s:s, s:s, s:o, s:o, s:O, s:O}",
             "plugin", plugin->name,
             "mode", plugin_mode_name(plugin->mode),
             "reason", plugin->reason,
+            "list_error", operations_optional(plugin->list_error),
             "move", plugin_process_move(plugin),
             "details", plugin->details,
             "verdict", plugin->verdict != NULL ? plugin->verdict

@@ -169,10 +169,16 @@ print_decision(json_t *result)
 void
 print_explain(json_t *result)
 {
-    const char  *traceback;
+    const char  *traceback, *unfollowed;
 
     printf("%s is ", print_text(result, "plugin"));
     print_decision(result);
+    unfollowed = print_text(result, "list_error");
+
+    if (unfollowed[0] != '\0') {
+        printf("plugins.forceIsolated and plugins.forceShared want it "
+               "elsewhere, which cannot be: %s\n", unfollowed);
+    }
 
     traceback = print_text(json_object_get(result, "move"), "traceback");
 

@@ -78,7 +78,12 @@ reload_on_done(void *ctx, const struct error *err, struct plugin *plugin,
                   err->text);
         plugin = registry_find(o->parts.registry, one->name);
 
+        if (plugin != NULL) {
+            plugin_set_list_error(plugin, err->text);
+        }
+
     } else {
+        plugin_set_list_error(plugin, NULL);
         installer_collect(o->parts.installer, plugin_processes_use,
                           o->parts.processes);
         operations_follow_lists(o, plugin);
@@ -162,6 +167,9 @@ reload_begin(struct operations *o, struct admin_call *call, json_t *restart)
 
         if (reload_concerns(o, plugin)) {
             reload_add(reload, plugin);
+
+        } else {
+            plugin_set_list_error(plugin, NULL);
         }
     }
 

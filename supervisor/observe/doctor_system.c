@@ -72,6 +72,15 @@ doctor_check_plugin(struct doctor *doctor, json_t *plugin)
 
     name = doctor_member(plugin, "name");
     state = doctor_member(plugin, "state");
+    error = doctor_member(plugin, "list_error");
+
+    if (error[0] != '\0') {
+        doctor_say(doctor, DOCTOR_WARN, "take it off the list, or install a "
+                   "version that can follow it; then mintctl reload",
+                   "plugin \"%s\" is not where plugins.forceIsolated or "
+                   "plugins.forceShared wants it: %s", name, error);
+    }
+
     error = doctor_member(plugin, "error");
 
     if (strcmp(state, "failed") == 0 || strcmp(state, "resisting") == 0) {

@@ -400,6 +400,7 @@ plugin_clear(struct plugin *plugin)
     json_decref(plugin->probe);
     plugin_free(&plugin->former);
     free(plugin->error);
+    free(plugin->list_error);
 
     memset(plugin, 0, sizeof(struct plugin));
 }

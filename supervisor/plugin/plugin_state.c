@@ -6,7 +6,10 @@
 
 #include "supervisor/plugin/plugin_state.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "lib/strbuf.h"
 
 
 #define REG   (1U << PLUGIN_REGISTERED)
@@ -138,4 +141,15 @@ plugin_removal_of(const char *name)
     }
 
     return PLUGIN_STAYS;
+}
+
+
+void
+plugin_set_list_error(struct plugin *plugin, const char *text)
+{
+    char  *copy;
+
+    copy = text != NULL ? mem_strdup(text) : NULL;
+    free(plugin->list_error);
+    plugin->list_error = copy;
 }

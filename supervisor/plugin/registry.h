@@ -81,6 +81,8 @@ struct plugin {
     enum plugin_state  state;
     bool               has_served;      /* ready since it was put */
     char              *error;           /* text for FAILED, or NULL */
+    char              *list_error;      /* why it is not where a list of the
+                                           configuration wants it, or NULL */
     void              *process;         /* owned by supervisor/process */
     uint64_t           ended_boot_ms;   /* to be uninstalled, and has ended */
     bool               is_leaving;      /* waits for registry_remove() */
@@ -111,6 +113,9 @@ void registry_free(struct registry **registry);
 
 void registry_subscribe(struct registry *registry, registry_listener_fn fn,
     void *ctx);
+
+/* text: NULL, or copied; a new record has none */
+void plugin_set_list_error(struct plugin *plugin, const char *text);
 
 size_t registry_count(const struct registry *registry);
 struct plugin *registry_at(struct registry *registry, size_t i);  /* by id */

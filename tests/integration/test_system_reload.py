@@ -168,8 +168,15 @@ def test_what_cannot_be_shared_stays(free: MintSystem) -> None:
                          r"1\.0\.0 needs click<8; the platform's core has "
                          r"click \S+, required ", done.stdout), done.stdout
         assert "click is too new for this" in done.stdout
+        for text in (free.ctl("explain", PICKY).stdout,
+                     free.ctl("doctor").stdout):
+            assert "plugins.forceShared" in text
+            assert "click is too new for this" in text, text
 
     moves_only(free, set(), share)
+    configure(free)
+    free.ctl("reload")
+    assert free.plugins()[PICKY]["list_error"] is None
     assert free.plugins()[PICKY]["mode"] == "isolated"
 
 
