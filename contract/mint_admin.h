@@ -50,7 +50,11 @@
  *       one.
  *       VERDICT = {engine: {verdict: "fits"|"clashes"|"unknown", doubt:
  *       text|null, clashes: [CLASH]}, resolver: "fits"|"clashes"|"not asked",
- *       conflicts?: [CONFLICT]: found once the files were there}
+ *       conflicts?: [CONFLICT], libraries?: [LIBRARY]: found once the files
+ *       were there}
+ *       LIBRARY = {sentence, library: that this host lacks|null: the file is
+ *       broken, file, package, version: of what needs it, count: of files
+ *       that do, debian: package that has it|null}
  *       CLASH = {sentence, package, installed, core: bool, certain: bool,
  *       needs: [STEP], has: [STEP]}: who needs what, and who has it so;
  *       STEP = {by, version, requirement}, the last one asks for the package

@@ -8,8 +8,8 @@ lists what a wheel has left out of its RECORD, without a hash."""
 
 import os
 import re
-import struct
 
+import elf
 import verify
 
 CONFLICTS_MAX = 16  # that are told
@@ -27,86 +27,21 @@ EXTENSION = re.compile(r"\.(cpython|pypy|graalpy|abi)[^/.]*\.so\Z"
 # file after that may differ
 HASHED = re.compile(r"-[0-9a-f]{8}\.so(\.|\Z)")
 
-ELF_TYPE_SHARED = 3
-ELF_SEGMENTS_MAX = 128
-ELF_DYNAMIC_MAX = 64 * 1024
-ELF_NAME_MAX = 255
-LOAD, DYNAMIC = 1, 2
-NO_MORE, STRINGS, SONAME = 0, 5, 14
-
-# by EI_CLASS: addresses, and where a segment has type, offset, address, size
-ELF_CLASSES = {
-    1: ("I", "IIIIIIII", (0, 1, 2, 4)),
-    2: ("Q", "IIQQQQQQ", (0, 2, 3, 5)),
-}
-ELF_ORDERS = {1: "<", 2: ">"}
-
 
 # ---- shared libraries -------------------------------------------------------
-
-
-def part(number, size, offset, length):
-    """Of a file; None if it has less."""
-    if offset + length > size:
-        return None
-    data = os.pread(number, length, offset)
-    return data if len(data) == length else None
 
 
 def soname(file):
     """(name, class, order, machine) of a shared library that has a name, as
     the loader would find it; None for everything else."""
-    number = file.fileno()
-    size = os.fstat(number).st_size
-    head = part(number, size, 0, 52)
-    if head is None or head[:4] != b"\x7fELF":
+    try:
+        found = elf.read(lambda offset, length:
+                         os.pread(file.fileno(), length, offset))
+    except elf.Broken:
         return None
-    word, segment, fields = ELF_CLASSES.get(head[4], (None, None, None))
-    order = ELF_ORDERS.get(head[5])
-    if word is None or order is None:
+    if found is None or found.kind != elf.TYPE_SHARED or not found.soname:
         return None
-    header = struct.Struct(f"{order}HHI{word}{word}{word}IHHH")
-    data = part(number, size, 16, header.size)
-    if data is None:
-        return None
-    kind, machine, _, _, at, _, _, _, entry, count = header.unpack(data)
-    segment = struct.Struct(order + segment)
-    if (kind != ELF_TYPE_SHARED or entry != segment.size
-            or count > ELF_SEGMENTS_MAX):
-        return None
-    data = part(number, size, at, entry * count)
-    if data is None:
-        return None
-    segments = [tuple(found[field] for field in fields)
-                for found in segment.iter_unpack(data)]
-    name = dynamic_name(number, size, segments,
-                        struct.Struct(order + word * 2))
-    return (name, head[4], head[5], machine) if name else None
-
-
-def dynamic_name(number, size, segments, pair):
-    found = {}
-    for kind, offset, _, length in segments:
-        if kind != DYNAMIC:
-            continue
-        length = min(length, ELF_DYNAMIC_MAX) // pair.size * pair.size
-        for tag, value in pair.iter_unpack(
-                part(number, size, offset, length) or b""):
-            if tag == NO_MORE:
-                break
-            found[tag] = value
-        break
-    if STRINGS not in found or SONAME not in found:
-        return None
-    address = found[STRINGS] + found[SONAME]
-    for kind, offset, start, length in segments:
-        if kind == LOAD and start <= address < start + length:
-            offset += address - start
-            data = part(number, size, offset,
-                        min(ELF_NAME_MAX + 1, max(size - offset, 0)))
-            name, end, _ = (data or b"").partition(b"\0")
-            return name.decode("utf-8", "backslashreplace") if end else None
-    return None
+    return (found.soname, *found.target)
 
 
 # ---- what is brought --------------------------------------------------------
@@ -218,10 +153,8 @@ class Search:
         return told[:CONFLICTS_MAX]
 
 
-def conflicts(directory, packages):
+def conflicts(search):
     """(those that are told, how many there are besides)"""
-    search = Search(directory, packages)
-    search.read()
     search.files()
     search.libraries()
     return search.told(), search.more

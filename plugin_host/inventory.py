@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """inventory.py DIRECTORY OUTPUT: what is installed in an environment, what it
-requires, what of it is there under one name twice, what it takes on disk, and
-what markers see of the interpreter, as JSON.
+requires, what of it is there under one name twice, which libraries of the host
+it lacks, what it takes on disk, and what markers see of the interpreter, as
+JSON.
 
 Run with -I -S by the interpreter that the environment is made from: no code of
 a package, not even a .pth file, is run."""
@@ -17,7 +18,8 @@ import sysconfig
 
 # with -I not even the script's own directory is looked into
 sys.path.append(os.path.dirname(os.path.abspath(__file__)))
-from conflicts import conflicts  # noqa: E402
+from conflicts import Search, conflicts  # noqa: E402
+from native import libraries  # noqa: E402
 
 REQUIRES_MAX = 64 * 1024  # characters of one package
 
@@ -111,14 +113,19 @@ def main(directory, output):
     folders = [folder for place in sorted(places(directory))
                for folder in sorted(pathlib.Path(place).glob("*.dist-info"))]
     packages = [package(folder) for folder in folders]
-    found, more = conflicts(directory, [
+    search = Search(directory, [
         (folder, one["name"], one["version"])
         for folder, one in zip(folders, packages)])
+    search.read()
+    found, more = conflicts(search)
+    missing, missing_more = libraries(search.directory, search.packages,
+                                      search.owners)
     # a package may have put a file there that lies in a cache, too
     pathlib.Path(output).unlink(missing_ok=True)
     with open(output, "x", encoding="utf-8") as file:
         json.dump({"interpreter": interpreter(), "packages": packages,
                    "conflicts": found, "conflicts_more": more,
+                   "libraries": missing, "libraries_more": missing_more,
                    "disk": disk(directory)}, file, separators=(",", ":"))
 
 

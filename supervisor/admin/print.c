@@ -231,6 +231,7 @@ print_verdict(json_t *verdict, const char *reason)
 
     print_sentences(json_object_get(engine, "clashes"), reason);
     print_sentences(json_object_get(verdict, "conflicts"), reason);
+    print_sentences(json_object_get(verdict, "libraries"), reason);
 }
 
 

@@ -104,6 +104,7 @@ install_blame(const struct install_job *job, struct error *err)
     const struct decision  *decision;
 
     decision = &job->decision;
+    install_native_blame(job, err);
 
     if (decision->mode == PLUGIN_SHARED && decision->is_overruled) {
         error_prefix(err, "it would be %s", decision->reason);

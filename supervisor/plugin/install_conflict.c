@@ -22,15 +22,23 @@ int
 install_judge(void *ctx, const struct inventory *inventory,
     struct error *err)
 {
+    int                  rc;
     struct install_job  *job = ctx;
 
+    rc = 0;
+
     if (job->decision.mode == PLUGIN_SHARED) {
-        return install_judge_shared(job, inventory, err);
+        rc = install_judge_shared(job, inventory, err);
+    } else {
+        install_judge_own(job, inventory);
     }
 
-    install_judge_own(job, inventory);
+    /* what is refused is asked again, of the environment that it gets */
+    if (rc == 0) {
+        install_native(job, inventory);
+    }
 
-    return 0;
+    return rc;
 }
 
 

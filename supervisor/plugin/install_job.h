@@ -63,6 +63,12 @@ bool install_is_refused(const struct install_job *job,
     const struct error *why);
 int install_not_shared(struct install_job *job, struct error *err);
 
+/* install_native.c: libraries that this host lacks; said before why it fails,
+   if one of them is why */
+void install_native(struct install_job *job,
+    const struct inventory *inventory);
+void install_native_blame(const struct install_job *job, struct error *err);
+
 /* finds out what that would do instead, or that nothing would be done */
 int install_plan(struct install_job *job, struct error *err);
 int install_plan_unchanged(struct install_job *job, struct error *err);
