@@ -463,6 +463,25 @@ plugin_adopt_places(struct plugin_processes *all)
 }
 
 
+/* also one whose last member has left, or was found in a process of its own:
+   it has work, and ends with that */
+
+static void
+plugin_adopt_group(struct plugin_processes *all)
+{
+    struct plugin_process  *p;
+
+    p = all->group;
+
+    if (p != NULL && !p->group->is_resumed) {
+        p->group->is_resumed = true;
+        plugin_adopt_resume(p);
+        plugin_former_resume(p);
+        plugin_move_touch(p);
+    }
+}
+
+
 void
 plugin_processes_resume(struct plugin_processes *processes)
 {
@@ -478,17 +497,12 @@ plugin_processes_resume(struct plugin_processes *processes)
             plugin_former_forget(processes, plugin);    /* was alone before */
         }
 
-        if (p->group != NULL && p->group->is_resumed) {
-            continue;               /* with the first of its members */
+        if (p->group == NULL) {
+            plugin_adopt_resume(p);
+            plugin_former_resume(p);
         }
-
-        if (p->group != NULL) {
-            p->group->is_resumed = true;
-        }
-
-        plugin_adopt_resume(p);
-        plugin_former_resume(p);
     }
 
+    plugin_adopt_group(processes);
     plugin_adopt_places(processes);
 }

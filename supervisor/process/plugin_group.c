@@ -33,6 +33,11 @@ plugin_group_make(struct plugin_processes *all)
     group->plugin.name = mem_strdup(PLUGIN_GROUP_NAME);
     group->plugin.routes_prefix = mem_strdup("");
     group->plugin.mode = PLUGIN_SHARED;
+
+    /* no more than the directory of it is known without a member */
+
+    group->plugin.environment = mem_printf("%s/environments/platform",
+                                           all->config->server.data_path);
     group->plugin.uid = all->layout->has_uids
                         ? (uint32_t) all->config->plugins.uid_last
                         : UINT32_MAX;
@@ -122,14 +127,6 @@ plugin_group_refresh(struct plugin_process *p)
         }
     }
 
-    /* all leave: their process, which was found, has some environment yet */
-
-    if (last == NULL && group->plugin.environment == NULL
-        && group->count > 0)
-    {
-        last = group->members[0]->plugin;
-    }
-
     if (last != NULL) {
         group->plugin.registered_unix_ms = last->registered_unix_ms;
         free(group->plugin.environment);
@@ -175,7 +172,7 @@ plugin_group_find(struct plugin_processes *all, unsigned letter,
         }
     }
 
-    return all->group;
+    return all->group != NULL ? all->group : plugin_group_make(all);
 }
 
 

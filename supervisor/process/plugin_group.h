@@ -71,7 +71,7 @@ void plugin_group_refresh(struct plugin_process *p);
 
 /* for a process that was found, in seat "0a" (letter 0) or "0b" (1): with all
    members that the registry has, and those which the process has for their
-   seats' words, though they belong elsewhere now; NULL: there is none */
+   seats' words, though they belong elsewhere now.  There may be none */
 struct plugin_process *plugin_group_find(struct plugin_processes *all,
     unsigned letter, uint32_t generation);
 
@@ -133,7 +133,9 @@ void plugin_group_look(struct plugin_process *p);
 /* some are to leave, and have not yet */
 bool plugin_group_is_changing(const struct plugin_process *p);
 
-/* p is of a plugin alone that has left the shared process, which runs yet */
+/* p is of a plugin alone that has left the shared process, which runs yet, and
+   in that seat */
+bool plugin_group_still_in(const struct plugin_process *p, size_t letter);
 bool plugin_group_still_has(const struct plugin_process *p);
 
 /* p's processes were told to end, so that its plugin can enter: false if they

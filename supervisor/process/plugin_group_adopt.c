@@ -71,6 +71,13 @@ plugin_group_word(const struct plugin_seat *seat)
     all = seat->owner->all;
     best = 0;
 
+    /* nobody is in it: it ends when it has no work */
+
+    if (seat->owner->group->count == 0 && seat->is_found) {
+        return mint_seat_word(seat->found.generation, 0, MINT_CAUSE_RESTART,
+                              MINT_SEAT_DRAINING);
+    }
+
     for (i = 0; i < seat->owner->group->count; i++) {
         at = plugin_group_at(seat->owner->group->members[i], seat);
         word = all->listener.seat_word(all->listener.ctx, at->record);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "lib/log.h"
+#include "plugin_catch_up.h"
 
 
 static void plugin_group_leave(struct plugin_process *p,
@@ -42,12 +43,20 @@ plugin_group_has_changed(struct plugin_processes *all, struct plugin *plugin)
         return true;
     }
 
+    /* the others would not get it before an older process has ended, which may
+       have work for hours: plugin_group_look() */
+
+    if (all->group != NULL && plugin_process_is_following(all->group)) {
+        return true;
+    }
+
     log_info("plugin \"%s\" enters the shared process", plugin->name);
 
     /* its own process ends first, and then: plugin_group_absorb() */
 
     plugin_rest_cancel(p);
     plugin_move_forget(p);
+    p->move.serial = 0;             /* no answer is waited for any more */
     p->is_entering = true;
 
     for (i = 0; i < PLUGIN_SEATS; i++) {
@@ -134,6 +143,35 @@ plugin_group_is_abandoned(const struct plugin_process *p)
 }
 
 
+/* of those that are alone: who could not enter, or had to wait for a seat that
+   an older process of all still had */
+
+static void
+plugin_group_look_outside(struct plugin_process *p)
+{
+    size_t                  i;
+    struct plugin          *plugin;
+    struct plugin_process  *own;
+
+    for (i = 0; i < registry_count(p->all->registry); i++) {
+        plugin = registry_at(p->all->registry, i);
+        own = plugin->process;
+
+        if (own == NULL || own->group != NULL || own->is_entering) {
+            continue;
+        }
+
+        if (!plugin_group_has_changed(p->all, plugin)
+            && (own->was_in[0] != 0 || own->was_in[1] != 0)
+            && !plugin_group_still_has(own))
+        {
+            memset(own->was_in, 0, sizeof(own->was_in));
+            plugin_catch_up_wish(own);
+        }
+    }
+}
+
+
 void
 plugin_group_look(struct plugin_process *p)
 {
@@ -141,6 +179,7 @@ plugin_group_look(struct plugin_process *p)
     struct plugin        *plugin;
     struct plugin_group  *group;
 
+    plugin_group_look_outside(p);
     group = p->group;
     left = 0;
 
@@ -203,25 +242,25 @@ plugin_group_leave(struct plugin_process *p, struct plugin *plugin)
 
 
 bool
-plugin_group_still_has(const struct plugin_process *p)
+plugin_group_still_in(const struct plugin_process *p, size_t letter)
 {
-    size_t                        i;
-    const struct plugin_seat     *seat;
-    const struct plugin_process  *group;
+    const struct plugin_seat  *seat;
 
-    group = p->all->group;
-
-    for (i = 0; i < PLUGIN_SEATS && group != NULL; i++) {
-        seat = &group->seats[i];
-
-        if (p->was_in[i] != 0 && service_pid(seat->service) != 0
-            && service_generation(seat->service) == p->was_in[i])
-        {
-            return true;
-        }
+    if (p->all->group == NULL || p->was_in[letter] == 0) {
+        return false;
     }
 
-    return false;
+    seat = &p->all->group->seats[letter];
+
+    return service_pid(seat->service) != 0
+           && service_generation(seat->service) == p->was_in[letter];
+}
+
+
+bool
+plugin_group_still_has(const struct plugin_process *p)
+{
+    return plugin_group_still_in(p, 0) || plugin_group_still_in(p, 1);
 }
 
 
@@ -230,6 +269,8 @@ plugin_group_still_has(const struct plugin_process *p)
 bool
 plugin_group_absorb(struct plugin_process *p)
 {
+    size_t                    i;
+    bool                      still[PLUGIN_SEATS];
     uint64_t                  wish;
     struct plugin            *plugin;
     struct plugin_process    *group, **at;
@@ -243,6 +284,10 @@ plugin_group_absorb(struct plugin_process *p)
     plugin = p->plugin;
     wish = p->wish;
 
+    for (i = 0; i < PLUGIN_SEATS; i++) {
+        still[i] = plugin_group_still_in(p, i);
+    }
+
     for (at = &all->first; *at != p; at = &(*at)->next) {
         /* void */
     }
@@ -252,6 +297,10 @@ plugin_group_absorb(struct plugin_process *p)
     plugin_process_free(p);
 
     group = plugin_group_join(all, plugin);
+
+    for (i = 0; i < PLUGIN_SEATS; i++) {
+        plugin_group_member(group, plugin)->at[i].is_in = still[i];
+    }
 
     if (group->wish < wish) {
         group->wish = wish;

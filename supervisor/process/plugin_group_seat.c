@@ -372,16 +372,57 @@ plugin_group_probe_at(struct plugin_seat *seat)
 }
 
 
+/* one that has left, maybe under an earlier supervisor, and whose socket in
+   this seat is nobody else's */
+
+static void
+plugin_group_set_left(struct plugin_seat *seat, const char *name)
+{
+    char                     *address, *url;
+    size_t                    letter;
+    struct plugin            *plugin;
+    struct plugin_process    *own;
+    struct plugin_processes  *all;
+
+    all = seat->owner->all;
+    plugin = registry_find(all->registry, name);
+    own = plugin != NULL ? plugin->process : NULL;
+    letter = (size_t) (seat - seat->owner->seats);
+
+    if (own == NULL || own->group != NULL) {
+        return;
+    }
+
+    own->was_in[letter] = service_generation(seat->service);
+
+    if (seat->owner->group->count == 0) {
+        address = layout_seat_socket(all->layout, plugin->id, 0,
+                                     (unsigned) letter);
+        url = mem_printf("http://localhost/api%s/_mint/runtime",
+                         plugin->routes_prefix);
+        service_set_probe(seat->service, url, address);
+        free(address);
+        free(url);
+    }
+}
+
+
 /* the list is complete: what a process has is known from it, whatever words
    and records of an earlier supervisor have said.  One that is not in has its
    own error if it had no room */
 
 static void
-plugin_group_set_members(struct plugin_seat *seat, const json_t *plugins)
+plugin_group_set_members(struct plugin_seat *seat, json_t *plugins)
 {
     size_t                      i;
+    json_t                     *error;
+    const char                 *name;
     struct plugin_member       *m;
     struct plugin_group_place  *at;
+
+    json_object_foreach(plugins, name, error) {
+        plugin_group_set_left(seat, name);
+    }
 
     for (i = 0; i < seat->owner->group->count; i++) {
         m = seat->owner->group->members[i];

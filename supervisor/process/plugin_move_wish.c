@@ -8,6 +8,7 @@
 
 #include "plugin_drain.h"
 #include "plugin_former.h"
+#include "plugin_group.h"
 #include "plugin_history.h"
 #include "plugin_move_wish.h"
 #include "plugin_switch.h"
@@ -53,7 +54,7 @@ plugin_move_wish_in_place(struct plugin_process *p)
 void
 plugin_move_wish_begin(struct plugin_process *p)
 {
-    bool                 is_ready, was_again;
+    bool                 is_ready, is_taken, was_again;
     struct plugin_seat  *fresh;
     struct plugin_move  *move;
 
@@ -65,17 +66,21 @@ plugin_move_wish_begin(struct plugin_process *p)
 
     is_ready = service_state(p->current->service) == SERVICE_READY;
 
-    /* a supervisor's first moments: it is begun once there is that socket,
-       unless nobody's work is to be kept and the next one may start */
+    /* a supervisor's first moments, or a shared process that it has left, and
+       that has work yet: it is begun once there is that socket, unless nobody's
+       work is to be kept and the next one may start */
 
-    if (is_ready && !fresh->is_listening && !fresh->cannot_listen
+    is_taken = plugin_group_still_in(p, (size_t) (fresh - p->seats));
+
+    if (is_ready && (is_taken
+                     || (!fresh->is_listening && !fresh->cannot_listen))
         && (!move->is_now || move->state == PLUGIN_MOVE_RESISTING))
     {
         plugin_move_wish_again(p);
         return;
     }
 
-    if (!is_ready || !fresh->is_listening) {
+    if (!is_ready || !fresh->is_listening || is_taken) {
         plugin_move_wish_in_place(p);
         move->is_again = false;
 

@@ -172,6 +172,11 @@ plugin_process_on_listening(struct plugin_seat *seat, int status)
 
     p = seat->owner;
 
+    if (p->is_entering) {
+        plugin_move_touch(p);       /* that was waited for */
+        return;
+    }
+
     if (status != 0) {
         snprintf(text, sizeof(text), "cannot listen on its socket: %s",
                  strerror(status));
@@ -191,11 +196,6 @@ plugin_process_on_listening(struct plugin_seat *seat, int status)
     }
 
     if (p->all->is_stopping) {
-        return;
-    }
-
-    if (p->is_entering) {
-        plugin_move_touch(p);       /* that was waited for */
         return;
     }
 

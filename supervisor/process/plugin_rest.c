@@ -433,6 +433,10 @@ plugin_rest_on_socket(void *ctx, int status,
     p = ctx;
     p->rest.is_demand_asked = false;
 
+    if (p->is_entering) {
+        plugin_move_touch(p);       /* that was waited for */
+    }
+
     if (status != 0) {
         log_warn("plugin \"%s\": its socket cannot be watched: %s",
                  p->plugin->name, strerror(status));

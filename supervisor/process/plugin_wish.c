@@ -37,8 +37,11 @@ plugin_process_wish_for(struct plugin_process *p, enum mint_seat_cause cause,
 {
     p->wish++;
 
+    /* the group inherits it */
+
     if (p->is_entering) {
-        return;                     /* the group inherits it */
+        plugin_seat_set_role(p->current, PLUGIN_ROLE_ASLEEP);
+        return;
     }
 
     plugin_rest_cancel(p);

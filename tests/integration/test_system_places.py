@@ -253,6 +253,115 @@ def test_last_one_stopped_while_the_process_is_prepared(
     assert hosts(both) == []
 
 
+def left_with_work(system: MintSystem, client: httpx.Client) -> int:
+    """It has left the shared process, which has a job of it; that one's
+    pid."""
+    submit(client, 60.0)
+    old = system.pid(ECHO)
+    force(system, ECHO)
+    wait_for(lambda: system.pid(ECHO) != old
+             and system.plugins()[ECHO]["state"] == "ready", "its own")
+    return old
+
+
+def answering(system: MintSystem, name: str) -> set[int]:
+    """Who takes requests; each comes on a connection of its own."""
+    token = system.login("member", PASSWORD)
+    found = set()
+    for _ in range(40):
+        with system.client(token) as client:
+            found.add(int(client.get(f"/api/{name}/headers").json()["pid"]))
+    return found
+
+
+def test_restarted_while_the_shared_process_has_its_seat(
+    both: MintSystem, member: httpx.Client
+) -> None:
+    """The next process waits for the seat, or has to take the current one's
+    place."""
+    old = left_with_work(both, member)
+    own = both.pid(ECHO)
+    with orders_of(both) as give:
+        order = give("restart", ECHO)
+        for _ in range(3):
+            assert answering(both, ECHO) == {own} and old in hosts(both)
+        assert order.poll() is None
+        give("restart", ECHO, "--now", "--yes")
+        wait_for(lambda: both.pid(ECHO) not in (own, 0), "the next")
+        wait_for(lambda: both.plugins()[ECHO]["state"] == "ready", "ready")
+        assert answering(both, ECHO) == {both.pid(ECHO)}
+        both.ctl("restart", OTHER, "--now", "--yes")
+        wait_for(lambda: old not in hosts(both), "the end of the older one")
+
+
+@pytest.mark.parametrize("between", ["killed", "back"])
+def test_purged_while_an_older_process_has_its_work(
+    both: MintSystem, member: httpx.Client, tmp_path: Path, between: str
+) -> None:
+    """Whatever has happened since it has left."""
+    old = left_with_work(both, member)
+    data = both.data / "plugin-data" / ECHO
+    if between == "killed":
+        kill_supervisor(both)
+    else:
+        force(both)
+    assert old in hosts(both)
+    with orders_of(both) as give:
+        gone = give("uninstall", ECHO, "--mode", "purge", "--yes", "--now")
+        with load_on(both, OTHER) as load:
+            served(load)
+            served(load)
+        assert data.exists() or old not in hosts(both)
+        both.ctl("restart", OTHER, "--now", "--yes")
+        wait_for(lambda: old not in hosts(both), "the end of the older one")
+        assert gone.wait(60) == 0
+    wait_for(lambda: not data.exists(), "the purge")
+    both.install(make_bundle(PLUGINS / "echo", tmp_path))
+
+
+def test_back_while_an_older_process_has_work(
+    both: MintSystem, member: httpx.Client
+) -> None:
+    """Until that has ended it stays where it is."""
+    old = left_with_work(both, member)
+    own = both.pid(ECHO)
+    with load_on(both, ECHO, OTHER) as load:
+        force(both)
+        served(load)
+        served(load)
+        assert old in hosts(both) and own in hosts(both)
+        both.ctl("restart", OTHER, "--now", "--yes")
+        settled(both, 1)
+        served(load)
+    assert {o.split(":")[0] for o in lost(load)} <= {OTHER}
+
+
+def test_killed_with_a_shared_process_that_nobody_is_in(
+    alone: MintSystem
+) -> None:
+    """It has a job, and the plugin that has left is on its way back."""
+    with alone.client(alone.login("member", PASSWORD)) as client:
+        old = left_with_work(alone, client)
+        own = alone.pid(ECHO)
+        with client.stream(
+            "GET", f"/api/{ECHO}/events?count=200&gap_ms=50"
+        ) as reply:
+            lines = reply.iter_lines()
+            next(lines)
+            force(alone)
+            kill_supervisor(alone)
+            assert {old, own} <= set(hosts(alone))
+            list(lines)
+        wait_for(lambda: own not in hosts(alone), "its end")
+        wait_for(lambda: alone.plugins()[ECHO]["state"] == "ready", "back")
+        assert len(hosts(alone)) == 2 and old in hosts(alone)
+        assert answering(alone, ECHO) == {alone.pid(ECHO)}
+        assert alone.pid(ECHO) not in (old, own)
+        alone.ctl("restart", ECHO, "--now", "--yes")
+        wait_for(lambda: old not in hosts(alone), "the end of the older one")
+        settled(alone, 1)
+
+
 def states(system: MintSystem) -> set[str]:
     return {i["state"] for p in system.plugins().values()
             for i in p["instances"]}
