@@ -300,7 +300,13 @@ service_generation(const struct service *service)
 void
 service_set_generation(struct service *service, uint32_t generation)
 {
-    service->generation = generation;
+    if (generation > service->floor) {
+        service->floor = generation;
+    }
+
+    if (service->state == SERVICE_DOWN) {
+        service->generation = generation;
+    }
 }
 
 

@@ -200,6 +200,9 @@ const char *service_state_name(enum service_state state);
 enum mint_seat_cause service_cause(const struct service *service);
 const char *service_waits_for(const struct service *service);  /* or NULL */
 uint32_t service_generation(const struct service *service);
+
+/* of what was there before: the next process has a larger one.  A running one
+   keeps its own, which the keeper and the seat's word have */
 void service_set_generation(struct service *service, uint32_t generation);
 int service_pid(const struct service *service);             /* 0 = none */
 uint32_t service_child(const struct service *service);  /* at the keeper */

@@ -224,6 +224,11 @@ static void
 service_act_place(struct service *service)
 {
     service_pool_enter(service);
+
+    if (service->generation < service->floor) {
+        service->generation = service->floor;
+    }
+
     service->generation++;
     service->error[0] = '\0';
     service->probe_error[0] = '\0';

@@ -72,6 +72,7 @@ struct service {
     bool                         is_reported;
     bool                         was_alone;     /* see struct service_exit */
     uint32_t                     generation;
+    uint32_t                     floor;         /* of the next generation */
     unsigned                     restarts;
     unsigned                     backoff;       /* exponent, 0 = at once */
     uint64_t                     deaths[SERVICE_DEATHS];    /* last first */

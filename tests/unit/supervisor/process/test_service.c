@@ -516,6 +516,25 @@ START_TEST(not_execed_when_it_is_not_wanted_any_more)
 END_TEST
 
 
+/* by the number that the keeper has of it, also if another was there before */
+
+START_TEST(a_running_process_keeps_its_generation)
+{
+    service_set_generation(service, 4);
+    ck_assert_uint_eq(service_generation(service), 4);
+    bring_up();
+    ck_assert_uint_eq(service_generation(service), 5);
+
+    service_set_generation(service, 9);
+    service_set_generation(service, 7);
+    ck_assert_uint_eq(service_generation(service), 5);
+    play_exit(SIGKILL);
+    await_spawns(2);
+    ck_assert_uint_eq(service_generation(service), 10);
+}
+END_TEST
+
+
 START_TEST(crash_restarts_at_once_in_the_next_generation)
 {
     bring_up();
@@ -1257,6 +1276,7 @@ main(void)
     tcase_add_test(tc, forked_when_it_can_be);
     tcase_add_test(tc, execed_when_it_cannot_be_forked);
     tcase_add_test(tc, not_execed_when_it_is_not_wanted_any_more);
+    tcase_add_test(tc, a_running_process_keeps_its_generation);
     tcase_add_test(tc, crash_restarts_at_once_in_the_next_generation);
     tcase_add_test(tc, second_crash_waits_and_fifth_gives_up);
     tcase_add_test(tc, failed_again_waits_as_long_again);
