@@ -234,7 +234,14 @@ plugin_group_leave(struct plugin_process *p, struct plugin *plugin)
     own->current = &own->seats[letter];
     own->seats[letter].role = PLUGIN_ROLE_CURRENT;
     plugin_seat_set_role(&own->seats[!letter], PLUGIN_ROLE_IDLE);
-    plugin_seat_publish(own->current);
+
+    /* who comes before it has its sockets waits */
+
+    p->all->listener.on_state(p->all->listener.ctx, own->current->record,
+                              own->current->service, PLUGIN_ROLE_CURRENT,
+                              MINT_CAUSE_FIRST_START,
+                              plugin->is_stopped ? PLUGIN_PRESENT
+                                                 : PLUGIN_COMING);
 
     plugin_seat_listen(&own->seats[0]);
     plugin_seat_listen(&own->seats[1]);
