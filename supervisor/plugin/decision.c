@@ -273,6 +273,7 @@ decision_judged(void *ctx, const struct command_result *result)
     struct decision_run  *run = ctx;
 
     memset(&err, 0, sizeof(err));
+    uv_judged(run->input.platform);
     requirement = &run->requirements[run->judged];
     installed = lock_find(&run->platform, requirement->name) != NULL;
 

@@ -382,6 +382,7 @@ install_requires_done(void *ctx, const struct command_result *result)
     struct install_job  *job = ctx;
 
     memset(&err, 0, sizeof(err));
+    uv_judged(job->installer->platform);
     specifier = bundle_requires_mint(job->bundle);
 
     if (result->error.code == 0 && result->exit_code == 0) {

@@ -7,10 +7,14 @@
 
 #include "supervisor/plugin/uv.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "lib/log.h"
 
 
 #define UV_COMPILE_TIMEOUT_SEC  300
@@ -345,6 +349,23 @@ uv_add_prefix(const struct uv *uv, struct command *command,
 }
 
 
+/* uv's own lock file, which everybody may write, and hold; also of a dry run */
+
+void
+uv_judged(const char *directory)
+{
+    char  *path;
+
+    path = mem_printf("%s/.lock", directory);
+
+    if (unlink(path) == -1 && errno != ENOENT) {
+        log_warn("unlink(\"%s\") failed: %s", path, strerror(errno));
+    }
+
+    free(path);
+}
+
+
 /*
  * A dry run without any index: what is not met by the installed packages has
  * nowhere to come from, so uv fails exactly then.
@@ -355,6 +376,8 @@ uv_judge_command(const struct uv *uv, const char *directory,
     const char *requirement)
 {
     struct command  *command;
+
+    uv_judged(directory);       /* one that was cancelled */
 
     command = uv_command(uv, "uv pip install --dry-run");
 

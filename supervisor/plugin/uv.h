@@ -49,9 +49,11 @@ struct command *uv_sync_command(const struct uv *uv, const char *directory,
     enum uv_source source);
 
 /* exit code 0: the requirement (with its marker) is met by what is installed
-   in directory, or does not apply there; nothing is changed or fetched */
+   in directory, or does not apply there; nothing is changed or fetched.
+   uv_judged() once it has ended: nothing is left behind */
 struct command *uv_judge_command(const struct uv *uv, const char *directory,
     const char *requirement);
+void uv_judged(const char *directory);
 
 /* writes a pylock.toml (output has to be called so) of what the lock pins */
 struct command *uv_sizes_command(const struct uv *uv, const char *lock,

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "fixture.h"
+#include "lib/fs.h"
 #include "lib/strbuf.h"
 #include "supervisor/plugin/command.h"
 #include "supervisor/plugin/lock.h"
@@ -53,6 +54,27 @@ START_TEST(test_explanations)
     uv_explanation(explanations[_i].output, true, &text);
     ck_assert_str_eq(strbuf_text(&text), explanations[_i].first);
     strbuf_free(&text);
+}
+END_TEST
+
+
+/* what uv locks by, anybody could hold */
+
+START_TEST(test_judged_leaves_no_lock)
+{
+    char          *directory, *path;
+    struct error   err;
+
+    directory = fixture_directory();
+    path = mem_printf("%s/.lock", directory);
+
+    ck_assert_int_eq(fs_write_atomic(path, "", 0, 0666, &err), 0);
+    uv_judged(directory);
+    ck_assert(!fs_exists(path));
+    uv_judged(directory);
+
+    free(path);
+    fixture_remove(directory);
 }
 END_TEST
 
@@ -268,6 +290,7 @@ uv_suite(void)
 
     tcase_add_loop_test(tcase, test_explanations, 0,
                         sizeof(explanations) / sizeof(explanations[0]));
+    tcase_add_test(tcase, test_judged_leaves_no_lock);
     tcase_add_test(tcase, test_explanation_is_short);
     tcase_add_loop_test(tcase, test_results, 0,
                         sizeof(results) / sizeof(results[0]));
