@@ -20,6 +20,8 @@
 
 #include <openssl/evp.h>
 
+#include "lib/log.h"
+
 
 #define FS_BLOCK  (64 * 1024)
 #define FS_UNFINISHED  ".tmp-"          /* and the writer's pid */
@@ -149,12 +151,12 @@ fs_write_atomic(const char *path, const void *data, size_t len, mode_t mode,
         unlink(temporary);
     }
 
-    /* EINVAL: a file system whose directories cannot be synced */
+    /* EINVAL: a file system whose directories cannot be synced.  No error is
+       one any more: whoever reads it next reads the new file */
 
     if (rc == 0 && fsync(directory) == -1 && errno != EINVAL) {
-        rc = error_set_errno(err, "\"%s\" is written, but may not survive a "
-                             "power cut: fsync of its directory failed",
-                             path);
+        log_warn("\"%s\" is written, but may not survive a power cut: fsync "
+                 "of its directory failed: %s", path, strerror(errno));
     }
 
     close(directory);

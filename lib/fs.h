@@ -19,7 +19,8 @@ int fs_read(const char *path, size_t max, struct strbuf *out,
     struct error *err);
 
 /* writes path.tmp-<pid>, fsyncs, renames, fsyncs the directory; on failure
-   the old file is as it was and nothing is left behind */
+   the old file is as it was and nothing is left behind.  If only the last step
+   fails the new one is there, and that is logged */
 int fs_write_atomic(const char *path, const void *data, size_t len,
     mode_t mode, struct error *err);
 

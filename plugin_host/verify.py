@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""verify.py DIRECTORY: compares the files of an environment with the lock it
-was built from.  Prints JSON, one object a line: {"verified", "of"} from time to
-time, then what was found.
+"""verify.py DIRECTORY [--records]: compares the files of an environment with
+the lock it was built from, or only with what its packages say of their files.
+Prints JSON, one object a line: {"verified", "of"} from time to time, then what
+was found.
 
 Run with -I -S by the interpreter that the environment is made from: no code of
 a package, not even a .pth file, is run.  What packages say of themselves is
@@ -237,6 +238,7 @@ class Check:
         return wanted
 
     def installed(self, wanted):
+        """None: whatever is there."""
         for site in self.sites:
             folders = sorted({
                 path.split("/")[3] for path in self.files.found
@@ -244,7 +246,7 @@ class Check:
             for folder in folders:
                 if folder.endswith(".dist-info"):
                     self.package(site, folder, wanted)
-        for name in sorted(set(wanted) - set(self.packages)):
+        for name in sorted(set(wanted or ()) - set(self.packages)):
             self.say("missing", name, "", f"{wanted[name] or 'the package'} of "
                      "the lock is not installed")
 
@@ -263,7 +265,9 @@ class Check:
             version = match[1]
             versions.add(loose(version))
         name = normal(name)
-        if name not in wanted:
+        if wanted is None:
+            pass
+        elif name not in wanted:
             self.say("extra", name, path, f"{version} is not in the lock")
         elif name in self.packages:
             self.say("extra", name, path, f"{version} is there once more")
@@ -355,21 +359,22 @@ class Check:
         return (cache == "__pycache__" and match is not None
                 and f"{above}/{match[1]}.py" in self.owners)
 
-    def run(self):
-        self.installed(self.lock())
+    def run(self, by_records):
+        self.installed(None if by_records else self.lock())
         for folder, why in self.files.closed:
             self.say("changed", "", folder, f"cannot be looked into: {why}")
         self.compare()
-        self.strangers()
+        if not by_records:
+            self.strangers()
         return {"packages": len(self.packages), "files": self.verified,
                 "bytes": self.bytes, "problems": self.problems,
                 "left_off": self.left_off}
 
 
-def main(directory):
+def main(directory, option=None):
     csv.field_size_limit(FIELD_MAX)
     try:
-        print(json.dumps(Check(directory).run()))
+        print(json.dumps(Check(directory).run(option == "--records")))
     except Broken as error:
         print(json.dumps({"error": str(error)}))
 

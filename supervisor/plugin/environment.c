@@ -22,7 +22,6 @@ static void environment_line(void *ctx, const char *line);
 static void environment_ended(void *ctx, const struct command_result *result);
 static bool environment_asks_index(struct environment_build *build,
     const struct environment_step *step);
-static void environment_from_venv(struct environment_build *build);
 static bool environment_again(struct environment_build *build,
     const struct error *why);
 static void environment_end(struct environment_build *build,
@@ -41,6 +40,8 @@ static const struct environment_step  environment_steps[] = {
       environment_venv, NULL },
     { "its packages could not be installed", "installing its packages", false,
       environment_sync, NULL },
+    { "its files could not be compared with its packages", NULL, false,
+      environment_compare, environment_compared },
     { "its packages could not be compiled", "compiling its packages", false,
       environment_compile, environment_compiled },
     { "its packages could not be listed", NULL, false,
@@ -277,6 +278,7 @@ environment_asks_index(struct environment_build *build,
     }
 
     if (build->source == UV_ANEW) {
+        build->is_without_anew = true;
         log_warn("the packages of \"%s\" cannot be fetched anew, those of uv's "
                  "cache are taken", build->name);
     }
@@ -289,7 +291,7 @@ environment_asks_index(struct environment_build *build,
 }
 
 
-static void
+void
 environment_from_venv(struct environment_build *build)
 {
     build->step = 0;

@@ -38,6 +38,7 @@ struct environment_build {
     char                      *temporary;
     char                      *lock;
     bool                       anew;
+    bool                       is_without_anew;     /* has been tried */
     enum uv_source             source;
     struct text_list           find_links;
     struct text_list           modules;
@@ -90,6 +91,15 @@ int environment_listed(struct environment_build *build,
     const struct command_result *result, struct error *err);
 int environment_imported(struct environment_build *build,
     const struct command_result *result, struct error *err);
+
+/* environment_compare.c: what differs from what its packages say is begun again
+   with packages that are fetched anew */
+struct command *environment_compare(struct environment_build *build);
+int environment_compared(struct environment_build *build,
+    const struct command_result *result, struct error *err);
+
+/* environment.c: the next step is the first that makes anything */
+void environment_from_venv(struct environment_build *build);
 
 /* why a command of a step has failed */
 int environment_describe(struct environment_build *build,

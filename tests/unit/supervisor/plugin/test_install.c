@@ -14,7 +14,7 @@ START_TEST(test_prepare_order)
 
     static const char *const  order[] = {
         "uv pip compile: ", "interpreter: ", "uv --version: ", "uv venv: ",
-        "uv pip sync: ", "compile: ", "inventory: ",
+        "uv pip sync: ", "compare: ", "compile: ", "inventory: ",
         "chmod: /bin/chmod -R a+rX,go-w", "import check: ",
         "sync: /bin/sync --file-system", "program check: "
     };
