@@ -279,11 +279,14 @@ environment_asks_index(struct environment_build *build,
 
     if (build->source == UV_ANEW) {
         build->is_without_anew = true;
+        build->source = UV_CACHE;
         log_warn("the packages of \"%s\" cannot be fetched anew, those of uv's "
                  "cache are taken", build->name);
+
+    } else {
+        build->source = UV_INDEX;
     }
 
-    build->source = UV_INDEX;
     environment_take_other(build);
     environment_from_venv(build);
 

@@ -48,12 +48,15 @@ def elf(
             + dynamic + strings + content)
 
 
-def tiny_wheel(name: str, files: dict[str, bytes]) -> tuple[str, bytes]:
-    info = f"{name}-1.0.dist-info"
+def tiny_wheel(
+    name: str, files: dict[str, bytes], version: str = "1.0"
+) -> tuple[str, bytes]:
+    info = f"{name}-{version}.dist-info"
     files = {
         **files,
         f"{info}/METADATA":
-            f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n".encode(),
+            (f"Metadata-Version: 2.1\nName: {name}\n"
+             f"Version: {version}\n").encode(),
         f"{info}/WHEEL":
             b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\n"
             b"Tag: py3-none-any\n",
@@ -66,7 +69,7 @@ def tiny_wheel(name: str, files: dict[str, bytes]) -> tuple[str, bytes]:
         for path, data in {**files,
                            f"{info}/RECORD": "".join(lines).encode()}.items():
             wheel.writestr(path, data)
-    return f"{name}-1.0-py3-none-any.whl", stream.getvalue()
+    return f"{name}-{version}-py3-none-any.whl", stream.getvalue()
 
 
 def vendoring(

@@ -154,7 +154,7 @@ START_TEST(test_cache_first)
     fake.rules[2].output = fake.rules[1].output;
     ck_assert_msg(world_install(&world, bundle, true) == 0, "%s",
                   world.err.text);
-    ck_assert_uint_eq(fake_called(&fake, "--offline"), 1);
+    ck_assert_uint_eq(fake_called(&fake, "--offline"), 2);
     ck_assert_uint_eq(fake_called(&fake, "uv pip sync"), 2);
 }
 END_TEST

@@ -76,6 +76,9 @@ START_TEST(test_cannot_be_fetched_anew)
     ck_assert_ptr_nonnull(strstr(world.err.text, WHAT "), and its packages "
                                  "cannot be fetched anew at the moment; "
                                  "install it again with --force"));
+
+    /* the cache needs no index, so it is asked alone, also at the end */
+    ck_assert_uint_eq(fake_called(&fake, "--offline"), _i == 1 ? 1 : 3);
     world_settle(&world);
     ck_assert_uint_eq(world_count(&world, "environments", ".tmp-"), 0);
     ck_assert_ptr_null(registry_find(world.registry, "x"));
