@@ -114,9 +114,10 @@
  *       packages: [{name, version, bytes: N|null}]|null, doubt: text|null: why
  *       something is not known}, disk: {bytes: roughly|null, free_bytes},
  *       requires_mint: text|null, requires_python: text|null, programs:
- *       [{name, path: text|null: not found}], runtime_requirements: Markdown
- *       |null, routes_prefix: null, capabilities: null, not_known: why these
- *       two are null}
+ *       [{name, path: text|null: not found, debian: package that has what is
+ *       not found|null}], runtime_requirements: Markdown|null,
+ *       routes_prefix: null, capabilities: null, not_known: why these two are
+ *       null}
  *   reload {}                -> {restart: [key], plugins: [{plugin, mode: text
  *       |null: gone, reason: text|null, error: text|null}]}
  *       the configuration is read again; restart: keys that have changed but

@@ -187,7 +187,7 @@ plan_needs(json_t *plan)
 {
     size_t       i;
     json_t      *programs, *program;
-    const char  *mint, *python, *path;
+    const char  *mint, *python, *path, *debian;
 
     mint = print_text(plan, "requires_mint");
     python = print_text(plan, "requires_python");
@@ -202,9 +202,12 @@ plan_needs(json_t *plan)
 
     json_array_foreach(programs, i, program) {
         path = print_text(program, "path");
+        debian = print_text(program, "debian");
         plan_label(i == 0 ? "programs" : "");
-        printf("%s: %s\n", print_text(program, "name"),
-               path[0] != '\0' ? path : "not found on this machine");
+        printf("%s: %s%s%s\n", print_text(program, "name"),
+               path[0] != '\0' ? path : "not found on this machine",
+               debian[0] != '\0' ? "; Debian has it in package " : "",
+               debian);
     }
 }
 

@@ -73,6 +73,8 @@ install_plan_unchanged(struct install_job *job, struct error *err)
 
     facts.wheel = &job->wheel;
     facts.requires_mint = bundle_requires_mint(job->bundle);
+    facts.program_directory =
+        job->installer->tools.config->server.program_directory;
     facts.old = old;
     facts.unchanged = true;
     facts.mode = old->mode;

@@ -160,6 +160,7 @@ plan_prepare(struct plan_run *run, struct error *err)
 
     facts->wheel = run->input.wheel;
     facts->requires_mint = run->input.requires_mint;
+    facts->program_directory = run->tools->config->server.program_directory;
     facts->old = old;
     facts->mode = decision->mode;
     facts->reason = decision->reason;

@@ -50,6 +50,7 @@ int64_t plan_free_bytes(const struct toolset *tools);
 struct plan_facts {
     const struct wheel  *wheel;
     const char          *requires_mint;
+    const char          *program_directory;
     const struct plugin *old;
     bool                 unchanged;         /* it is installed already */
 

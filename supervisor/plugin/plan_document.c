@@ -7,10 +7,12 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "supervisor/plugin/command.h"
+#include "supervisor/plugin/debian.h"
 #include "supervisor/plugin/difference.h"
 
 
@@ -102,18 +104,43 @@ plan_find_program(const char *name)
 
 
 static json_t *
-plan_programs(const struct text_list *names)
+plan_program(const char *name, const char *table)
 {
-    size_t   i;
-    json_t  *list;
+    char    *debian;
+    json_t  *path, *program;
 
+    path = plan_find_program(name);
+    debian = json_is_null(path) ? debian_program(table, name) : NULL;
+    program = json_pack("{s:s, s:o, s:s?}", "name", name, "path", path,
+                        "debian", debian);
+    free(debian);
+
+    return program;
+}
+
+
+static json_t *
+plan_programs(const struct plan_facts *facts)
+{
+    size_t                   i;
+    json_t                  *list;
+    struct strbuf            table;
+    const struct text_list  *names;
+
+    memset(&table, 0, sizeof(table));
     list = json_array();
+    names = &facts->wheel->programs;
+
+    if (names->count > 0) {
+        debian_read(&table, facts->program_directory);
+    }
 
     for (i = 0; i < names->count; i++) {
-        json_array_append_new(list, json_pack("{s:s, s:o}", "name",
-                              names->item[i], "path",
-                              plan_find_program(names->item[i])));
+        json_array_append_new(list, plan_program(names->item[i],
+                                                 strbuf_text(&table)));
     }
+
+    strbuf_free(&table);
 
     return list;
 }
@@ -170,7 +197,7 @@ plan_document(const struct plan_facts *facts, struct error *err)
 
         "requires_mint", plan_text(facts->requires_mint),
         "requires_python", plan_text(wheel->requires_python),
-        "programs", plan_programs(&wheel->programs),
+        "programs", plan_programs(facts),
         "runtime_requirements", plan_text(wheel->runtime_requirements),
         "routes_prefix",
         "capabilities",

@@ -95,7 +95,8 @@ def test_shared(system: MintSystem, folder: Path) -> None:
         entry_points={
             "mint.plugins": {
                 "test-planned": "mint_test_planned.plugin:EchoPlugin"},
-            "mint.requires": {"sh": "dash:sh", "no-such-program": "x:y"},
+            "mint.requires": {"sh": "dash:sh", "no-such-program": "x:y",
+                              "octave": "x:y"},
         },
         description=DESCRIPTION,
     )
@@ -122,9 +123,13 @@ def test_shared(system: MintSystem, folder: Path) -> None:
         "bytes": 0, "known_bytes": 0, "packages": [], "doubt": None}
     assert 0 < plan["disk"]["bytes"] < plan["disk"]["free_bytes"]
     assert plan["requires_mint"] == ">=1.2.0b1"
+    found, debian = shutil.which("octave", path="/usr/bin"), None
+    if found is None and Path("/etc/debian_version").exists():
+        debian = "octave"
     assert plan["programs"] == [
-        {"name": "sh", "path": "/usr/bin/sh"},
-        {"name": "no-such-program", "path": None}]
+        {"name": "sh", "path": "/usr/bin/sh", "debian": None},
+        {"name": "no-such-program", "path": None, "debian": None},
+        {"name": "octave", "path": found, "debian": debian}]
     section = DESCRIPTION.split("requirements\n\n")[1].split("\n\n## L")[0]
     assert plan["runtime_requirements"] == section
     assert plan["routes_prefix"] is None and plan["capabilities"] is None
@@ -136,6 +141,9 @@ def test_shared(system: MintSystem, folder: Path) -> None:
     assert "\ndownload     nothing, all of it is here\n" in text
     assert "\nprograms     sh: /usr/bin/sh\n" in text
     assert "\n             no-such-program: not found on this machine\n" in text
+    if debian is not None:
+        assert ("\n             octave: not found on this machine; Debian has "
+                "it in package octave\n") in text
     assert "\n  # not a heading\n" in text
 
 

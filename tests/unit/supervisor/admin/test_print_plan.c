@@ -95,9 +95,12 @@ static const struct {
     { "{\"requires_mint\":null,\"requires_python\":\">=3.12\"}",
       "\nneeds        Python >=3.12\n" },
     { "{\"programs\":[{\"name\":\"sh\",\"path\":\"/bin/sh\"},{\"name\":"
-      "\"R\",\"path\":null}]}",
+      "\"R\",\"path\":null,\"debian\":\"r-base-core\"},{\"name\":"
+      "\"Q\",\"path\":null}]}",
       "\nprograms     sh: /bin/sh\n"
-      "             R: not found on this machine\n" },
+      "             R: not found on this machine; Debian has it in package "
+      "r-base-core\n"
+      "             Q: not found on this machine\n" },
 
     { "{\"not_known\":\"later\",\"installed\":{\"version\":\"1\","
       "\"routes_prefix\":\"/x\",\"capabilities\":[\"a\",\"b\"]}}",

@@ -158,8 +158,9 @@ START_TEST(test_wheel)
     check_json("requires_python", "\">=3.12\"");
     check_json("runtime_requirements", "\"R 4\"");
     check_json("capabilities", "null");
-    check_json("programs", "[{\"name\":\"sh\",\"path\":\"/usr/bin/sh\"},"
-               "{\"name\":\"no-such-program\",\"path\":null}]");
+    check_json("programs", "[{\"debian\":null,\"name\":\"sh\","
+               "\"path\":\"/usr/bin/sh\"},{\"debian\":null,\"name\":"
+               "\"no-such-program\",\"path\":null}]");
     free(path);
 }
 END_TEST
